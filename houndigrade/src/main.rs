@@ -1,0 +1,2 @@
+//! houndigrade
+fn main() {}

@@ -1,0 +1,2 @@
+//! cloudigrade
+fn main() {}
