@@ -1,1 +1,16 @@
-//! The operator.
+//! cloudigrade: meters Linux use in public clouds from Kubernetes.
+//!
+//! The folders follow the data: custom resources ([`api`]) are reconciled ([`controllers`]) by asking a cloud ([`cloud`]);
+//! log files come in ([`ingest`]), what they mention is looked up ([`lookup`]), facts are kept ([`store`]) and told ([`report`]).
+
+pub mod api;
+pub mod cli;
+pub mod cloud;
+pub mod config;
+pub mod controllers;
+pub mod ingest;
+pub mod lookup;
+pub mod observe;
+pub mod report;
+pub mod secret;
+pub mod store;

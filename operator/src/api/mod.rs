@@ -1,0 +1,25 @@
+//! The custom resources of `cloudigrade.io/v1alpha1`, as the API server knows them.
+
+mod cloud_account;
+mod condition;
+mod image_inspection;
+mod schema;
+
+pub use cloud_account::{
+    Aws, CloudAccount, CloudAccountSpec, CloudAccountStatus, DeletionPolicy, ImageCounts,
+    Inspection, InstanceCounts, Owner, Runner, SecretKeyRef, Trail, TrailStatus,
+};
+pub use condition::{Change, Conditions, Status, same_ignoring_times};
+pub use image_inspection::{
+    CloudAccountRef, ImageInspection, ImageInspectionSpec, ImageInspectionStatus, Phase,
+    RunnerKind, RunnerStatus, Verdict,
+};
+
+/// Who writes: the server-side apply field manager and the reporting controller of events.
+pub const FIELD_MANAGER: &str = "cloudigrade";
+
+/// Holds a resource until nothing of it is left in the cloud.
+pub const FINALIZER: &str = "cloudigrade.io/cleanup";
+
+/// On everything we create in Kubernetes, so that children are watched by label.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "cloudigrade");

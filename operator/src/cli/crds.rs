@@ -1,0 +1,38 @@
+//! `cloudigrade crds`
+
+use std::path::PathBuf;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+use super::CommandError;
+use crate::api::{CloudAccount, ImageInspection};
+
+/// Where the definitions go.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Write one file a definition into this folder instead of printing them
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Every definition, in the order they are printed.
+pub fn definitions() -> [CustomResourceDefinition; 2] {
+    [CloudAccount::crd(), ImageInspection::crd()]
+}
+
+/// Prints or writes the definitions.
+#[expect(clippy::print_stdout, reason = "printing YAML is what the command is for")]
+pub(super) fn run(args: &Args) -> Result<(), CommandError> {
+    for crd in definitions() {
+        let yaml = serde_saphyr::to_string(&crd)?;
+        match &args.out {
+            Some(folder) => {
+                let path = folder.join(format!("{}.yaml", crd.metadata.name.as_deref().unwrap_or_default()));
+                std::fs::write(&path, yaml).map_err(|e| format!("writing {}: {e}", path.display()))?;
+            }
+            None => println!("---\n{yaml}"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `cloudigrade`: one binary, a subcommand a job.
+
+mod crds;
+mod migrate;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Database, RunConfig};
+
+/// Meters Linux use in public clouds from Kubernetes.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = "Every option can be set by the environment variable that its help names.\nExit status: 0 done, 1 failed, 2 wrong usage.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator: reconcile resources, take in log files
+    Run(RunConfig),
+    /// Bring the database schema up to date
+    Migrate(Database),
+    /// Print the custom resource definitions as YAML
+    Crds(crds::Args),
+}
+
+/// Runs the command line; what fails is printed on stderr.
+pub async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(config) => run::run(config).await,
+        Command::Migrate(database) => migrate::run(&database).await,
+        Command::Crds(args) => crds::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = error.as_ref(), "failed");
+            eprintln!("cloudigrade: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command failed, for a person.
+type CommandError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,84 @@
+//! What the operator is told at start: flags, or the environment variables of the same meaning.
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+
+use crate::secret::Secret;
+
+/// The database.
+#[derive(Clone, Debug, Args)]
+pub struct Database {
+    /// Postgres, as postgres://user:password@host:5432/database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Secret,
+}
+
+/// What one process does. Only `operator` needs a leader; `ingest` runs on as many pods as wished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Reconcile resources and look up what logs mention
+    Operator,
+    /// Take in log files
+    Ingest,
+}
+
+/// `cloudigrade run`
+#[derive(Clone, Debug, Args)]
+pub struct RunConfig {
+    /// What this process does; everything when not set
+    #[arg(long, env = "CLOUDIGRADE_ROLES", value_delimiter = ',', default_values = ["operator", "ingest"])]
+    pub role: Vec<Role>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub database: Database,
+
+    /// Largest number of database connections
+    #[arg(long, env = "CLOUDIGRADE_DATABASE_CONNECTIONS", default_value_t = 10)]
+    pub database_connections: u32,
+
+    /// Serves /healthz, /readyz and /metrics
+    #[arg(long, env = "CLOUDIGRADE_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+
+    /// Bucket of the own account that customers' trails write to
+    #[arg(long, env = "CLOUDIGRADE_TRAIL_BUCKET", value_name = "BUCKET")]
+    pub trail_bucket: String,
+
+    /// SQS queue that the trail bucket notifies
+    #[arg(long, env = "CLOUDIGRADE_QUEUE_URL", value_name = "URL")]
+    pub queue_url: String,
+
+    /// Bucket of the own account that inspections deliver to
+    #[arg(long, env = "CLOUDIGRADE_RESULTS_BUCKET", value_name = "BUCKET")]
+    pub results_bucket: String,
+
+    /// Container image of the inspector
+    #[arg(long, env = "CLOUDIGRADE_HOUNDIGRADE_IMAGE", value_name = "IMAGE")]
+    pub houndigrade_image: String,
+
+    /// Inspections that may run at once
+    #[arg(long, env = "CLOUDIGRADE_MAX_INSPECTIONS", default_value_t = 20)]
+    pub max_inspections: usize,
+
+    /// Inspections that may run at once for one account
+    #[arg(long, env = "CLOUDIGRADE_MAX_INSPECTIONS_PER_ACCOUNT", default_value_t = 5)]
+    pub max_inspections_per_account: usize,
+
+    /// Attempts before an image is given up
+    #[arg(long, env = "CLOUDIGRADE_MAX_ATTEMPTS", default_value_t = 5)]
+    pub max_attempts: u32,
+
+    /// Watch only this namespace; all of them when not set
+    #[arg(long, env = "CLOUDIGRADE_WATCH_NAMESPACE", value_name = "NAMESPACE")]
+    pub watch_namespace: Option<String>,
+
+    /// Namespace of the leader's Lease
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default", value_name = "NAMESPACE")]
+    pub namespace: String,
+
+    /// Name of this replica, for the leader's Lease
+    #[arg(long, env = "POD_NAME", default_value = "cloudigrade", value_name = "NAME")]
+    pub pod_name: String,
+}

@@ -1,0 +1,112 @@
+//! Every metric, in one place. Labels are few and bounded: no names, no ids, no error texts.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// A call to AWS and how it ended: `ok`, `throttled`, `denied`, `timeout`, `error`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[allow(missing_docs)]
+pub struct AwsCall {
+    pub service: &'static str,
+    pub operation: &'static str,
+    pub outcome: &'static str,
+}
+
+/// The kind of a custom resource.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[allow(missing_docs)]
+pub struct Kind {
+    pub kind: &'static str,
+}
+
+/// A failed pass, by the stable word of its error.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[allow(missing_docs)]
+pub struct Reason {
+    pub kind: &'static str,
+    pub reason: &'static str,
+}
+
+/// How a thing ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[allow(missing_docs)]
+pub struct Outcome {
+    pub outcome: &'static str,
+}
+
+/// Shared by every part; a clone counts into the same numbers.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Metrics {
+    pub aws_requests: Family<AwsCall, Counter>,
+    pub aws_request_seconds: Family<AwsCall, Histogram, fn() -> Histogram>,
+    pub reconciles: Family<Kind, Counter>,
+    pub reconcile_errors: Family<Reason, Counter>,
+    pub reconcile_seconds: Family<Kind, Histogram, fn() -> Histogram>,
+    /// `recorded`, `duplicate`, `ignored`, `failed`, `dead_letter`
+    pub queue_messages: Family<Outcome, Counter>,
+    /// `event`, `tag`, and why others were skipped
+    pub log_records: Family<Outcome, Counter>,
+    /// Seconds from the newest event of a file to its commit.
+    pub ingest_lag_seconds: Gauge,
+    /// `inspected`, `skipped`, `retried`, `error`
+    pub inspections: Family<Outcome, Counter>,
+    pub inspections_running: Gauge,
+    /// 1 on the replica that leads.
+    pub leader: Gauge,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.0, 14))
+}
+
+impl Metrics {
+    /// Metrics registered in `registry` under `cloudigrade_`.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            aws_requests: Family::default(),
+            aws_request_seconds: Family::new_with_constructor(seconds),
+            reconciles: Family::default(),
+            reconcile_errors: Family::default(),
+            reconcile_seconds: Family::new_with_constructor(seconds),
+            queue_messages: Family::default(),
+            log_records: Family::default(),
+            ingest_lag_seconds: Gauge::default(),
+            inspections: Family::default(),
+            inspections_running: Gauge::default(),
+            leader: Gauge::default(),
+        };
+        let r = registry.sub_registry_with_prefix("cloudigrade");
+        r.register("aws_requests", "Calls to AWS, by how they ended", metrics.aws_requests.clone());
+        r.register("aws_request_seconds", "How long calls to AWS took", metrics.aws_request_seconds.clone());
+        r.register("reconciles", "Passes over a resource", metrics.reconciles.clone());
+        r.register("reconcile_errors", "Passes that failed, by reason", metrics.reconcile_errors.clone());
+        r.register("reconcile_seconds", "How long passes took", metrics.reconcile_seconds.clone());
+        r.register("queue_messages", "Messages taken from the queue", metrics.queue_messages.clone());
+        r.register("log_records", "Records of log files, by what became of them", metrics.log_records.clone());
+        r.register("ingest_lag_seconds", "Age of the newest event of the last recorded file", metrics.ingest_lag_seconds.clone());
+        r.register("inspections", "Attempts to inspect an image, by how they ended", metrics.inspections.clone());
+        r.register("inspections_running", "Inspections running now", metrics.inspections_running.clone());
+        r.register("leader", "1 while this replica leads", metrics.leader.clone());
+        metrics
+    }
+
+    /// Counts one call to AWS.
+    pub fn aws_call(&self, call: AwsCall, took: Duration) {
+        self.aws_request_seconds.get_or_create(&call).observe(took.as_secs_f64());
+        self.aws_requests.get_or_create(&call).inc();
+    }
+}
+
+impl Default for Metrics {
+    /// Metrics nobody reads, for tests.
+    fn default() -> Self {
+        Self::new(&mut Registry::default())
+    }
+}

@@ -1,0 +1,1 @@
+//! Numbers from facts: concurrent usage, hours.

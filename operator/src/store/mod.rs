@@ -1,0 +1,66 @@
+//! What is known, in Postgres. The only place with SQL: one file a subject, functions that take a connection.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Forward-only schema changes, embedded so that `cloudigrade migrate` needs no files.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Longest a statement may take before Postgres ends it.
+const STATEMENT_TIMEOUT: &str = "30s";
+
+/// Something asked of Postgres did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL cannot be read; it is not repeated because it holds a password.
+    #[error("DATABASE_URL is not a Postgres URL (postgres://user:password@host:5432/database)")]
+    Url,
+    /// A statement failed.
+    #[error("{doing}: {source}")]
+    Sql {
+        /// What was being done, to what
+        doing: &'static str,
+        /// What Postgres or the connection said
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("migrating the schema: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Says what was being done when a statement failed.
+pub trait Doing<T> {
+    /// Wraps the error with what was being done.
+    fn doing(self, what: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, what: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Sql { doing: what, source })
+    }
+}
+
+/// A pool for `url` that connects when first used.
+///
+/// # Errors
+/// When `url` is not a Postgres URL.
+pub fn connect(url: &str, connections: u32) -> Result<PgPool, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url)?;
+    let options = options
+        .application_name("cloudigrade")
+        .options([("statement_timeout", STATEMENT_TIMEOUT)]);
+    Ok(PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options))
+}
+
+/// Brings the schema up to date; safe to repeat and to run side by side.
+///
+/// # Errors
+/// When Postgres cannot be reached or a migration fails.
+pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    Ok(MIGRATIONS.run(pool).await?)
+}
