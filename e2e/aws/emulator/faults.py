@@ -1,0 +1,121 @@
+"""Faults on demand: makes chosen calls fail, wait, or hang until a test lets them go."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import count
+from threading import Event, Lock
+from typing import Any
+
+from emulator.call import Call
+from emulator.calls import Entry
+from emulator.errors import AwsError, Refusal, refuse
+
+_KINDS = {
+    "throttling": Refusal.THROTTLED,
+    "access-denied": Refusal.DENIED,
+    "internal": Refusal.INTERNAL,
+    "unavailable": Refusal.UNAVAILABLE,
+}
+# A forgotten hold must not keep a test run for ever.
+_LONGEST_HOLD = 600.0
+
+
+@dataclass
+class Fault:
+    """Which calls (`*` and `?` match any text) get what. A fault without an error lets the call go on afterwards."""
+
+    id: int
+    service: str = "*"
+    operation: str = "*"
+    account: str = "*"
+    region: str = "*"
+    error: str | None = None
+    """throttling, access-denied, internal, unavailable, or an AWS error code of one's own."""
+    status: int = 400
+    """HTTP status of an error code of one's own."""
+    latency: float = 0.0
+    """Seconds to wait before going on."""
+    hold: bool = False
+    """Wait until the fault is deleted."""
+    after: bool = False
+    """Strike once the call has had its effect: the answer is late or lost."""
+    count: int | None = None
+    """How many calls are still struck; none: until deleted."""
+    struck: int = 0
+    released: Event = field(default_factory=Event, repr=False)
+
+    def matches(self, call: Call) -> bool:
+        """Whether `call` is one of those meant."""
+        return (
+            fnmatchcase(call.service, self.service)
+            and fnmatchcase(call.operation, self.operation)
+            and fnmatchcase(call.caller.account, self.account)
+            and fnmatchcase(call.region, self.region)
+        )
+
+    def described(self) -> dict[str, Any]:
+        """The fault as the endpoint shows it."""
+        return {name: value for name, value in vars(self).items() if name != "released"}
+
+
+class Faults:
+    """The faults that are set, in the order they were."""
+
+    def __init__(self) -> None:
+        self._faults: dict[int, Fault] = {}
+        self._ids = count(1)
+        self._lock = Lock()
+
+    def add(self, wanted: dict[str, Any]) -> Fault:
+        """Sets a fault. Raises TypeError for a field that is none."""
+        with self._lock:
+            fault = Fault(id=next(self._ids), **wanted)
+            self._faults[fault.id] = fault
+            return fault
+
+    def listed(self) -> list[dict[str, Any]]:
+        """All faults that are set."""
+        with self._lock:
+            return [fault.described() for fault in self._faults.values()]
+
+    def clear(self, fault_id: int | None = None) -> None:
+        """Removes one fault or all, and releases the calls they hold."""
+        with self._lock:
+            gone = [self._faults.pop(each) for each in list(self._faults) if fault_id in (None, each)]
+        for fault in gone:
+            fault.released.set()
+
+    def strike(self, call: Call, entry: Entry, *, after: bool) -> None:
+        """Does to `call` what the first matching fault of each kind says."""
+        for fault in self._taken(call, after):
+            if fault.latency:
+                time.sleep(fault.latency)
+            if fault.hold:
+                entry.held = True
+                fault.released.wait(_LONGEST_HOLD)
+                entry.held = False
+            if fault.error:
+                raise _error(fault, call)
+
+    def _taken(self, call: Call, after: bool) -> list[Fault]:
+        with self._lock:
+            taken = [
+                fault
+                for fault in self._faults.values()
+                if fault.after == after and fault.count != 0 and fault.matches(call)
+            ]
+            for fault in taken:
+                fault.struck += 1
+                if fault.count is not None:
+                    fault.count -= 1
+            return taken
+
+
+def _error(fault: Fault, call: Call) -> AwsError:
+    name = fault.error or ""
+    if name in _KINDS:
+        return refuse(_KINDS[name], call.service)
+    return AwsError(name, "A fault asked for by a test", fault.status)

@@ -1,0 +1,117 @@
+"""Who may do what: AssumeRole, role and session policies, and how each service refuses."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import ACME, Emulator, snapshot_of
+
+
+def code(refused: pytest.ExceptionInfo[ClientError]) -> str:
+    return refused.value.response["Error"]["Code"]
+
+
+def test_the_customers_role_lets_the_operator_in(emulator: Emulator) -> None:
+    sts = emulator.client(emulator.assume(), "sts")
+    identity = sts.get_caller_identity()
+    assert identity["Account"] == ACME
+    assert identity["Arn"] == f"arn:aws:sts::{ACME}:assumed-role/cloudigrade-metering/test"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ExternalId": "another"},
+        {"ExternalId": None},
+        {"role": "no-such-role"},
+        {"RoleArn": "arn:aws:iam::999999999999:role/cloudigrade-metering"},
+    ],
+)
+def test_assume_role_is_refused_without_the_right_role_and_external_id(emulator: Emulator, wrong: dict) -> None:
+    with pytest.raises(ClientError, match="is not authorized to perform: sts:AssumeRole on resource") as refused:
+        emulator.assume(**wrong)
+    assert code(refused) == "AccessDenied"
+
+
+def test_a_role_does_not_let_in_whom_it_does_not_trust(emulator: Emulator) -> None:
+    with pytest.raises(ClientError) as refused:
+        emulator.client("customers/acme", "sts").assume_role(
+            RoleArn=f"arn:aws:iam::{ACME}:role/cloudigrade-metering",
+            RoleSessionName="test",
+            ExternalId="acme-external-id",
+        )
+    assert code(refused) == "AccessDenied"
+
+
+def test_each_service_refuses_in_its_own_words(emulator: Emulator) -> None:
+    session = emulator.assume()
+    own = emulator.client("own", "s3")
+    with pytest.raises(ClientError, match="not authorized to perform: ec2:TerminateInstances") as refused:
+        emulator.client(session, "ec2").terminate_instances(InstanceIds=["i-0123456789abcdef0"])
+    assert code(refused) == "UnauthorizedOperation"
+    with pytest.raises(ClientError) as refused:
+        emulator.client(session, "cloudtrail").stop_logging(Name="any-trail")
+    assert code(refused) == "AccessDeniedException"
+    with pytest.raises(ClientError) as refused:
+        emulator.client(session, "sqs").list_queues()
+    assert code(refused) == "AccessDeniedException"
+    with pytest.raises(ClientError) as refused:
+        own.put_object(Bucket="cloudigrade-trails", Key="AWSLogs/x", Body=b"")
+    assert code(refused) == "AccessDenied"
+    with pytest.raises(ClientError) as refused:
+        emulator.client(session, "ebs").start_snapshot(VolumeSize=1)
+    assert code(refused) == "AccessDeniedException"
+
+
+def test_another_account_cannot_reach_the_own_bucket(emulator: Emulator) -> None:
+    with pytest.raises(ClientError) as refused:
+        emulator.client("customers/acme", "s3").get_object(Bucket="cloudigrade-trails", Key="any")
+    assert code(refused) == "AccessDenied"
+
+
+def test_a_dry_run_tells_what_would_be_allowed(emulator: Emulator) -> None:
+    ec2 = emulator.client(emulator.assume(), "ec2")
+    with pytest.raises(ClientError) as allowed:
+        ec2.describe_instances(DryRun=True)
+    assert code(allowed) == "DryRunOperation"
+    with pytest.raises(ClientError) as refused:
+        ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1, DryRun=True)
+    assert code(refused) == "UnauthorizedOperation"
+
+
+def test_a_session_policy_limits_the_inspector_to_one_snapshot(emulator: Emulator) -> None:
+    mine, other = snapshot_of(emulator, b"mine"), snapshot_of(emulator, b"other")
+    only_mine = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock", "ec2:TerminateInstances"],
+                "Resource": f"arn:aws:ec2:us-east-1::snapshot/{mine}",
+            }
+        ],
+    }
+    session = emulator.assume(only_mine)
+    ebs = emulator.client(session, "ebs")
+    block = ebs.list_snapshot_blocks(SnapshotId=mine)["Blocks"][0]
+    assert ebs.get_snapshot_block(SnapshotId=mine, **block)["BlockData"].read(4) == b"mine"
+    with pytest.raises(ClientError, match="no session policy allows") as refused:
+        ebs.list_snapshot_blocks(SnapshotId=other)
+    assert code(refused) == "AccessDeniedException"
+    with pytest.raises(ClientError) as refused:
+        emulator.client(session, "ec2").describe_instances()
+    assert code(refused) == "UnauthorizedOperation"
+    # What the session policy grants beyond the role is not granted.
+    with pytest.raises(ClientError, match="no (session|identity-based) policy") as refused:
+        emulator.client(session, "ec2").terminate_instances(InstanceIds=["i-0123456789abcdef0"])
+
+
+def test_unknown_keys_and_wrong_secrets_are_refused(emulator: Emulator) -> None:
+    session = emulator.assume()
+    unknown = {"AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "SecretAccessKey": "x"}
+    with pytest.raises(ClientError) as refused:
+        emulator.client(unknown, "sts").get_caller_identity()
+    assert code(refused) == "InvalidClientTokenId"
+    with pytest.raises(ClientError) as refused:
+        emulator.client(session | {"SecretAccessKey": "wrong"}, "cloudtrail").describe_trails()
+    assert code(refused) == "InvalidSignatureException"
