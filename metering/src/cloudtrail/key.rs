@@ -1,0 +1,49 @@
+//! Object keys of delivered log files.
+
+/// The AWS account whose log file lies under this S3 object key, or `None` if the key is not that of
+/// a log file: CloudTrail puts digests, insights and AWS Config puts its own files beside them.
+///
+/// Read are `[prefix/]AWSLogs/<account>/CloudTrail/…` and the layout of organisation trails,
+/// `[prefix/]AWSLogs/o-…/<account>/CloudTrail/…`. The key must be decoded already: S3 notifications
+/// carry it URL-encoded.
+pub fn account_of_key(key: &str) -> Option<&str> {
+    let mut parts = key.split('/').skip_while(|part| *part != "AWSLogs").skip(1);
+    let mut account = parts.next()?;
+    if account.starts_with("o-") {
+        account = parts.next()?;
+    }
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    (is_account && parts.next() == Some("CloudTrail") && parts.next().is_some()).then_some(account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::account_of_key;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::plain(
+        "AWSLogs/210987654321/CloudTrail/us-east-1/2026/11/22/210987654321_x.json.gz",
+        Some("210987654321")
+    )]
+    #[case::with_prefix(
+        "team/a/AWSLogs/210987654321/CloudTrail/us-east-1/x.json.gz",
+        Some("210987654321")
+    )]
+    #[case::organisation(
+        "AWSLogs/o-exampleorgid/210987654321/CloudTrail/us-east-1/x.json.gz",
+        Some("210987654321")
+    )]
+    #[case::digest("AWSLogs/210987654321/CloudTrail-Digest/us-east-1/x.json.gz", None)]
+    #[case::insight("AWSLogs/210987654321/CloudTrail-Insight/us-east-1/x.json.gz", None)]
+    #[case::config("AWSLogs/210987654321/Config/us-east-1/x.json.gz", None)]
+    #[case::account_too_short("AWSLogs/21098765432/CloudTrail/us-east-1/x.json.gz", None)]
+    #[case::account_not_digits("AWSLogs/21098765432x/CloudTrail/us-east-1/x.json.gz", None)]
+    #[case::folder_only("AWSLogs/210987654321/CloudTrail", None)]
+    #[case::organisation_only("AWSLogs/o-exampleorgid", None)]
+    #[case::elsewhere("InspectionResults/1/1.json", None)]
+    #[case::empty("", None)]
+    fn reads_the_account(#[case] key: &str, #[case] account: Option<&str>) {
+        assert_eq!(account_of_key(key), account);
+    }
+}

@@ -1,0 +1,122 @@
+//! From an instance's events to its runs.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cloudtrail::EventKind;
+
+/// One thing that happened to an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// Tells events of the same time and kind apart, so that their order is always the same.
+    pub id: String,
+    /// Instance type from this event on, if the event tells.
+    pub instance_type: Option<String>,
+}
+
+/// One uninterrupted power-on of one instance with one type. The instance runs at `start` and no
+/// longer at `end`: `[start, end)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// First moment at which the instance runs.
+    pub start: Timestamp,
+    /// First moment at which it does not, or `None` if no end is known yet.
+    pub end: Option<Timestamp>,
+    /// The instance's type, if any event up to then has told it.
+    pub instance_type: Option<String>,
+}
+
+/// The runs of one instance, in order and disjoint, from all of its events (§8.1).
+///
+/// The same events give the same runs in whatever order they come and however often they are repeated:
+/// - The first power-on starts a run and the first power-off after it ends it; repetitions change nothing,
+///   and a power-off with nothing to end is ignored.
+/// - A run has the newest type told so far. EC2 changes the type of stopped instances only, so a type first
+///   told by a power-on during a run holds for all of that run, and a different one means that something was
+///   missed: the run is split where the new type is told.
+/// - At equal times a type change comes first, then power-on, then power-off. CloudTrail's times are whole
+///   seconds: a start right after a resize gets the new type, and what is launched and ended in one
+///   second is off afterwards. EC2 can't stop and start an instance again within one.
+/// - A run of no length is left out: it contains no moment at which the instance runs.
+pub fn runs(mut events: Vec<Event>) -> Vec<Run> {
+    events.sort_unstable_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+    let mut history = History::default();
+    for event in events {
+        history.apply(event);
+    }
+    history.finish()
+}
+
+fn sort_key(event: &Event) -> (Timestamp, u8, &str, Option<&str>) {
+    let kind = match event.kind {
+        EventKind::AttributeChange => 0,
+        EventKind::PowerOn => 1,
+        EventKind::PowerOff => 2,
+    };
+    (event.at, kind, &event.id, event.instance_type.as_deref())
+}
+
+/// What is known of an instance after its events so far.
+#[derive(Default)]
+struct History {
+    closed: Vec<Run>,
+    running_since: Option<Timestamp>,
+    instance_type: Option<String>,
+}
+
+impl History {
+    fn apply(&mut self, event: Event) {
+        let Event {
+            at,
+            kind,
+            instance_type,
+            ..
+        } = event;
+        if instance_type.is_some() && instance_type != self.instance_type {
+            let first_told = self.instance_type.is_none() && kind == EventKind::PowerOn;
+            if self.running_since.is_some() && !first_told {
+                self.close(at);
+                self.running_since = Some(at);
+            }
+            self.instance_type = instance_type;
+        }
+        match kind {
+            EventKind::PowerOn => {
+                self.running_since.get_or_insert(at);
+            }
+            EventKind::PowerOff => self.close(at),
+            EventKind::AttributeChange => {}
+        }
+    }
+
+    fn close(&mut self, end: Timestamp) {
+        let Some(start) = self.running_since.take() else {
+            return;
+        };
+        if start < end {
+            self.closed.push(Run {
+                start,
+                end: Some(end),
+                instance_type: self.instance_type.clone(),
+            });
+        }
+    }
+
+    fn finish(mut self) -> Vec<Run> {
+        if let Some(start) = self.running_since {
+            self.closed.push(Run {
+                start,
+                end: None,
+                instance_type: self.instance_type,
+            });
+        }
+        self.closed
+    }
+}
+
+#[cfg(test)]
+mod tests;

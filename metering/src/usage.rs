@@ -1,0 +1,250 @@
+//! From runs to numbers: how many RHEL instances ran at once, and for how long instances ran.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+/// A run of an instance whose image counts as RHEL, with the dimensions usage is counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RhelRun {
+    /// First moment at which the instance runs.
+    pub start: Timestamp,
+    /// First moment at which it does not; `None` while it runs.
+    pub end: Option<Timestamp>,
+    /// Architecture of its image, empty if unknown. So are the following.
+    pub arch: String,
+    /// System purpose: role.
+    pub role: String,
+    /// System purpose: service level agreement.
+    pub sla: String,
+    /// System purpose: usage.
+    pub usage: String,
+    /// System purpose: service type.
+    pub service_type: String,
+}
+
+/// The highest number of instances that ran at once, for one choice of dimensions. A dimension that does
+/// not matter to the choice is [`ANY`]; one that matters and is not known is the empty string.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Count {
+    /// Architecture.
+    pub arch: String,
+    /// Role.
+    pub role: String,
+    /// Service level agreement.
+    pub sla: String,
+    /// Usage.
+    pub usage: String,
+    /// Service type.
+    pub service_type: String,
+    /// Highest number of instances at once.
+    pub instances_count: u64,
+}
+
+/// "Whatever its value" in a [`Count`].
+pub const ANY: &str = "_ANY";
+
+/// A span of time, half-open: `[start, end)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// First moment of it.
+    pub start: Timestamp,
+    /// First moment after it.
+    pub end: Timestamp,
+}
+
+impl Period {
+    /// From the midnight that begins `first` to the one that ends `last`, UTC.
+    pub fn of_days(first: Date, last: Date) -> Self {
+        // The first and last days of the calendar are not wholly within what a timestamp can hold.
+        let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+        Self {
+            start: midnight(first).unwrap_or(Timestamp::MIN),
+            end: last.tomorrow().and_then(midnight).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// One day, UTC.
+    pub fn of_day(day: Date) -> Self {
+        Self::of_days(day, day)
+    }
+
+    /// The same period, but over by `now`: what of it has passed.
+    pub fn until(self, now: Timestamp) -> Self {
+        Self {
+            end: self.end.min(now.max(self.start)),
+            ..self
+        }
+    }
+
+    /// The part of a run that lies in the period, or `None` if no moment of it does. An open run goes on.
+    pub fn clip(self, start: Timestamp, end: Option<Timestamp>) -> Option<Self> {
+        let part = Self {
+            start: start.max(self.start),
+            end: end.unwrap_or(self.end).min(self.end),
+        };
+        (part.start < part.end).then_some(part)
+    }
+
+    /// How long it is.
+    pub fn duration(self) -> SignedDuration {
+        self.start.duration_until(self.end)
+    }
+}
+
+/// The highest numbers of RHEL instances that ran at once on one day (UTC), sorted by dimensions; empty
+/// if none ran (§8.3).
+///
+/// Each run counts under 24 keys: (any role and arch, its arch, its role) × (any sla, its sla) × the same
+/// for usage and service type. Runs are half-open: one that ends at midnight is no part of the next day, and
+/// when one instance takes over from another at the same moment that is one instance at once, not two.
+pub fn maximum_counts(day: Date, runs: &[RhelRun]) -> Vec<Count> {
+    let period = Period::of_day(day);
+    let mut keys = Keys::default();
+    let mut points: Vec<Point> = Vec::new();
+    for run in runs {
+        let Some(part) = period.clip(run.start, run.end) else {
+            continue;
+        };
+        let profile = keys.profile(run);
+        points.push(Point {
+            at: part.start,
+            change: Change::Start,
+            profile,
+        });
+        if part.end < period.end {
+            points.push(Point {
+                at: part.end,
+                change: Change::End,
+                profile,
+            });
+        }
+    }
+    points.sort_unstable_by_key(|point| (point.at, point.change));
+
+    let mut running = vec![0_u64; keys.keys.len()];
+    let mut highest = running.clone();
+    for point in points {
+        for &key in &keys.profiles[point.profile] {
+            match point.change {
+                Change::End => running[key] -= 1,
+                Change::Start => {
+                    running[key] += 1;
+                    highest[key] = highest[key].max(running[key]);
+                }
+            }
+        }
+    }
+    keys.into_counts(&highest)
+}
+
+/// The number of running instances changes.
+struct Point {
+    at: Timestamp,
+    change: Change,
+    profile: usize,
+}
+
+/// In this order at equal times: what ends makes room for what starts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    End,
+    Start,
+}
+
+/// The values of arch, role, sla, usage and service type.
+type Dimensions<'a> = [&'a str; 5];
+
+/// The keys that the runs of a day count under. Many runs share few combinations of dimensions, so each
+/// combination (profile) is expanded into its keys once and the sweep deals in numbers.
+#[derive(Default)]
+struct Keys<'a> {
+    keys: HashMap<Dimensions<'a>, usize>,
+    profiles: Vec<Vec<usize>>,
+    profile_of: HashMap<Dimensions<'a>, usize>,
+}
+
+impl<'a> Keys<'a> {
+    fn profile(&mut self, run: &'a RhelRun) -> usize {
+        let own: Dimensions<'a> = [
+            &run.arch,
+            &run.role,
+            &run.sla,
+            &run.usage,
+            &run.service_type,
+        ];
+        if let Some(&profile) = self.profile_of.get(&own) {
+            return profile;
+        }
+        let mut profile: Vec<usize> = expand(own)
+            .map(|key| {
+                let next = self.keys.len();
+                *self.keys.entry(key).or_insert(next)
+            })
+            .collect();
+        // A customer may call a dimension "_ANY"; the run still counts once under each key.
+        profile.sort_unstable();
+        profile.dedup();
+        self.profiles.push(profile);
+        self.profile_of.insert(own, self.profiles.len() - 1);
+        self.profiles.len() - 1
+    }
+
+    fn into_counts(self, highest: &[u64]) -> Vec<Count> {
+        let mut counts: Vec<Count> = self
+            .keys
+            .into_iter()
+            .map(|([arch, role, sla, usage, service_type], key)| Count {
+                arch: arch.to_owned(),
+                role: role.to_owned(),
+                sla: sla.to_owned(),
+                usage: usage.to_owned(),
+                service_type: service_type.to_owned(),
+                instances_count: highest[key],
+            })
+            .collect();
+        counts.sort_unstable();
+        counts
+    }
+}
+
+fn expand(
+    [arch, role, sla, usage, service_type]: Dimensions<'_>,
+) -> impl Iterator<Item = Dimensions<'_>> {
+    // Role and architecture are never chosen together.
+    [(ANY, ANY), (arch, ANY), (ANY, role)]
+        .into_iter()
+        .flat_map(move |(arch, role)| {
+            (0..8_u8).map(move |chosen| {
+                let pick = |bit: u8, value| if chosen & bit == 0 { ANY } else { value };
+                [
+                    arch,
+                    role,
+                    pick(1, sla),
+                    pick(2, usage),
+                    pick(4, service_type),
+                ]
+            })
+        })
+}
+
+/// For how long instances ran within a period, added up by a key of the caller's choice, for example the
+/// distribution. A run that is open goes on to the period's end, so for a period that is not over yet pass
+/// [`Period::until`] now.
+pub fn hours<K: Ord>(
+    period: Period,
+    runs: impl IntoIterator<Item = (K, Timestamp, Option<Timestamp>)>,
+) -> BTreeMap<K, SignedDuration> {
+    let mut sums = BTreeMap::new();
+    for (key, start, end) in runs {
+        if let Some(part) = period.clip(start, end) {
+            let sum = sums.entry(key).or_insert(SignedDuration::ZERO);
+            *sum = sum.saturating_add(part.duration());
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests;
