@@ -45,10 +45,10 @@ def main() -> None:
         case "customer":
             customer.make(accounts, arguments.name, arguments.account, arguments.org, arguments.external_id)
         case "image":
-            session = accounts.customer(arguments.customer)
+            keys = accounts.customer(arguments.customer)
             print(
                 image.register(
-                    accounts, session, arguments.region, arguments.disk, arguments.name, arguments.architecture
+                    accounts, keys, arguments.region, arguments.disk, arguments.name, arguments.architecture
                 )
             )
         case "demo":

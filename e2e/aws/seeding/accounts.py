@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -16,11 +16,21 @@ HOME_REGION = "us-east-1"
 _CONFIG = Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"})
 
 
+class Keys(NamedTuple):
+    """An access key."""
+
+    key_id: str
+    secret: str
+
+
 class Accounts:
     """The accounts of the emulator whose state folder is `state`."""
 
     def __init__(self, state: Path) -> None:
         self.state = state
+        # One session for all: it keeps the service models it has read, which takes longer than all calls together.
+        self._session = boto3.Session(region_name=HOME_REGION)
+        self._clients: dict[tuple[Keys, str, str], Any] = {}
 
     @cached_property
     def _emulator(self) -> dict[str, str]:
@@ -34,21 +44,31 @@ class Accounts:
         """Where the emulator listens."""
         return self._emulator["endpoint"]
 
-    def root(self, account: str) -> boto3.Session:
+    def root(self, account: str) -> Keys:
         """The account's root user, who may do everything; only seeding is root."""
-        return boto3.Session(f"AKIAROOT{account}", self._emulator["rootSecret"], region_name=HOME_REGION)
+        return Keys(f"AKIAROOT{account}", self._emulator["rootSecret"])
 
-    def customer(self, name: str) -> boto3.Session:
+    def customer(self, name: str) -> Keys:
         """The administrator of a customer made before."""
         path = self.state / "customers" / f"{name}.env"
         if not path.exists():
             raise SystemExit(f"there is no customer {name}: seed customer {name} first")
         lines = dict(line.split("=", 1) for line in path.read_text().splitlines())
-        return boto3.Session(lines["AWS_ACCESS_KEY_ID"], lines["AWS_SECRET_ACCESS_KEY"], region_name=HOME_REGION)
+        return Keys(lines["AWS_ACCESS_KEY_ID"], lines["AWS_SECRET_ACCESS_KEY"])
 
-    def client(self, session: boto3.Session, service: str, region: str = HOME_REGION) -> Any:
+    def client(self, keys: Keys, service: str, region: str = HOME_REGION) -> Any:
         """A client of one service in one region."""
-        return session.client(service, region_name=region, endpoint_url=self.endpoint, config=_CONFIG)
+        wanted = (keys, service, region)
+        if wanted not in self._clients:
+            self._clients[wanted] = self._session.client(
+                service,
+                region_name=region,
+                endpoint_url=self.endpoint,
+                aws_access_key_id=keys.key_id,
+                aws_secret_access_key=keys.secret,
+                config=_CONFIG,
+            )
+        return self._clients[wanted]
 
     def make_user(self, account: str, name: str, policy: dict[str, Any], env: Path) -> None:
         """An IAM user with one inline policy, whose access key goes into the file `env`."""

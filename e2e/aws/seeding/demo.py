@@ -30,10 +30,10 @@ def make(accounts: Accounts, disks: Path) -> dict[str, Any]:
         customer.make(accounts, name, **about)
         made[name] = {"images": {}, "instances": {}}
     for name, region, disk, instances in FLEET:
-        session = accounts.customer(name)
-        image_id = image.register(accounts, session, region, disks / f"{disk}.img", disk)
+        keys = accounts.customer(name)
+        image_id = image.register(accounts, keys, region, disks / f"{disk}.img", disk)
         made[name]["images"][disk] = {"id": image_id, "region": region}
-        ec2 = accounts.client(session, "ec2", region)
+        ec2 = accounts.client(keys, "ec2", region)
         for instance, instance_type, stopped in instances:
             instance_id = launch(ec2, image_id, instance, instance_type)
             made[name]["instances"][instance] = {"id": instance_id, "region": region}

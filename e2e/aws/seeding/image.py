@@ -7,17 +7,15 @@ import hashlib
 import math
 from pathlib import Path
 
-import boto3
-
-from seeding.accounts import Accounts
+from seeding.accounts import Accounts, Keys
 
 BLOCK = 512 * 1024
 GIB = 1024**3
 
 
-def load_snapshot(accounts: Accounts, session: boto3.Session, region: str, disk: Path) -> str:
+def load_snapshot(accounts: Accounts, keys: Keys, region: str, disk: Path) -> str:
     """Loads `disk` block by block, leaving out blocks of zeros as a real snapshot does; returns the snapshot's id."""
-    ebs = accounts.client(session, "ebs", region)
+    ebs = accounts.client(keys, "ebs", region)
     size = math.ceil(disk.stat().st_size / GIB)
     snapshot = ebs.start_snapshot(VolumeSize=size, Description=disk.name)["SnapshotId"]
     count = 0
@@ -41,11 +39,11 @@ def load_snapshot(accounts: Accounts, session: boto3.Session, region: str, disk:
 
 
 def register(
-    accounts: Accounts, session: boto3.Session, region: str, disk: Path, name: str, architecture: str = "x86_64"
+    accounts: Accounts, keys: Keys, region: str, disk: Path, name: str, architecture: str = "x86_64"
 ) -> str:
     """Loads `disk` and registers an AMI on it; returns the AMI's id."""
-    snapshot = load_snapshot(accounts, session, region, disk)
-    ec2 = accounts.client(session, "ec2", region)
+    snapshot = load_snapshot(accounts, keys, region, disk)
+    ec2 = accounts.client(keys, "ec2", region)
     return ec2.register_image(
         Name=name,
         Architecture=architecture,

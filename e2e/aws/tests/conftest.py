@@ -15,10 +15,11 @@ import pytest
 from botocore.config import Config
 from seeding import customer, own
 from seeding.accounts import Accounts
+from seeding.image import load_snapshot
 
 HERE = Path(__file__).parent
-ACME = "210987654321"
-EXTERNAL_ID = "acme-external-id"
+HOOLI = "410987654321"
+EXTERNAL_ID = "hooli-external-id"
 
 
 class Emulator:
@@ -28,7 +29,7 @@ class Emulator:
         self.accounts = accounts
 
     def client(self, credentials: str | dict[str, str], service: str, region: str = "us-east-1") -> Any:
-        """A client with the keys of an env file (`own`, `customers/acme`) or of an assumed role, that never retries."""
+        """A client with the keys of an env file (`own`, `customers/hooli`) or of an assumed role, that never retries."""
         if isinstance(credentials, str):
             text = (self.accounts.state / f"{credentials}.env").read_text()
             lines = dict(line.split("=", 1) for line in text.splitlines())
@@ -43,13 +44,17 @@ class Emulator:
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials.get("SessionToken"),
-            config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
+            config=Config(
+                retries={"max_attempts": 0},
+                s3={"addressing_style": "path"},
+                signature_version="s3v4" if service == "s3" else None,
+            ),
         )
 
     def assume(self, policy: dict[str, Any] | None = None, role: str = customer.ROLE, **changes: Any) -> dict[str, str]:
-        """Credentials of acme's role, as the operator gets them."""
+        """Credentials of hooli's role, as the operator gets them."""
         asked = {
-            "RoleArn": f"arn:aws:iam::{ACME}:role/{role}",
+            "RoleArn": f"arn:aws:iam::{HOOLI}:role/{role}",
             "RoleSessionName": "test",
             "ExternalId": EXTERNAL_ID,
         } | changes
@@ -87,7 +92,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         assert process.stdout is not None and "ready" in process.stdout.readline()
         accounts = Accounts(state)
         own.make(accounts)
-        customer.make(accounts, "acme", ACME, "11111111", EXTERNAL_ID)
+        customer.make(accounts, "hooli", HOOLI, "11111111", EXTERNAL_ID)
         yield Emulator(accounts)
     finally:
         process.terminate()
@@ -103,8 +108,8 @@ def emulator(running: Emulator) -> Iterator[Emulator]:
 
 @pytest.fixture
 def image(emulator: Emulator) -> str:
-    """An AMI in acme's us-east-1 on a snapshot of one block."""
-    ec2 = emulator.client("customers/acme", "ec2")
+    """An AMI in hooli's us-east-1 on a snapshot of one block."""
+    ec2 = emulator.client("customers/hooli", "ec2")
     return ec2.register_image(
         Name="image",
         Architecture="x86_64",
@@ -114,9 +119,7 @@ def image(emulator: Emulator) -> str:
 
 
 def snapshot_of(emulator: Emulator, content: bytes, region: str = "us-east-1") -> str:
-    """A snapshot of acme's with block 3 filled, whose first bytes are `content`."""
-    from seeding.image import load_snapshot
-
+    """A snapshot of hooli's with `content` from block 3 on."""
     disk = emulator.accounts.state / "disk.img"
     disk.write_bytes(b"\0" * 3 * 512 * 1024 + content)
-    return load_snapshot(emulator.accounts, emulator.accounts.customer("acme"), region, disk)
+    return load_snapshot(emulator.accounts, emulator.accounts.customer("hooli"), region, disk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ACME, Emulator, snapshot_of
+from conftest import HOOLI, Emulator, snapshot_of
 
 
 def code(refused: pytest.ExceptionInfo[ClientError]) -> str:
@@ -14,8 +14,8 @@ def code(refused: pytest.ExceptionInfo[ClientError]) -> str:
 def test_the_customers_role_lets_the_operator_in(emulator: Emulator) -> None:
     sts = emulator.client(emulator.assume(), "sts")
     identity = sts.get_caller_identity()
-    assert identity["Account"] == ACME
-    assert identity["Arn"] == f"arn:aws:sts::{ACME}:assumed-role/cloudigrade-metering/test"
+    assert identity["Account"] == HOOLI
+    assert identity["Arn"] == f"arn:aws:sts::{HOOLI}:assumed-role/cloudigrade-metering/test"
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def test_assume_role_is_refused_without_the_right_role_and_external_id(emulator:
 
 def test_a_role_does_not_let_in_whom_it_does_not_trust(emulator: Emulator) -> None:
     with pytest.raises(ClientError) as refused:
-        emulator.client("customers/acme", "sts").assume_role(
-            RoleArn=f"arn:aws:iam::{ACME}:role/cloudigrade-metering",
+        emulator.client("customers/hooli", "sts").assume_role(
+            RoleArn=f"arn:aws:iam::{HOOLI}:role/cloudigrade-metering",
             RoleSessionName="test",
-            ExternalId="acme-external-id",
+            ExternalId="hooli-external-id",
         )
     assert code(refused) == "AccessDenied"
 
@@ -65,7 +65,7 @@ def test_each_service_refuses_in_its_own_words(emulator: Emulator) -> None:
 
 def test_another_account_cannot_reach_the_own_bucket(emulator: Emulator) -> None:
     with pytest.raises(ClientError) as refused:
-        emulator.client("customers/acme", "s3").get_object(Bucket="cloudigrade-trails", Key="any")
+        emulator.client("customers/hooli", "s3").get_object(Bucket="cloudigrade-trails", Key="any")
     assert code(refused) == "AccessDenied"
 
 

@@ -11,18 +11,18 @@ from urllib.parse import unquote_plus
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ACME, Emulator, eventually
+from conftest import HOOLI, Emulator, eventually, snapshot_of
 from seeding.own import QUEUE, TRAIL_BUCKET, trail_bucket_policy
 
 KEY = re.compile(
-    rf"AWSLogs/{ACME}/CloudTrail/(?P<region>[a-z0-9-]+)/\d{{4}}/\d\d/\d\d/"
-    rf"{ACME}_CloudTrail_(?P=region)_\d{{8}}T\d{{4}}Z_[A-Za-z0-9]{{16}}\.json\.gz"
+    rf"AWSLogs/{HOOLI}/CloudTrail/(?P<region>[a-z0-9-]+)/\d{{4}}/\d\d/\d\d/"
+    rf"{HOOLI}_CloudTrail_(?P=region)_\d{{8}}T\d{{4}}Z_[A-Za-z0-9]{{16}}\.json\.gz"
 )
 
 
 @pytest.fixture
 def trail(emulator: Emulator) -> Iterator[Any]:
-    """A client of acme's role whose write-only trail is logging to the own bucket."""
+    """A client of hooli's role whose write-only trail is logging to the own bucket."""
     client = emulator.client(emulator.assume(), "cloudtrail")
     client.create_trail(
         Name="cloudigrade", S3BucketName=TRAIL_BUCKET, IsMultiRegionTrail=True, IncludeGlobalServiceEvents=True
@@ -50,11 +50,11 @@ def records(emulator: Emulator, name: str, region: str = "us-east-1") -> list[di
 
 
 def test_a_launch_arrives_as_cloudtrail_writes_it(emulator: Emulator, trail: Any, image: str) -> None:
-    ec2 = emulator.client("customers/acme", "ec2")
+    ec2 = emulator.client("customers/hooli", "ec2")
     launched = ec2.run_instances(ImageId=image, InstanceType="t3.small", MinCount=2, MaxCount=2)["Instances"]
     [record] = eventually(lambda: records(emulator, "RunInstances"))
     assert record["eventSource"] == "ec2.amazonaws.com"
-    assert record["userIdentity"]["accountId"] == record["recipientAccountId"] == ACME
+    assert record["userIdentity"]["accountId"] == record["recipientAccountId"] == HOOLI
     assert record["userIdentity"]["type"] == "IAMUser"
     assert record["readOnly"] is False and record["managementEvent"] is True
     assert record["requestParameters"]["instanceType"] == "t3.small"
@@ -69,9 +69,7 @@ def test_a_launch_arrives_as_cloudtrail_writes_it(emulator: Emulator, trail: Any
 
 def test_the_life_of_an_instance_in_another_region_arrives(emulator: Emulator, trail: Any) -> None:
     region = "eu-west-1"
-    from conftest import snapshot_of
-
-    ec2 = emulator.client("customers/acme", "ec2", region)
+    ec2 = emulator.client("customers/hooli", "ec2", region)
     mapping = [{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": snapshot_of(emulator, b"x", region)}}]
     image = ec2.register_image(Name="other", RootDeviceName="/dev/sda1", BlockDeviceMappings=mapping)["ImageId"]
     instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
@@ -101,14 +99,14 @@ def test_the_life_of_an_instance_in_another_region_arrives(emulator: Emulator, t
 
 def test_a_failed_call_arrives_with_its_error(emulator: Emulator, trail: Any) -> None:
     with pytest.raises(ClientError):
-        emulator.client("customers/acme", "ec2").stop_instances(InstanceIds=["i-0123456789abcdef0"])
+        emulator.client("customers/hooli", "ec2").stop_instances(InstanceIds=["i-0123456789abcdef0"])
     [record] = eventually(lambda: records(emulator, "StopInstances"))
     assert record["errorCode"] == "Client.InvalidInstanceID.NotFound"
     assert record["responseElements"] is None
 
 
 def test_reads_do_not_arrive_at_a_write_only_trail(emulator: Emulator, trail: Any) -> None:
-    ec2 = emulator.client("customers/acme", "ec2")
+    ec2 = emulator.client("customers/hooli", "ec2")
     ec2.describe_instances()
     ec2.create_key_pair(KeyName="marker")
     assert eventually(lambda: records(emulator, "CreateKeyPair"))
@@ -127,7 +125,7 @@ def test_a_bucket_whose_policy_does_not_let_cloudtrail_in_is_refused(emulator: E
 
 
 def test_the_trails_status_tells_of_a_bucket_that_was_closed(emulator: Emulator, trail: Any) -> None:
-    s3, ec2 = emulator.client("admin", "s3"), emulator.client("customers/acme", "ec2")
+    s3, ec2 = emulator.client("admin", "s3"), emulator.client("customers/hooli", "ec2")
 
     def latest_error() -> str | None:
         return trail.get_trail_status(Name="cloudigrade").get("LatestDeliveryError")

@@ -90,14 +90,16 @@ def block_device_mappings(self: Ami) -> list[dict[str, Any]]:
 
 
 @replaces(Ami)
+@replaces(Instance)
 @property
-def platform_details(self: Ami) -> str:
+def platform_details(self: Ami | Instance) -> str:
     return "Windows" if self.platform == "windows" else "Linux/UNIX"
 
 
 @replaces(Ami)
+@replaces(Instance)
 @property
-def usage_operation(self: Ami) -> str:
+def usage_operation(self: Ami | Instance) -> str:
     return "RunInstances:0002" if self.platform == "windows" else "RunInstances"
 
 
