@@ -1,0 +1,41 @@
+# What can be done here. Every target works on a fresh machine: what is missing is installed or built first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Caches stay outside the checkout, so that another checkout, or this one cleaned, builds nothing twice.
+export CLOUDIGRADE_CACHE ?= $(HOME)/.cache/cloudigrade
+export CARGO_TARGET_DIR ?= $(CLOUDIGRADE_CACHE)/target
+
+.PHONY: help demo down test build fmt lint generate
+
+help: ## This list
+	@echo "cloudigrade-operator: meters RHEL in customers' cloud accounts. New here? Run: make demo"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  e2e/in COMMAND…  runs a command inside what make demo started: e2e/in kubectl get clount,imginsp -A"
+
+demo: ## Show the whole product on a real Kubernetes, Postgres and an AWS emulator; leaves it running
+	@e2e/demo
+
+down: ## Remove what make demo started, without a trace
+	@e2e/cluster/down
+
+test: ## Run every test, against an environment of its own that is removed at the end
+	@e2e/test
+
+build: ## Build the two programs
+	cargo build --locked -p cloudigrade -p houndigrade
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+lint: ## Check format, clippy, shell scripts and charts
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- e2e deploy .ci)
+	e2e/cluster/install
+	$(CLOUDIGRADE_CACHE)/bin/helm lint --quiet charts/*
+
+generate: ## Write the files that are made from the Rust types: crds/*.yaml
+	cargo run --locked -q -p cloudigrade -- crds --out crds
