@@ -35,7 +35,8 @@ lint: ## Check format, clippy, shell scripts and charts
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- e2e deploy .ci)
 	e2e/cluster/install
-	$(CLOUDIGRADE_CACHE)/bin/helm lint --quiet charts/*
+	charts/check
 
-generate: ## Write the files that are made from the Rust types: crds/*.yaml
+generate: ## Write the files that are made from the Rust types: crds/*.yaml, also into their chart
 	cargo run --locked -q -p cloudigrade -- crds --out crds
+	cp crds/*.yaml charts/cloudigrade-crds/files/
