@@ -1,1 +1,15 @@
-//! End-to-end tests.
+//! The environment that `e2e/in` enters, as the tests see it: a cluster, a database, an AWS, customers.
+
+mod customer;
+mod emulator;
+mod operator;
+mod resources;
+mod wait;
+mod world;
+
+pub use customer::Customer;
+pub use emulator::{Emulator, Fault};
+pub use operator::Operator;
+pub use resources::Resources;
+pub use wait::{PATIENCE, until};
+pub use world::{Failure, World};

@@ -63,7 +63,11 @@ pub struct RunConfig {
     pub max_inspections: usize,
 
     /// Inspections that may run at once for one account
-    #[arg(long, env = "CLOUDIGRADE_MAX_INSPECTIONS_PER_ACCOUNT", default_value_t = 5)]
+    #[arg(
+        long,
+        env = "CLOUDIGRADE_MAX_INSPECTIONS_PER_ACCOUNT",
+        default_value_t = 5
+    )]
     pub max_inspections_per_account: usize,
 
     /// Attempts before an image is given up
@@ -75,10 +79,20 @@ pub struct RunConfig {
     pub watch_namespace: Option<String>,
 
     /// Namespace of the leader's Lease
-    #[arg(long, env = "POD_NAMESPACE", default_value = "default", value_name = "NAMESPACE")]
+    #[arg(
+        long,
+        env = "POD_NAMESPACE",
+        default_value = "default",
+        value_name = "NAMESPACE"
+    )]
     pub namespace: String,
 
     /// Name of this replica, for the leader's Lease
-    #[arg(long, env = "POD_NAME", default_value = "cloudigrade", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "POD_NAME",
+        default_value = "cloudigrade",
+        value_name = "NAME"
+    )]
     pub pod_name: String,
 }

@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod config;
 pub mod controllers;
 pub mod ingest;
+pub mod leader;
 pub mod lookup;
 pub mod observe;
 pub mod report;

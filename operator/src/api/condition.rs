@@ -104,7 +104,12 @@ mod tests {
     use super::*;
 
     fn change(status: Status, message: &str) -> Change {
-        Change { type_: "Ready", status, reason: "Because", message: message.into() }
+        Change {
+            type_: "Ready",
+            status,
+            reason: "Because",
+            message: message.into(),
+        }
     }
 
     #[test]
@@ -114,7 +119,13 @@ mod tests {
         conditions.set(&change(Status::False, "a"), Some(1), early);
         conditions.set(&change(Status::False, "b"), Some(2), late);
         assert_eq!(conditions[0].last_transition_time, Time(early));
-        assert_eq!((conditions[0].message.as_str(), conditions[0].observed_generation), ("b", Some(2)));
+        assert_eq!(
+            (
+                conditions[0].message.as_str(),
+                conditions[0].observed_generation
+            ),
+            ("b", Some(2))
+        );
         conditions.set(&change(Status::True, "b"), Some(2), late);
         assert_eq!(conditions[0].last_transition_time, Time(late));
         assert!(conditions.is_true("Ready") && conditions.len() == 1);

@@ -19,15 +19,45 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     doc = "One look into one machine image.",
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.imageId"),
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.cloudAccountRef.name"),
+    printcolumn(
+        name = "Account",
+        type_ = "string",
+        json_path = ".spec.cloudAccountRef.name"
+    ),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "RHEL", type_ = "boolean", json_path = ".status.verdict.rhel"),
-    printcolumn(name = "Distribution", type_ = "string", json_path = ".status.verdict.distribution"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.verdict.version"),
-    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region", priority = 1),
-    printcolumn(name = "Attempts", type_ = "integer", json_path = ".status.attempts", priority = 1),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Inspected\")].reason"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "Distribution",
+        type_ = "string",
+        json_path = ".status.verdict.distribution"
+    ),
+    printcolumn(
+        name = "Version",
+        type_ = "string",
+        json_path = ".status.verdict.version"
+    ),
+    printcolumn(
+        name = "Region",
+        type_ = "string",
+        json_path = ".spec.region",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Attempts",
+        type_ = "integer",
+        json_path = ".status.attempts",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Inspected\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.cloudAccountRef == oldSelf.cloudAccountRef && self.imageId == oldSelf.imageId && self.region == oldSelf.region").message("cloudAccountRef, imageId and region are immutable: make another ImageInspection"))]

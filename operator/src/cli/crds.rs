@@ -6,6 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 use super::CommandError;
+use super::output::print;
 use crate::api::{CloudAccount, ImageInspection};
 
 /// Where the definitions go.
@@ -17,21 +18,24 @@ pub(super) struct Args {
 }
 
 /// Every definition, in the order they are printed.
-pub fn definitions() -> [CustomResourceDefinition; 2] {
+fn definitions() -> [CustomResourceDefinition; 2] {
     [CloudAccount::crd(), ImageInspection::crd()]
 }
 
 /// Prints or writes the definitions.
-#[expect(clippy::print_stdout, reason = "printing YAML is what the command is for")]
 pub(super) fn run(args: &Args) -> Result<(), CommandError> {
     for crd in definitions() {
         let yaml = serde_saphyr::to_string(&crd)?;
         match &args.out {
             Some(folder) => {
-                let path = folder.join(format!("{}.yaml", crd.metadata.name.as_deref().unwrap_or_default()));
-                std::fs::write(&path, yaml).map_err(|e| format!("writing {}: {e}", path.display()))?;
+                let path = folder.join(format!(
+                    "{}.yaml",
+                    crd.metadata.name.as_deref().unwrap_or_default()
+                ));
+                std::fs::write(&path, yaml)
+                    .map_err(|e| format!("writing {}: {e}", path.display()))?;
             }
-            None => println!("---\n{yaml}"),
+            None => print(&format!("---\n{yaml}"))?,
         }
     }
     Ok(())

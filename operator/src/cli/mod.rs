@@ -2,6 +2,7 @@
 
 mod crds;
 mod migrate;
+mod output;
 mod run;
 
 use std::process::ExitCode;
@@ -12,7 +13,11 @@ use crate::config::{Database, RunConfig};
 
 /// Meters Linux use in public clouds from Kubernetes.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_help = "Every option can be set by the environment variable that its help names.\nExit status: 0 done, 1 failed, 2 wrong usage.")]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "Every option can be set by the environment variable that its help names.\nExit status: 0 done, 1 failed, 2 wrong usage."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -38,7 +43,6 @@ pub async fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = error.as_ref(), "failed");
             eprintln!("cloudigrade: {error}");
             ExitCode::FAILURE
         }

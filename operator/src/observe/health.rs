@@ -33,7 +33,10 @@ impl Health {
     }
 
     fn set(&self, part: &'static str, state: Result<(), String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(part, state);
     }
 
     /// One line a part, and whether all are ready.
@@ -66,12 +69,18 @@ pub async fn serve(
         .with_state(health)
         .route("/metrics", get(metrics).with_state(Arc::new(registry)));
     let listener = tokio::net::TcpListener::bind(listen).await?;
-    axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
 }
 
 async fn readyz(State(health): State<Health>) -> Response {
     let (ready, text) = health.describe();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, text).into_response()
 }
 
@@ -95,7 +104,10 @@ mod tests {
         let health = Health::default();
         health.expect("database");
         health.ready("queue");
-        assert_eq!(health.describe(), (false, "[-] database: starting\n[+] queue\n".into()));
+        assert_eq!(
+            health.describe(),
+            (false, "[-] database: starting\n[+] queue\n".into())
+        );
         health.ready("database");
         assert!(health.describe().0);
     }

@@ -83,23 +83,69 @@ impl Metrics {
             leader: Gauge::default(),
         };
         let r = registry.sub_registry_with_prefix("cloudigrade");
-        r.register("aws_requests", "Calls to AWS, by how they ended", metrics.aws_requests.clone());
-        r.register("aws_request_seconds", "How long calls to AWS took", metrics.aws_request_seconds.clone());
-        r.register("reconciles", "Passes over a resource", metrics.reconciles.clone());
-        r.register("reconcile_errors", "Passes that failed, by reason", metrics.reconcile_errors.clone());
-        r.register("reconcile_seconds", "How long passes took", metrics.reconcile_seconds.clone());
-        r.register("queue_messages", "Messages taken from the queue", metrics.queue_messages.clone());
-        r.register("log_records", "Records of log files, by what became of them", metrics.log_records.clone());
-        r.register("ingest_lag_seconds", "Age of the newest event of the last recorded file", metrics.ingest_lag_seconds.clone());
-        r.register("inspections", "Attempts to inspect an image, by how they ended", metrics.inspections.clone());
-        r.register("inspections_running", "Inspections running now", metrics.inspections_running.clone());
-        r.register("leader", "1 while this replica leads", metrics.leader.clone());
+        r.register(
+            "aws_requests",
+            "Calls to AWS, by how they ended",
+            metrics.aws_requests.clone(),
+        );
+        r.register(
+            "aws_request_seconds",
+            "How long calls to AWS took",
+            metrics.aws_request_seconds.clone(),
+        );
+        r.register(
+            "reconciles",
+            "Passes over a resource",
+            metrics.reconciles.clone(),
+        );
+        r.register(
+            "reconcile_errors",
+            "Passes that failed, by reason",
+            metrics.reconcile_errors.clone(),
+        );
+        r.register(
+            "reconcile_seconds",
+            "How long passes took",
+            metrics.reconcile_seconds.clone(),
+        );
+        r.register(
+            "queue_messages",
+            "Messages taken from the queue",
+            metrics.queue_messages.clone(),
+        );
+        r.register(
+            "log_records",
+            "Records of log files, by what became of them",
+            metrics.log_records.clone(),
+        );
+        r.register(
+            "ingest_lag_seconds",
+            "Age of the newest event of the last recorded file",
+            metrics.ingest_lag_seconds.clone(),
+        );
+        r.register(
+            "inspections",
+            "Attempts to inspect an image, by how they ended",
+            metrics.inspections.clone(),
+        );
+        r.register(
+            "inspections_running",
+            "Inspections running now",
+            metrics.inspections_running.clone(),
+        );
+        r.register(
+            "leader",
+            "1 while this replica leads",
+            metrics.leader.clone(),
+        );
         metrics
     }
 
     /// Counts one call to AWS.
     pub fn aws_call(&self, call: AwsCall, took: Duration) {
-        self.aws_request_seconds.get_or_create(&call).observe(took.as_secs_f64());
+        self.aws_request_seconds
+            .get_or_create(&call)
+            .observe(took.as_secs_f64());
         self.aws_requests.get_or_create(&call).inc();
     }
 }

@@ -10,7 +10,8 @@ pub use metrics::{AwsCall, Kind, Metrics, Outcome, Reason};
 
 /// One JSON object a line on stderr; `RUST_LOG` chooses what.
 pub fn logs() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
     // Fails only when already set, as in tests.
     let _ = tracing_subscriber::fmt()
         .json()

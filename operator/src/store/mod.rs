@@ -38,7 +38,10 @@ pub trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, what: &'static str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Sql { doing: what, source })
+        self.map_err(|source| StoreError::Sql {
+            doing: what,
+            source,
+        })
     }
 }
 
@@ -63,4 +66,16 @@ pub fn connect(url: &str, connections: u32) -> Result<PgPool, StoreError> {
 /// When Postgres cannot be reached or a migration fails.
 pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     Ok(MIGRATIONS.run(pool).await?)
+}
+
+/// Whether the database answers.
+///
+/// # Errors
+/// When it cannot be reached or does not answer in time.
+pub async fn ping(pool: &PgPool) -> Result<(), StoreError> {
+    sqlx::query("select 1")
+        .execute(pool)
+        .await
+        .map(|_| ())
+        .doing("reaching the database")
 }

@@ -1,0 +1,65 @@
+//! What a test can reach.
+
+use std::path::PathBuf;
+
+use sqlx::PgPool;
+
+use crate::{Customer, Emulator, Operator, Resources};
+
+/// Why a test could not go on.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The environment: made once a test.
+pub struct World {
+    /// Kubernetes
+    pub kube: kube::Client,
+    /// The operator's database, as its owner
+    pub database: PgPool,
+    /// AWS
+    pub emulator: Emulator,
+    /// Where this repository lies
+    pub repository: PathBuf,
+    /// The emulator's folder: users, keys
+    pub aws_state: PathBuf,
+}
+
+impl World {
+    /// Reads what `e2e/in` set.
+    ///
+    /// # Errors
+    /// When it set nothing, because the test was started by hand.
+    pub async fn enter() -> Result<Self, Failure> {
+        let variable = |name: &str| {
+            std::env::var(name).map_err(|_| format!("{name} is not set: start these tests with `make test`, or `e2e/in cargo test …`"))
+        };
+        let repository = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        Ok(Self {
+            kube: kube::Client::try_default().await?,
+            database: cloudigrade::store::connect(&variable("DATABASE_URL")?, 2)?,
+            emulator: Emulator::new(variable("AWS_ENDPOINT_URL")?),
+            aws_state: PathBuf::from(variable("CLOUDIGRADE_RUN")?).join("aws"),
+            repository,
+        })
+    }
+
+    /// A customer nobody has seen before, with an empty AWS account.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn customer(&self, name: &str) -> Result<Customer, Failure> {
+        Customer::make(self, name).await
+    }
+
+    /// A namespace of its own for that test.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn resources(&self, name: &str) -> Result<Resources, Failure> {
+        Resources::make(&self.kube, name).await
+    }
+
+    /// The operator's Deployment.
+    pub fn operator(&self) -> Operator {
+        Operator::new(&self.kube)
+    }
+}

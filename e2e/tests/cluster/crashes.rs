@@ -1,0 +1,81 @@
+//! The operator is killed where it hurts, and starts again: nothing is lost, nothing is doubled.
+
+use cloudigrade::api::Phase;
+use e2e::{Failure, Fault, World, until};
+use rstest::rstest;
+
+use crate::story::runs;
+
+/// Kills the operator while AWS holds one call (or, `after`, its answer), then lets go.
+#[rstest]
+#[case::before_the_role_is_assumed("sts", "AssumeRole", false)]
+#[case::with_the_trail_made_but_not_known("cloudtrail", "CreateTrail", true)]
+#[case::while_discovering("ec2", "DescribeInstances", false)]
+#[case::while_reading_a_log_file("s3", "GetObject", false)]
+#[case::with_a_file_recorded_but_its_message_not_deleted("sqs", "DeleteMessage*", false)]
+#[tokio::test]
+async fn killed(
+    #[case] service: &str,
+    #[case] operation: &str,
+    #[case] after: bool,
+) -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("killed").await?;
+    let image = customer.image(&world, "rhel-release", "us-east-1").await?;
+    let first = customer.launch(&image, "us-east-1").await?;
+    let resources = world.resources("killed").await?;
+    let onboarding = !matches!(service, "s3" | "sqs");
+    if !onboarding {
+        resources.apply("killed", &customer).await?;
+        resources.condition("killed", "Ready", "True", None).await?;
+    }
+    let fault = world
+        .emulator
+        .fault(&Fault {
+            service,
+            operation,
+            account: "*",
+            hold: true,
+            after,
+            ..Fault::default()
+        })
+        .await?;
+    let second = if onboarding {
+        resources.apply("killed", &customer).await?;
+        None
+    } else {
+        Some(customer.launch(&image, "us-east-1").await?)
+    };
+    world.emulator.held(service).await?;
+    world.operator().kill().await?;
+    world.emulator.clear(fault).await?;
+    world.operator().ready().await?;
+
+    resources.condition("killed", "Ready", "True", None).await?;
+    let second = match second {
+        Some(second) => second,
+        None => customer.launch(&image, "us-east-1").await?,
+    };
+    until("one run an instance", || async {
+        let runs = runs(&world, &customer.account).await?;
+        let mut open: Vec<_> = runs
+            .iter()
+            .filter(|(_, open, _)| *open)
+            .map(|(id, ..)| id)
+            .collect();
+        open.sort();
+        let mut wanted = vec![&first, &second];
+        wanted.sort();
+        if runs.len() == 2 && open == wanted {
+            Ok(())
+        } else {
+            Err(format!("{runs:?}").into())
+        }
+    })
+    .await?;
+    assert_eq!(customer.trails().await?.len(), 1);
+    assert_eq!(resources.inspected(&image).await?.0, Phase::Inspected);
+    resources.delete("killed").await?;
+    assert!(customer.trails().await?.is_empty());
+    resources.done().await
+}

@@ -1,0 +1,236 @@
+//! What a customer can get wrong, and what the operator says of it.
+
+use e2e::{Failure, Fault, World, until};
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_wrong_external_id_is_said_and_can_be_put_right() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("external").await?;
+    let resources = world.resources("external").await?;
+    let mut manifest = resources.manifest("external", &customer)?;
+    manifest.spec.aws.external_id = Some("not-the-one".into());
+    resources
+        .accounts
+        .create(&PostParams::default(), &manifest)
+        .await?;
+    let condition = resources
+        .condition("external", "AccessVerified", "False", None)
+        .await?;
+    assert!(condition.message.contains("CG3002"), "{condition:?}");
+    assert!(
+        !condition.message.contains("not-the-one"),
+        "an external id is not repeated: {condition:?}"
+    );
+    resources
+        .condition("external", "Ready", "False", None)
+        .await?;
+    let right = json!({"spec": {"aws": {"externalId": customer.external_id}}});
+    resources
+        .accounts
+        .patch("external", &PatchParams::default(), &Patch::Merge(&right))
+        .await?;
+    resources
+        .condition("external", "Ready", "True", None)
+        .await?;
+    resources.delete("external").await?;
+    resources.done().await
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("permission").await?;
+    let resources = world.resources("permission").await?;
+    let fault = Fault {
+        service: "ec2",
+        operation: "DescribeInstances",
+        account: &customer.account,
+        error: Some("access-denied"),
+        ..Fault::default()
+    };
+    let fault = world.emulator.fault(&fault).await?;
+    resources.apply("permission", &customer).await?;
+    let condition = resources
+        .condition("permission", "AccessVerified", "False", None)
+        .await?;
+    assert!(
+        condition.message.contains("CG3003") && condition.message.contains("ec2:DescribeInstances"),
+        "{condition:?}"
+    );
+    world.emulator.clear(fault).await?;
+    resources
+        .condition("permission", "Ready", "True", None)
+        .await?;
+    resources.delete("permission").await?;
+    resources.done().await
+}
+
+#[tokio::test]
+async fn throttling_passes() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("throttled").await?;
+    let resources = world.resources("throttled").await?;
+    for (service, operation) in [("ec2", "DescribeInstances"), ("cloudtrail", "CreateTrail")] {
+        let fault = Fault {
+            service,
+            operation,
+            account: &customer.account,
+            error: Some("throttling"),
+            count: Some(6),
+            ..Fault::default()
+        };
+        world.emulator.fault(&fault).await?;
+    }
+    resources.apply("throttled", &customer).await?;
+    resources
+        .condition("throttled", "Ready", "True", None)
+        .await?;
+    resources.delete("throttled").await?;
+    resources.done().await
+}
+
+#[tokio::test]
+async fn an_account_full_of_trails_is_told_so() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("trails").await?;
+    for number in 0..5 {
+        let name = format!("of-their-own-{number}");
+        customer
+            .cloudtrail()
+            .create_trail()
+            .name(name)
+            .s3_bucket_name("cloudigrade-trails")
+            .send()
+            .await?;
+    }
+    let resources = world.resources("trails").await?;
+    resources.apply("trails", &customer).await?;
+    let condition = resources
+        .condition("trails", "TrailConfigured", "False", None)
+        .await?;
+    assert!(condition.message.contains("CG3001"), "{condition:?}");
+    resources
+        .condition("trails", "AccessVerified", "True", None)
+        .await?;
+    customer
+        .cloudtrail()
+        .delete_trail()
+        .name("of-their-own-0")
+        .send()
+        .await?;
+    resources.condition("trails", "Ready", "True", None).await?;
+    resources.delete("trails").await?;
+    assert_eq!(
+        customer.trails().await?.len(),
+        4,
+        "the customer's own trails are left alone"
+    );
+    resources.done().await
+}
+
+#[tokio::test]
+async fn an_account_is_metered_once() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("twice").await?;
+    let resources = world.resources("twice").await?;
+    resources.apply("first", &customer).await?;
+    resources.condition("first", "Ready", "True", None).await?;
+    resources.apply("second", &customer).await?;
+    let condition = resources
+        .condition("second", "Ready", "False", Some("DuplicateAccount"))
+        .await?;
+    assert!(
+        condition.message.contains("first"),
+        "says who has it: {condition:?}"
+    );
+    resources.delete("second").await?;
+    assert_eq!(
+        customer.trails().await?.len(),
+        1,
+        "a duplicate touches nothing"
+    );
+    resources.condition("first", "Ready", "True", None).await?;
+    resources.delete("first").await?;
+    resources.done().await
+}
+
+#[tokio::test]
+async fn the_api_server_refuses_what_cannot_work() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("refused").await?;
+    let resources = world.resources("refused").await?;
+    let refuse = async |change: fn(&mut cloudigrade::api::CloudAccountSpec),
+                        hint: &str|
+           -> Result<(), Failure> {
+        let mut manifest = resources.manifest("refused", &customer)?;
+        change(&mut manifest.spec);
+        let answer = resources
+            .accounts
+            .create(&PostParams::default(), &manifest)
+            .await;
+        let message = answer
+            .err()
+            .ok_or_else(|| format!("accepted; expected: {hint}"))?
+            .to_string();
+        assert!(message.contains(hint), "{message}");
+        Ok(())
+    };
+    refuse(
+        |spec| spec.aws.role_arn = "arn:aws:iam::12345:user/me".into(),
+        "arn:aws:iam::123456789012:role/NAME",
+    )
+    .await?;
+    refuse(
+        |spec| spec.aws.external_id = None,
+        "exactly one of externalId and externalIdSecretRef",
+    )
+    .await?;
+    refuse(|spec| spec.owner.org_id = String::new(), "orgId").await?;
+
+    resources.apply("refused", &customer).await?;
+    let moved = json!({"spec": {"aws": {"roleArn": "arn:aws:iam::999999999999:role/cloudigrade-metering"}}});
+    let answer = resources
+        .accounts
+        .patch("refused", &PatchParams::default(), &Patch::Merge(&moved))
+        .await;
+    assert!(answer.is_err_and(|error| error.to_string().contains("immutable")));
+    resources.delete("refused").await?;
+    resources.done().await
+}
+
+#[tokio::test]
+async fn a_customer_who_has_gone_does_not_block_deletion() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("revoked").await?;
+    let resources = world.resources("revoked").await?;
+    resources.apply("revoked", &customer).await?;
+    resources
+        .condition("revoked", "Ready", "True", None)
+        .await?;
+    let denied = Fault {
+        service: "cloudtrail",
+        operation: "DeleteTrail",
+        account: &customer.account,
+        error: Some("access-denied"),
+        ..Fault::default()
+    };
+    let denied = world.emulator.fault(&denied).await?;
+    resources.delete("revoked").await?;
+    world.emulator.clear(denied).await?;
+    assert_eq!(customer.trails().await?.len(), 1);
+    until("an event about the trail left behind", || async {
+        let reasons = resources.event_reasons("revoked").await?;
+        if reasons
+            .iter()
+            .any(|reason| reason.contains("Left") || reason.contains("Orphan"))
+        {
+            Ok(())
+        } else {
+            Err(format!("{reasons:?}").into())
+        }
+    })
+    .await?;
+    resources.done().await
+}

@@ -1,0 +1,219 @@
+//! A customer from the first YAML to the last instance.
+
+use cloudigrade::api::Phase;
+use e2e::{Failure, World, until};
+use jiff::Timestamp;
+
+/// Runs of an account, as `instance|started|ended|type`, oldest first.
+pub(crate) async fn runs(
+    world: &World,
+    account: &str,
+) -> Result<Vec<(String, bool, Option<String>)>, Failure> {
+    Ok(sqlx::query_as(
+        "select i.instance_id, r.ended_at is null, r.instance_type from run r join instance i on i.id = r.instance
+         join enrolment e on e.id = i.enrolment_id where e.cloud_account_id = $1 order by r.started_at, i.instance_id",
+    )
+    .bind(account)
+    .fetch_all(&world.database)
+    .await?)
+}
+
+/// The highest number of RHEL instances at once today, as `cloudigrade report -o json` tells it.
+async fn concurrent_today(org: &str) -> Result<i64, Failure> {
+    let output = tokio::process::Command::new("cloudigrade")
+        .args(["report", "concurrent", "--org", org, "-o", "json"])
+        .output()
+        .await?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let today = Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let days = report
+        .as_array()
+        .or_else(|| report["days"].as_array())
+        .ok_or("no days")?
+        .clone();
+    let counts = days
+        .iter()
+        .filter(|day| day["date"] == today.as_str())
+        .flat_map(|day| {
+            day["maximum_counts"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        });
+    let any = |count: &serde_json::Value| {
+        ["arch", "role", "sla", "usage", "service_type"]
+            .iter()
+            .all(|key| count[key] == "_ANY")
+    };
+    Ok(counts
+        .filter(any)
+        .filter_map(|count| count["instances_count"].as_i64())
+        .max()
+        .unwrap_or(0))
+}
+
+#[tokio::test]
+async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("story").await?;
+    let rhel = customer.image(&world, "rhel-release", "us-east-1").await?;
+    let certificate = customer.image(&world, "rhel-cert", "us-east-1").await?;
+    let debian = customer.image(&world, "debian", "eu-west-1").await?;
+    let windows = customer.image(&world, "ntfs", "us-east-1").await?;
+    let before = customer.launch(&rhel, "us-east-1").await?;
+    customer.launch(&debian, "eu-west-1").await?;
+
+    // Applied, it becomes ready, and what runs already is known.
+    let resources = world.resources("story").await?;
+    resources.apply("story", &customer).await?;
+    for condition in ["AccessVerified", "TrailConfigured", "Discovered", "Ready"] {
+        resources
+            .condition("story", condition, "True", None)
+            .await?;
+    }
+    let status = resources
+        .accounts
+        .get("story")
+        .await?
+        .status
+        .unwrap_or_default();
+    assert_eq!(
+        status.account_id.as_deref(),
+        Some(customer.account.as_str())
+    );
+    assert_eq!(
+        status
+            .instances
+            .map(|counts| (counts.known, counts.running)),
+        Some((2, 2))
+    );
+    assert_eq!(
+        customer.trails().await?,
+        [format!("cloudigrade-{}", customer.account)]
+    );
+    assert!(
+        !resources.event_reasons("story").await?.is_empty(),
+        "people see events in kubectl describe"
+    );
+
+    // What happens next arrives through the trail.
+    let added = customer.launch(&certificate, "us-east-1").await?;
+    customer.launch(&windows, "us-east-1").await?;
+    let ec2 = customer.ec2("us-east-1");
+    until("the new instance's run", || async {
+        let runs = runs(&world, &customer.account).await?;
+        let open = runs.iter().any(|(id, open, type_)| {
+            *id == added && *open && type_.as_deref() == Some("t3.medium")
+        });
+        if open {
+            Ok(())
+        } else {
+            Err(format!("{runs:?}").into())
+        }
+    })
+    .await?;
+    ec2.stop_instances().instance_ids(&before).send().await?;
+    until("the stopped instance's run to end", || async {
+        let runs = runs(&world, &customer.account).await?;
+        if runs.iter().any(|(id, open, _)| *id == before && !open) {
+            Ok(())
+        } else {
+            Err(format!("{runs:?}").into())
+        }
+    })
+    .await?;
+
+    // Every image is looked into, and what cannot be read is not called clean.
+    for (image, phase, is_rhel) in [
+        (&rhel, Phase::Inspected, Some(true)),
+        (&certificate, Phase::Inspected, Some(true)),
+        (&debian, Phase::Inspected, Some(false)),
+        (&windows, Phase::Error, None),
+    ] {
+        let (ended, inspection) = resources.inspected(image).await?;
+        let status = inspection.status.unwrap_or_default();
+        assert_eq!(ended, phase, "{image}: {status:?}");
+        assert_eq!(
+            status.verdict.map(|verdict| verdict.rhel),
+            is_rhel,
+            "{image}"
+        );
+        if phase == Phase::Error {
+            assert!(
+                status.conditions.iter().any(|c| c.message.contains("ntfs")),
+                "{:?}",
+                status.conditions
+            );
+        }
+    }
+    until("two RHEL instances at once in the report", || async {
+        match concurrent_today(&customer.org).await? {
+            2 => Ok(()),
+            other => Err(format!("{other} in the report").into()),
+        }
+    })
+    .await?;
+    until("the counts in status", || async {
+        let status = resources
+            .accounts
+            .get("story")
+            .await?
+            .status
+            .unwrap_or_default();
+        let counts = status.images.clone().unwrap_or_default();
+        let running = status.instances.clone().unwrap_or_default().running;
+        if (counts.known, counts.rhel, counts.error, running) == (4, 2, 1, 3) {
+            Ok(())
+        } else {
+            Err(format!("{status:?}").into())
+        }
+    })
+    .await?;
+
+    // Deleted, nothing of it is left in AWS; history stays.
+    resources.delete("story").await?;
+    assert!(customer.trails().await?.is_empty());
+    let runs = runs(&world, &customer.account).await?;
+    assert!(
+        runs.len() == 4 && runs.iter().all(|(_, open, _)| !open),
+        "{runs:?}"
+    );
+    assert_eq!(concurrent_today(&customer.org).await?, 2);
+    resources.done().await
+}
+
+#[tokio::test]
+async fn an_image_known_already_needs_no_job() -> Result<(), Failure> {
+    let world = World::enter().await?;
+    let customer = world.customer("known").await?;
+    let image = customer.image(&world, "rhel-release", "us-east-1").await?;
+    customer.launch(&image, "us-east-1").await?;
+    let resources = world.resources("known").await?;
+    resources.apply("known", &customer).await?;
+    resources.inspected(&image).await?;
+    let by_hand = resources.inspect("known", &image, "us-east-1").await?;
+    let name = by_hand.metadata.name.unwrap_or_default();
+    until("the inspection made by hand", || async {
+        let status = resources
+            .inspections
+            .get(&name)
+            .await?
+            .status
+            .unwrap_or_default();
+        let known = status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == "Inspected" && c.reason == "AlreadyKnown");
+        if known && status.phase == Phase::Inspected && status.runner.is_none() {
+            Ok(())
+        } else {
+            Err(format!("{status:?}").into())
+        }
+    })
+    .await?;
+    resources.delete("known").await?;
+    resources.done().await
+}
