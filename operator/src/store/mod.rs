@@ -1,4 +1,16 @@
 //! What is known, in Postgres. The only place with SQL: one file a subject, functions that take a connection.
+//!
+//! Queries are `sqlx::query!` and its kin. Times: bind `&time.to_sqlx() as _`, read `column as "column: jiff_sqlx::Timestamp"`
+//! and then `.to_jiff()`; lists: bind `&list as _` to `$1::text[]` and `unnest` it. After a change of a query or a migration
+//! run `operator/sqlx-prepare` and commit `.sqlx` with it; tests take a [`testing::TestDatabase`].
+
+pub mod events;
+pub mod images;
+mod instances;
+mod runs;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod usage_days;
 
 use std::time::Duration;
 

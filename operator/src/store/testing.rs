@@ -24,7 +24,9 @@ impl TestDatabase {
             .connect_with(server().options.clone().database(&name))
             .await
             .expect("connecting to the test's database");
-        super::migrate(&pool).await.expect("migrating the test's database");
+        super::migrate(&pool)
+            .await
+            .expect("migrating the test's database");
         Self { pool, name }
     }
 
@@ -56,7 +58,9 @@ impl Drop for TestDatabase {
         let statement = format!("drop database {} with (force)", self.name);
         // The test's own runtime is blocked here, so this takes one of its own.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             runtime.expect("a runtime").block_on(execute(&statement));
         });
         let _ = dropped.join();
@@ -73,8 +77,13 @@ fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| match std::env::var("TEST_DATABASE_URL") {
         Ok(url) => {
-            let options = url.parse().expect("TEST_DATABASE_URL is not a Postgres URL");
-            Server { options, _process: None }
+            let options = url
+                .parse()
+                .expect("TEST_DATABASE_URL is not a Postgres URL");
+            Server {
+                options,
+                _process: None,
+            }
         }
         Err(_) => temporary_server(),
     })
@@ -89,12 +98,17 @@ fn temporary_server() -> Server {
         .unwrap_or_else(|error| panic!("{script}: {error}"));
     let mut url = String::new();
     let stdout = process.stdout.take().expect("its standard output");
-    BufReader::new(stdout).read_line(&mut url).expect("reading the server's URL");
+    BufReader::new(stdout)
+        .read_line(&mut url)
+        .expect("reading the server's URL");
     let options: PgConnectOptions = match url.trim() {
         "" => panic!("{script} started no Postgres server; what it said is above"),
         url => url.parse().expect("the temporary server's URL"),
     };
-    Server { options: options.database("postgres"), _process: Some(process) }
+    Server {
+        options: options.database("postgres"),
+        _process: Some(process),
+    }
 }
 
 async fn execute(statement: &str) {

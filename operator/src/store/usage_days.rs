@@ -1,0 +1,159 @@
+//! The kept usage of days: dropped when what it was computed from changes, computed anew when asked for.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use jiff_sqlx::ToSqlx;
+use sqlx::PgConnection;
+
+use super::{Doing, StoreError};
+
+/// A stretch of time, half-open; without an end it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: Timestamp,
+    pub(super) end: Option<Timestamp>,
+}
+
+impl Span {
+    /// The first and the last day (UTC) it touches.
+    fn days(self) -> (Date, Option<Date>) {
+        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+        let last_moment = |end: Timestamp| end.saturating_sub(1.nanosecond()).unwrap_or(end);
+        (day(self.start), self.end.map(|end| day(last_moment(end))))
+    }
+}
+
+/// Keeps every writer of an org's facts waiting until the end of the transaction: what is computed from facts read
+/// after this call can be kept in `usage_day`, for a change that comes later finds it there and drops it.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn hold(connection: &mut PgConnection, org: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "select id from enrolment where org_id = $1 order by id for share",
+        org
+    )
+    .fetch_all(connection)
+    .await
+    .doing("holding the org's enrolments")?;
+    Ok(())
+}
+
+/// Drops an org's days that `spans` touch. The caller has locked the enrolment they belong to (see [`hold`]).
+pub(super) async fn drop_spans(
+    connection: &mut PgConnection,
+    org: &str,
+    spans: &[Span],
+) -> Result<(), StoreError> {
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let (first, last): (Vec<_>, Vec<_>) = spans
+        .iter()
+        .map(|span| span.days())
+        .map(|(first, last)| (first.to_sqlx(), last.map(ToSqlx::to_sqlx)))
+        .unzip();
+    // Locked in order, so that writers of two accounts of one org cannot wait for each other in a circle.
+    sqlx::query!(
+        "with touched as (
+             select org_id, day from usage_day
+              where org_id = $1 and exists (
+                    select from unnest($2::date[], $3::date[]) as span (first, last)
+                     where day between span.first and coalesce(span.last, 'infinity'))
+              order by org_id, day for update)
+         delete from usage_day using touched
+          where usage_day.org_id = touched.org_id and usage_day.day = touched.day",
+        org,
+        &first as _,
+        &last as _,
+    )
+    .execute(connection)
+    .await
+    .doing("dropping the usage of days")?;
+    Ok(())
+}
+
+/// Drops, for every org, the days on which an instance of one of these images ran. To be called by whoever changes
+/// what is known of an image, in the same transaction and after the change.
+///
+/// # Errors
+/// When a statement fails; the transaction is of no use then.
+pub async fn drop_for_images(
+    connection: &mut PgConnection,
+    images: &[i64],
+) -> Result<(), StoreError> {
+    if images.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "with users as (
+             select id from enrolment
+              where id in (select enrolment_id from instance where image = any($1))
+              order by id for no key update)
+         update enrolment set changed_at = clock_timestamp() from users where enrolment.id = users.id",
+        images,
+    )
+    .execute(&mut *connection)
+    .await
+    .doing("marking the enrolments that use an image as changed")?;
+    sqlx::query!(
+        "with touched as (
+             select org_id, day from usage_day
+              where exists (
+                    select from instance
+                      join enrolment on enrolment.id = instance.enrolment_id
+                      join run on run.instance = instance.id
+                     where instance.image = any($1) and enrolment.org_id = usage_day.org_id
+                       and run.started_at < (day + 1)::timestamp at time zone 'UTC'
+                       and coalesce(run.ended_at, 'infinity') > day::timestamp at time zone 'UTC')
+              order by org_id, day for update)
+         delete from usage_day using touched
+          where usage_day.org_id = touched.org_id and usage_day.day = touched.day",
+        images,
+    )
+    .execute(connection)
+    .await
+    .doing("dropping the usage of days that an image touches")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::within_a_day(
+        "2026-03-01T10:00:00Z",
+        Some("2026-03-01T11:00:00Z"),
+        "2026-03-01",
+        Some("2026-03-01")
+    )]
+    #[case::to_midnight(
+        "2026-03-01T10:00:00Z",
+        Some("2026-03-02T00:00:00Z"),
+        "2026-03-01",
+        Some("2026-03-01")
+    )]
+    #[case::past_midnight(
+        "2026-03-01T10:00:00Z",
+        Some("2026-03-02T00:00:01Z"),
+        "2026-03-01",
+        Some("2026-03-02")
+    )]
+    #[case::open("2026-03-01T00:00:00Z", None, "2026-03-01", None)]
+    fn days_of_a_span(
+        #[case] start: Timestamp,
+        #[case] end: Option<&str>,
+        #[case] first: Date,
+        #[case] last: Option<&str>,
+    ) {
+        let span = Span {
+            start,
+            end: end.map(|t| t.parse().unwrap()),
+        };
+        assert_eq!(span.days(), (first, last.map(|d| d.parse().unwrap())));
+    }
+}
