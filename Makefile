@@ -25,7 +25,7 @@ test: ## Run every test, against an environment of its own that is removed at th
 	@e2e/test
 
 build: ## Build the two programs
-	cargo build --locked -p cloudigrade -p houndigrade
+	cargo build --locked --workspace --bins
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -38,5 +38,6 @@ lint: ## Check format, clippy, shell scripts and charts
 	charts/check
 
 generate: ## Write the files that are made from the Rust types: crds/*.yaml, also into their chart
-	cargo run --locked -q -p cloudigrade -- crds --out crds
+	cargo build --locked -q --workspace --bins
+	$(CARGO_TARGET_DIR)/debug/cloudigrade crds --out crds
 	cp crds/*.yaml charts/cloudigrade-crds/files/
