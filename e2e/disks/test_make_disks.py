@@ -43,7 +43,7 @@ def digest(path: Path) -> str:
 )
 def test_file_systems_are_clean(disks: Path, disk: str, start: int) -> None:
     check = ["e2fsck", "-fn", f"{disks / disk}.img?offset={start}"]
-    assert subprocess.run(check, capture_output=True, env=TOOLS).returncode == 0
+    assert subprocess.run(check, check=False, capture_output=True, env=TOOLS).returncode == 0
 
 
 def test_what_is_on_them(disks: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from moto.core.parse import PROTOCOL_PARSERS
+from botocore.exceptions import UnknownServiceError
+from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
@@ -73,11 +74,13 @@ def read(environ: dict[str, Any], now: datetime) -> Call:
     environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
     request = Request(environ)
 
-    signature = _signature(request)
-    _, region, service, _ = signature.scope.split("/")
-    model = get_service_model(service)
-    protocol = determine_request_protocol(model, request.content_type)
-    operation, parameters = _operation(request, service, protocol, body)
+    try:
+        signature = _signature(request)
+        _, region, service, _ = signature.scope.split("/")
+        protocol = determine_request_protocol(get_service_model(service), request.content_type)
+        operation, parameters = _operation(request, service, protocol, body)
+    except (KeyError, ValueError, UnknownServiceError, RequestParserError) as error:
+        raise AwsError("MalformedRequest", f"{request.method} {request.path}: {error!r}") from error
     environ["wsgi.input"] = io.BytesIO(body)
     return Call(
         environ=environ,
@@ -134,7 +137,7 @@ def _signature(request: Request) -> Signature:
     presigned = request.args
     if "X-Amz-Signature" in presigned:
         access_key, _, scope = presigned["X-Amz-Credential"].partition("/")
-        signed_at = datetime.strptime(presigned["X-Amz-Date"], AMZ_DATE).replace(tzinfo=timezone.utc)
+        signed_at = datetime.strptime(presigned["X-Amz-Date"], AMZ_DATE).replace(tzinfo=UTC)
         return Signature(
             access_key=access_key,
             scope=scope,

@@ -7,7 +7,7 @@ import hmac
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -70,7 +70,7 @@ def _lookup(call: Call, root_secret: str) -> tuple[Caller, str]:
     if session is not None:
         if session.session_token != call.signature.token:
             raise refuse(Refusal.UNKNOWN_KEY, call.service)
-        if session.expiration.replace(tzinfo=timezone.utc) < call.time:
+        if session.expiration.replace(tzinfo=UTC) < call.time:
             raise refuse(Refusal.EXPIRED, call.service)
         owner = AssumedRoleAccessKey(account, "aws", key, {"X-Amz-Security-Token": session.session_token})
         return Caller(
@@ -115,9 +115,7 @@ def _sign(call: Call, secret: str) -> str:
 
 def _canonical(call: Call) -> str:
     pairs = [part.partition("=") for part in call.query.split("&") if part]
-    query = sorted(
-        (_encoded(name), _encoded(value)) for name, _, value in pairs if name != "X-Amz-Signature"
-    )
+    query = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs if name != "X-Amz-Signature")
     headers = "".join(
         f"{name}:{' '.join(call.headers.get(name, '').split())}\n" for name in call.signature.signed_headers
     )

@@ -108,7 +108,7 @@ def refuse(refusal: Refusal, service: str, message: str | None = None) -> AwsErr
 def response(error: AwsError, call: Call) -> Response:
     """`error` as the HTTP answer that the SDKs read `error.code` from."""
     request_id = str(uuid4())
-    code, message = escape(error.code), escape(error.message)
+    said = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
     if call.protocol in ("json", "rest-json"):
         return Response(
             json.dumps({"__type": error.code, "Message": error.message, "message": error.message}),
@@ -117,11 +117,12 @@ def response(error: AwsError, call: Call) -> Response:
             content_type="application/x-amz-json-1.1" if call.protocol == "json" else "application/json",
         )
     if call.protocol == "ec2":
-        body = f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
+        body = f"<Response><Errors><Error>{said}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     elif call.protocol == "query":
-        body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        side = "<Type>Sender</Type>" if error.status < 500 else "<Type>Receiver</Type>"
+        body = f"<ErrorResponse><Error>{side}{said}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     else:
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
+        body = f"<Error>{said}<RequestId>{request_id}</RequestId></Error>"
     return Response(
         "" if call.method == "HEAD" else '<?xml version="1.0" encoding="UTF-8"?>' + body,
         error.status,

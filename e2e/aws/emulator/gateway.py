@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -40,7 +40,7 @@ class Gateway:
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         try:
-            asked = call.read(environ, datetime.now(timezone.utc))
+            asked = call.read(environ, datetime.now(UTC))
         except errors.AwsError as error:
             return Response(f"<Error><Code>{error.code}</Code><Message>{error.message}</Message></Error>", error.status)
         entry = self._calls.begin(asked.time, asked.service, asked.operation, asked.region)
@@ -64,9 +64,9 @@ class Gateway:
         except errors.AwsError as error:
             self._delivery.note(asked, None, error)
             raise
-        error = error_of(asked, response)
-        entry.error = error.code if error else None
-        self._delivery.note(asked, response, error)
+        told = error_of(asked, response)
+        entry.error = told.code if told else None
+        self._delivery.note(asked, response, told)
         return response
 
     def _ask_moto(self, asked: call.Call) -> Response:

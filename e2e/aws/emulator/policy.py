@@ -1,4 +1,7 @@
-"""Judges a request by IAM policy documents. Pure: moto's own evaluation knows neither Resource of most calls nor Condition."""
+"""Judges a request by IAM policy documents. Pure.
+
+Moto's own evaluation asks for the resource `*` in most calls and knows no Condition but StringEquals.
+"""
 
 from __future__ import annotations
 

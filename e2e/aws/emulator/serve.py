@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,10 +19,7 @@ os.environ |= {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_ENABLE_AMI_VALIDATIO
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-import emulator.corrections.cloudtrail
-import emulator.corrections.ebs
-import emulator.corrections.ec2
-import emulator.corrections.s3
+import emulator.corrections  # noqa: F401 - importing it is what corrects moto
 from emulator.gateway import Gateway
 from emulator.trail.delivery import Delivery
 
@@ -55,10 +53,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, _stop)
     print(f"AWS emulator ready on {endpoint}", flush=True)
-    try:
+    with suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 def _write_state(path: Path, state: dict[str, str]) -> None:

@@ -47,9 +47,7 @@ def main() -> None:
         case "image":
             keys = accounts.customer(arguments.customer)
             print(
-                image.register(
-                    accounts, keys, arguments.region, arguments.disk, arguments.name, arguments.architecture
-                )
+                image.register(accounts, keys, arguments.region, arguments.disk, arguments.name, arguments.architecture)
             )
         case "demo":
             print(json.dumps(demo.make(accounts, arguments.disks), indent=2))

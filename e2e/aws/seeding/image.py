@@ -38,9 +38,7 @@ def load_snapshot(accounts: Accounts, keys: Keys, region: str, disk: Path) -> st
     return snapshot
 
 
-def register(
-    accounts: Accounts, keys: Keys, region: str, disk: Path, name: str, architecture: str = "x86_64"
-) -> str:
+def register(accounts: Accounts, keys: Keys, region: str, disk: Path, name: str, architecture: str = "x86_64") -> str:
     """Loads `disk` and registers an AMI on it; returns the AMI's id."""
     snapshot = load_snapshot(accounts, keys, region, disk)
     ec2 = accounts.client(keys, "ec2", region)

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+
 from seeding import customer, own
 from seeding.accounts import Accounts
 from seeding.image import load_snapshot
@@ -29,7 +30,7 @@ class Emulator:
         self.accounts = accounts
 
     def client(self, credentials: str | dict[str, str], service: str, region: str = "us-east-1") -> Any:
-        """A client with the keys of an env file (`own`, `customers/hooli`) or of an assumed role, that never retries."""
+        """A client with the keys of an env file (`own`, `customers/hooli`) or of an assumed role; it never retries."""
         if isinstance(credentials, str):
             text = (self.accounts.state / f"{credentials}.env").read_text()
             lines = dict(line.split("=", 1) for line in text.splitlines())

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conftest import Emulator
 
 
@@ -35,17 +36,20 @@ def test_instances_of_unknown_images_cannot_be_launched(emulator: Emulator) -> N
         emulator.client("customers/hooli", "ec2").run_instances(ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1)
 
 
-def test_a_stopped_instance_tells_when(emulator: Emulator, image: str) -> None:
+def test_a_stopped_instance_tells_when_and_can_change_its_type(emulator: Emulator, image: str) -> None:
     ec2 = emulator.client("customers/hooli", "ec2")
     instance = ec2.run_instances(ImageId=image, InstanceType="t3.small", MinCount=1, MaxCount=1)["Instances"][0]
     ids = {"InstanceIds": [instance["InstanceId"]]}
+    with pytest.raises(ClientError, match="IncorrectInstanceState"):
+        ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], InstanceType={"Value": "m5.large"})
     ec2.stop_instances(**ids)
     [stopped] = ec2.describe_instances(**ids)["Reservations"][0]["Instances"]
     assert stopped["State"]["Name"] == "stopped"
     assert re.fullmatch(r"User initiated \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d GMT\)", stopped["StateTransitionReason"])
+    ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], InstanceType={"Value": "m5.large"})
     ec2.start_instances(**ids)
     [started] = ec2.describe_instances(**ids)["Reservations"][0]["Instances"]
-    assert started["State"]["Name"] == "running"
+    assert (started["State"]["Name"], started["InstanceType"]) == ("running", "m5.large")
     assert started["LaunchTime"] >= instance["LaunchTime"]
 
 

@@ -60,6 +60,8 @@ def test_a_customer_made_by_hand(emulator: Emulator, tmp_path: Path) -> None:
     session = emulator.assume(RoleArn=about["roleArn"], ExternalId="secret")
     disk = tmp_path / "disk.img"
     disk.write_bytes(b"x")
-    image = seed(emulator, "image", str(disk), "--customer", "initech", "--name", "own", "--region", "eu-west-1").strip()
+    image = seed(
+        emulator, "image", str(disk), "--customer", "initech", "--name", "own", "--region", "eu-west-1"
+    ).strip()
     [described] = emulator.client(session, "ec2", "eu-west-1").describe_images(ImageIds=[image])["Images"]
     assert described["Name"] == "own"

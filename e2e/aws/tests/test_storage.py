@@ -11,6 +11,7 @@ import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conftest import Emulator, snapshot_of
 from seeding.own import QUEUE, RESULTS_BUCKET, TRAIL_BUCKET
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conftest import HOOLI, Emulator, eventually, snapshot_of
 from seeding.own import QUEUE, TRAIL_BUCKET, trail_bucket_policy
 

@@ -1,17 +1,5 @@
-"""Where moto answers differently from AWS: methods of moto's classes, replaced by these modules when imported."""
+"""Where moto answers differently from AWS: methods of moto's classes, replaced when this package is imported."""
 
-from __future__ import annotations
+from emulator.corrections import cloudtrail, ebs, ec2, s3
 
-from collections.abc import Callable
-from typing import Any
-
-
-def replaces(owner: type) -> Callable[[Any], Any]:
-    """The decorated function or property takes the place of `owner`'s attribute of that name."""
-
-    def put(replacement: Any) -> Any:
-        name = (replacement.fget if isinstance(replacement, property) else replacement).__name__
-        setattr(owner, name, replacement)
-        return replacement
-
-    return put
+__all__ = ["cloudtrail", "ebs", "ec2", "s3"]

@@ -1,4 +1,4 @@
-"""CloudTrail: bucket policies, the limit of trails, home regions, default selectors, and a status that tells of deliveries."""
+"""CloudTrail: bucket policies, the limit of trails, home regions, default selectors, the status of deliveries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moto.cloudtrail.models import CloudTrailBackend, Trail, TrailStatus, cloudt
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.exceptions import JsonRESTError
 
-from emulator.corrections import replaces
+from emulator.corrections.replacing import replaces
 from emulator.trail import bucket as trail_bucket
 
 TRAILS_PER_REGION = 5
@@ -33,8 +33,8 @@ def _check_bucket(trail: Trail) -> None:
         )
 
 
-@replaces(Trail)
-def __init__(self: Trail, *args: Any, **kwargs: Any) -> None:
+@replaces(Trail, "__init__")
+def init_with_default_selectors(self: Trail, *args: Any, **kwargs: Any) -> None:
     _trail_init(self, *args, **kwargs)
     self.event_selectors = [
         {
@@ -79,7 +79,9 @@ def put_event_selectors(
 @replaces(CloudTrailBackend)
 def create_trail(self: CloudTrailBackend, name: str, *args: Any) -> Trail:
     if name in self.trails:
-        raise JsonRESTError("TrailAlreadyExistsException", f"Trail {name} already exists for customer: {self.account_id}")
+        raise JsonRESTError(
+            "TrailAlreadyExistsException", f"Trail {name} already exists for customer: {self.account_id}"
+        )
     if len(self.trails) >= TRAILS_PER_REGION:
         raise JsonRESTError(
             "MaximumNumberOfTrailsExceededException",
@@ -138,8 +140,8 @@ def describe_trails(self: CloudTrailResponse) -> str:
     return json.dumps({"trailList": trails})
 
 
-@replaces(TrailStatus)
-def description(self: TrailStatus) -> dict[str, Any]:  # noqa: F811 - one for each class, as moto names them
+@replaces(TrailStatus, "description")
+def status_description(self: TrailStatus) -> dict[str, Any]:
     delivered: datetime | None = getattr(self, "delivered", None)
     attempted: datetime | None = getattr(self, "delivery_attempted", None)
     error: str | None = getattr(self, "delivery_error", None)

@@ -1,10 +1,10 @@
-"""EBS direct API: blocks of 512 KiB, paged lists, tokens that are looked at, checksums, and errors for what is not there."""
+"""EBS direct API: blocks of 512 KiB, pages, tokens and checksums that are looked at, errors for what is not there."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -12,7 +12,7 @@ from moto.core.responses import ActionResult
 from moto.ebs.models import EBSBackend, EBSSnapshot
 from moto.ebs.responses import EBSResponse
 
-from emulator.corrections import replaces
+from emulator.corrections.replacing import replaces
 
 BLOCK_SIZE = 512 * 1024
 # AWS's own limits; a page of ListSnapshotBlocks holds at least 100 blocks there.
@@ -30,8 +30,8 @@ class _Invalid(ServiceException):
     code = "ValidationException"
 
 
-@replaces(EBSSnapshot)
-def __init__(self: EBSSnapshot, account_id: str, snapshot: Any) -> None:
+@replaces(EBSSnapshot, "__init__")
+def init_pending(self: EBSSnapshot, account_id: str, snapshot: Any) -> None:
     _init(self, account_id, snapshot)
     self.block_size = BLOCK_SIZE
     self.ec2_snapshot = snapshot
@@ -93,7 +93,7 @@ def list_snapshot_blocks(self: EBSResponse) -> ActionResult:
     return ActionResult(
         {
             "Blocks": [{"BlockIndex": index, "BlockToken": snapshot.blocks[index].block_token} for index in page],
-            "ExpiryTime": datetime.now(timezone.utc) + _TOKENS_LAST,
+            "ExpiryTime": datetime.now(UTC) + _TOKENS_LAST,
             "VolumeSize": snapshot.volume_size,
             "BlockSize": BLOCK_SIZE,
             "NextToken": str(rest[0]) if rest else None,

@@ -6,15 +6,15 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.ec2.exceptions import InvalidAMIIdError, InvalidSnapshotIdError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidSnapshotIdError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
-from moto.ec2.models.instances import Instance
+from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import random_ami_id
 
-from emulator.corrections import replaces
+from emulator.corrections.replacing import replaces
 
 ENABLED_REGIONS = {
     "ap-northeast-1",
@@ -39,6 +39,7 @@ ENABLED_REGIONS = {
 RegionsAndZonesBackend.regions = [each for each in RegionsAndZonesBackend.regions if each.name in ENABLED_REGIONS]
 
 _start = Instance.start
+_modify_instance_attribute = InstanceBackend.modify_instance_attribute
 _describe_images = AmiBackend.describe_images
 
 
@@ -116,6 +117,16 @@ def describe_images(self: AmiBackend, ami_ids: list[str] | None = None, **others
 def start(self: Instance) -> Any:
     self.launch_time = utcnow()
     return _start(self)
+
+
+@replaces(InstanceBackend)
+def modify_instance_attribute(self: InstanceBackend, instance_id: str, key: str, value: Any) -> Instance:
+    """A running machine cannot become another type."""
+    instance = self.get_instance(instance_id)
+    if key == "instance_type" and instance.state != "stopped":
+        message = f"The instance '{instance_id}' is not in the 'stopped' state."
+        raise EC2ClientError("IncorrectInstanceState", message)
+    return _modify_instance_attribute(self, instance_id, key, value)
 
 
 @replaces(Instance)

@@ -11,7 +11,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket
 
-from emulator.corrections import replaces
+from emulator.corrections.replacing import replaces
 
 notifications.quote_plus = partial(quote_plus, safe="/")
 

@@ -9,7 +9,7 @@ import secrets
 import string
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from threading import Condition, Thread
 from time import monotonic
 from typing import Any
@@ -73,7 +73,7 @@ class Delivery:
 
 def deliver(trail: Trail, region: str, records: list[dict[str, Any]]) -> None:
     """Writes one log file; a failure is kept in the trail's status, as GetTrailStatus tells it."""
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     status = trail.status
     status.delivery_attempted = now
     bucket = trail_bucket.find(trail.bucket_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -62,7 +63,7 @@ def record(call: Call, response: Response | None, error: AwsError | None) -> dic
     }
     if error is not None:
         # EC2 alone says whose fault it was.
-        side = "Server." if error.status >= 500 else "Client."
+        side = "Server." if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "Client."
         written["errorCode"] = (side if call.service == "ec2" else "") + error.code
         written["errorMessage"] = error.message
     return written
@@ -70,7 +71,7 @@ def record(call: Call, response: Response | None, error: AwsError | None) -> dic
 
 def error_of(call: Call, response: Response) -> AwsError | None:
     """The error in a service's answer, if it is one."""
-    if response.status_code < 300:
+    if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
         return None
     found = _raw(call, response).get("Error", {})
     return AwsError(str(found.get("Code", response.status_code)), found.get("Message", ""), response.status_code)
@@ -103,7 +104,11 @@ def _identity(caller: Caller, now: datetime) -> dict[str, Any]:
 def _raw(call: Call, response: Response) -> Mapping[str, Any]:
     """The answer as an SDK reads it."""
     model = get_service_model(call.service).operation_model(call.operation)
-    answer = {"status_code": response.status_code, "headers": HeadersDict(response.headers.items()), "body": response.get_data()}
+    answer = {
+        "status_code": response.status_code,
+        "headers": HeadersDict(response.headers.items()),
+        "body": response.get_data(),
+    }
     return create_parser(call.protocol).parse(answer, model.output_shape)
 
 
@@ -118,7 +123,7 @@ def _parsed(call: Call, response: Response) -> dict[str, Any] | None:
 
 
 def _in_camel_case(shape: Shape, value: Any) -> Any:
-    """CloudTrail shows a service's own names, which for EC2 are those of its XML, and wraps EC2's lists in `items`."""
+    """The service's own names, which for EC2 are those of its XML; EC2's lists are wrapped in `items`."""
     if isinstance(shape, StructureShape):
         return {
             _wire_name(member, name): _in_camel_case(member, value[name])
