@@ -75,6 +75,8 @@ class Gateway:
             environ |= _as_signed_request(asked)
         try:
             return Response.from_app(self._moto, environ, buffered=True)
+        except errors.AwsError:
+            raise
         except Exception as error:
             log.exception("moto failed in %s:%s", asked.service, asked.operation)
             raise errors.refuse(errors.Refusal.INTERNAL, asked.service, repr(error)) from error

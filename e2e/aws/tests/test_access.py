@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -28,7 +30,9 @@ def test_the_customers_role_lets_the_operator_in(emulator: Emulator) -> None:
         {"RoleArn": "arn:aws:iam::999999999999:role/cloudigrade-metering"},
     ],
 )
-def test_assume_role_is_refused_without_the_right_role_and_external_id(emulator: Emulator, wrong: dict) -> None:
+def test_assume_role_is_refused_without_the_right_role_and_external_id(
+    emulator: Emulator, wrong: dict[str, Any]
+) -> None:
     with pytest.raises(ClientError, match="is not authorized to perform: sts:AssumeRole on resource") as refused:
         emulator.assume(**wrong)
     assert code(refused) == "AccessDenied"
@@ -116,3 +120,18 @@ def test_unknown_keys_and_wrong_secrets_are_refused(emulator: Emulator) -> None:
     with pytest.raises(ClientError) as refused:
         emulator.client(session | {"SecretAccessKey": "wrong"}, "cloudtrail").describe_trails()
     assert code(refused) == "InvalidSignatureException"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"DurationSeconds": 7200}, "ValidationError"),
+        ({"RoleSessionName": "not a name"}, "ValidationError"),
+        ({"Policy": '{"Statement": [' + '"x",' * 1000 + '"x"]}'}, "ValidationError"),
+        ({"Policy": "not json"}, "MalformedPolicyDocument"),
+    ],
+)
+def test_assume_role_has_limits(emulator: Emulator, wrong: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        emulator.assume(**wrong)
+    assert code(refused) == expected

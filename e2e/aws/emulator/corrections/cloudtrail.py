@@ -9,9 +9,9 @@ from typing import Any
 from moto.cloudtrail.exceptions import TrailNotFoundException
 from moto.cloudtrail.models import CloudTrailBackend, Trail, TrailStatus, cloudtrail_backends
 from moto.cloudtrail.responses import CloudTrailResponse
-from moto.core.exceptions import JsonRESTError
 
 from emulator.corrections.replacing import replaces
+from emulator.errors import AwsError
 from emulator.trail import bucket as trail_bucket
 
 TRAILS_PER_REGION = 5
@@ -25,9 +25,9 @@ _trail_description = Trail.description
 def _check_bucket(trail: Trail) -> None:
     bucket = trail_bucket.find(trail.bucket_name)
     if bucket is None:
-        raise JsonRESTError("S3BucketDoesNotExistException", f"S3 bucket {trail.bucket_name} does not exist!")
+        raise AwsError("S3BucketDoesNotExistException", f"S3 bucket {trail.bucket_name} does not exist!")
     if not trail_bucket.allows(bucket, trail):
-        raise JsonRESTError(
+        raise AwsError(
             "InsufficientS3BucketPolicyException",
             f"Incorrect S3 bucket policy is detected for bucket: {trail.bucket_name}",
         )
@@ -79,11 +79,9 @@ def put_event_selectors(
 @replaces(CloudTrailBackend)
 def create_trail(self: CloudTrailBackend, name: str, *args: Any) -> Trail:
     if name in self.trails:
-        raise JsonRESTError(
-            "TrailAlreadyExistsException", f"Trail {name} already exists for customer: {self.account_id}"
-        )
+        raise AwsError("TrailAlreadyExistsException", f"Trail {name} already exists for customer: {self.account_id}")
     if len(self.trails) >= TRAILS_PER_REGION:
-        raise JsonRESTError(
+        raise AwsError(
             "MaximumNumberOfTrailsExceededException",
             f"User: {self.account_id} already has {TRAILS_PER_REGION} trails in {self.region_name}.",
         )
@@ -97,7 +95,7 @@ def update_trail(self: CloudTrailBackend, name: str, **changes: Any) -> Trail:
     updated = _update_trail(self, name=name, **changes)
     try:
         _check_bucket(updated)
-    except JsonRESTError:
+    except AwsError:
         updated.bucket_name, updated.s3_key_prefix = before
         raise
     return updated
@@ -110,7 +108,7 @@ def get_trail(self: CloudTrailBackend, name_or_arn: str) -> Trail:
             if trail.arn != name_or_arn and not (trail.trail_name == name_or_arn and _shows(trail, self.region_name)):
                 continue
             if trail.region_name != self.region_name:
-                raise JsonRESTError(
+                raise AwsError(
                     "InvalidHomeRegionException",
                     f"The trail {name_or_arn} can only be changed in its home region {trail.region_name}.",
                 )

@@ -7,12 +7,12 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ebs.models import EBSBackend, EBSSnapshot
 from moto.ebs.responses import EBSResponse
 
 from emulator.corrections.replacing import replaces
+from emulator.errors import AwsError
 
 BLOCK_SIZE = 512 * 1024
 # AWS's own limits; a page of ListSnapshotBlocks holds at least 100 blocks there.
@@ -22,12 +22,8 @@ _TOKENS_LAST = timedelta(days=7)
 _init = EBSSnapshot.__init__
 
 
-class _NotFound(ServiceException):
-    code = "ResourceNotFoundException"
-
-
-class _Invalid(ServiceException):
-    code = "ValidationException"
+def _invalid(message: str) -> AwsError:
+    return AwsError("ValidationException", message)
 
 
 @replaces(EBSSnapshot, "__init__")
@@ -41,13 +37,13 @@ def init_pending(self: EBSSnapshot, account_id: str, snapshot: Any) -> None:
 def _snapshot(backend: EBSBackend, snapshot_id: str) -> EBSSnapshot:
     if snapshot_id in backend.snapshots:
         return backend.snapshots[snapshot_id]
-    raise _NotFound(f"The snapshot '{snapshot_id}' does not exist.")
+    raise AwsError("ResourceNotFoundException", f"The snapshot '{snapshot_id}' does not exist.", 404)
 
 
 def _completed(backend: EBSBackend, snapshot_id: str) -> EBSSnapshot:
     snapshot = _snapshot(backend, snapshot_id)
     if snapshot.status != "completed":
-        raise _Invalid(f"The snapshot '{snapshot_id}' is not completed.")
+        raise _invalid(f"The snapshot '{snapshot_id}' is not completed.")
     return snapshot
 
 
@@ -74,11 +70,11 @@ def put_snapshot_block(
 ) -> tuple[str | None, str | None]:
     snapshot = _snapshot(self, snapshot_id)
     if snapshot.status != "pending":
-        raise _Invalid(f"The snapshot '{snapshot_id}' is not pending.")
+        raise _invalid(f"The snapshot '{snapshot_id}' is not pending.")
     if len(block_data) != BLOCK_SIZE:
-        raise _Invalid(f"The block data is {len(block_data)} bytes, not {BLOCK_SIZE}.")
+        raise _invalid(f"The block data is {len(block_data)} bytes, not {BLOCK_SIZE}.")
     if checksum != _checksum(block_data):
-        raise _Invalid("The checksum does not match the block data.")
+        raise _invalid("The checksum does not match the block data.")
     snapshot.put_block(block_index, block_data, checksum, checksum_algorithm, data_length)
     return checksum, checksum_algorithm
 
@@ -106,7 +102,7 @@ def get_snapshot_block(self: EBSResponse) -> ActionResult:
     snapshot = _completed(self.ebs_backend, self._get_param("SnapshotId"))
     block = snapshot.blocks.get(self._get_int_param("BlockIndex"))
     if block is None or block.block_token != self._get_param("BlockToken"):
-        raise _Invalid("The block token is not valid for this block.")
+        raise _invalid("The block token is not valid for this block.")
     return ActionResult(
         {
             "DataLength": BLOCK_SIZE,

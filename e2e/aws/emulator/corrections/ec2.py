@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, InvalidSnapshotIdError
+from moto.ec2.exceptions import InvalidAMIIdError, InvalidSnapshotIdError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
@@ -15,6 +15,7 @@ from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import random_ami_id
 
 from emulator.corrections.replacing import replaces
+from emulator.errors import AwsError
 
 ENABLED_REGIONS = {
     "ap-northeast-1",
@@ -125,7 +126,7 @@ def modify_instance_attribute(self: InstanceBackend, instance_id: str, key: str,
     instance = self.get_instance(instance_id)
     if key == "instance_type" and instance.state != "stopped":
         message = f"The instance '{instance_id}' is not in the 'stopped' state."
-        raise EC2ClientError("IncorrectInstanceState", message)
+        raise AwsError("IncorrectInstanceState", message)
     return _modify_instance_attribute(self, instance_id, key, value)
 
 
