@@ -44,18 +44,29 @@ enum Failure {
 }
 
 async fn try_put(client: &Client, url: &str, json: &str) -> Result<(), Failure> {
-    let request = client.put(url).header(header::CONTENT_TYPE, "application/json").body(json.to_owned());
+    let request = client
+        .put(url)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(json.to_owned());
     let status = match request.send().await {
         Ok(response) => response.status(),
-        Err(error) if error.is_builder() => return Err(Failure::Final(format!("{URL} is not an HTTP URL"))),
+        Err(error) if error.is_builder() => {
+            return Err(Failure::Final(format!("{URL} is not an HTTP URL")));
+        }
         Err(error) => return Err(Failure::Passing(reasons(&error.without_url()))),
     };
     // The body of a refusal may repeat the signature: only the status is told.
     match status {
         status if status.is_success() => Ok(()),
-        status if status.is_server_error() => Err(Failure::Passing(format!("the answer was {status}"))),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(Failure::Passing(format!("the answer was {status}"))),
-        StatusCode::FORBIDDEN => Err(Failure::Final(format!("the answer was {status}; the URL may have expired"))),
+        status if status.is_server_error() => {
+            Err(Failure::Passing(format!("the answer was {status}")))
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+            Err(Failure::Passing(format!("the answer was {status}")))
+        }
+        StatusCode::FORBIDDEN => Err(Failure::Final(format!(
+            "the answer was {status}; the URL may have expired"
+        ))),
         status => Err(Failure::Final(format!("the answer was {status}"))),
     }
 }
@@ -93,8 +104,11 @@ mod tests {
                 while !request[..length].ends_with(b"}") {
                     length += connection.read(&mut request[length..]).unwrap();
                 }
-                seen.lock().unwrap().push(String::from_utf8_lossy(&request[..length]).into_owned());
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                seen.lock()
+                    .unwrap()
+                    .push(String::from_utf8_lossy(&request[..length]).into_owned());
+                let answer =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 connection.write_all(answer.as_bytes()).unwrap();
             }
         });
@@ -107,13 +121,20 @@ mod tests {
     #[case::refused_for_good(&["403 Forbidden"], false)]
     #[case::never(&["503 Slow Down"; 5], false)]
     #[tokio::test]
-    async fn is_tried_as_often_as_makes_sense(#[case] statuses: &'static [&'static str], #[case] delivered: bool) {
+    async fn is_tried_as_often_as_makes_sense(
+        #[case] statuses: &'static [&'static str],
+        #[case] delivered: bool,
+    ) {
         let (url, requests) = server(statuses);
         let result = put(&url, r#"{"cloud":"aws"}"#, Duration::from_millis(1)).await;
         assert_eq!(result.is_ok(), delivered, "{result:?}");
         let requests = requests.lock().unwrap();
         assert_eq!(requests.len(), statuses.len());
-        assert!(requests[0].starts_with("PUT /key?") && requests[0].ends_with(r#"{"cloud":"aws"}"#), "{}", requests[0]);
+        assert!(
+            requests[0].starts_with("PUT /key?") && requests[0].ends_with(r#"{"cloud":"aws"}"#),
+            "{}",
+            requests[0]
+        );
     }
 
     #[rstest]
@@ -122,6 +143,9 @@ mod tests {
     #[tokio::test]
     async fn errors_do_not_show_the_url(#[case] url: &str) {
         let error = put(url, "{}", Duration::from_millis(1)).await.unwrap_err();
-        assert!(!error.contains("5ec4e7") && !error.contains("/key"), "{error}");
+        assert!(
+            !error.contains("5ec4e7") && !error.contains("/key"),
+            "{error}"
+        );
     }
 }

@@ -104,7 +104,8 @@ impl Content {
 }
 
 fn ext_generation(head: &[u8]) -> &'static str {
-    let feature = |offset: usize, mask| le32(head, 1024 + offset).is_some_and(|bits| bits & mask != 0);
+    let feature =
+        |offset: usize, mask| le32(head, 1024 + offset).is_some_and(|bits| bits & mask != 0);
     if feature(0x60, EXTENTS | FLEX_BG) {
         "ext4"
     } else if feature(0x5c, HAS_JOURNAL) {

@@ -24,15 +24,10 @@ impl DiskFile {
     /// # Errors
     /// If it can't be opened, or is neither a regular file nor a block device.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let say = |error: io::Error| {
-            io::Error::new(error.kind(), format!("opening {}: {error}", path.display()))
-        };
         let kind = path.metadata()?.file_type();
         // Looked at before it is opened: opening a pipe would wait for a writer for ever.
         if !kind.is_file() && !kind.is_block_device() {
-            return Err(say(io::Error::other(
-                "neither a disk image nor a block device",
-            )));
+            return Err(io::Error::other("neither a disk image nor a block device"));
         }
         let mut file = File::open(path)?;
         // The length in the metadata of a block device is zero; its end is where seeking ends.

@@ -33,9 +33,16 @@ const BLOCK_SIZES: std::ops::RangeInclusive<i32> = 4096..=16 * 1024 * 1024;
 /// A client for the region, or for that of the environment. Credentials and endpoint come from the environment.
 pub async fn client(region: Option<String>) -> Client {
     let mut config = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(CALL_ATTEMPTS).with_max_backoff(Duration::from_secs(10)))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(CALL_ATTEMPTS)
+                .with_max_backoff(Duration::from_secs(10)),
+        )
         .timeout_config(
-            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build(),
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(CALL_TIMEOUT)
+                .build(),
         );
     if let Ok(name) = AppName::new("houndigrade") {
         config = config.app_name(name);
@@ -54,10 +61,20 @@ pub(super) enum Error {
     Call { action: String, why: String },
     /// A block was damaged every time.
     #[error("block {index} of {snapshot}: {why}")]
-    Block { snapshot: String, index: u64, why: String },
+    Block {
+        snapshot: String,
+        index: u64,
+        why: String,
+    },
     /// The snapshot can't be what the API says.
-    #[error("{snapshot} has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read")]
-    Geometry { snapshot: String, gib: Option<i64>, block_size: Option<i32> },
+    #[error(
+        "{snapshot} has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read"
+    )]
+    Geometry {
+        snapshot: String,
+        gib: Option<i64>,
+        block_size: Option<i32>,
+    },
 }
 
 /// Sizes in bytes.
@@ -74,13 +91,19 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(client: Client, snapshot: &str) -> Self {
-        Self { client, snapshot: snapshot.into() }
+        Self {
+            client,
+            snapshot: snapshot.into(),
+        }
     }
 
     /// The blocks from `first` on: those of one page.
     pub(super) async fn list(&self, first: u64) -> Result<(Volume, Page), Error> {
         let action = || format!("listing the blocks of {} from {first}", self.snapshot);
-        let start = i32::try_from(first).map_err(|_| Error::Call { action: action(), why: "there is no such block".into() })?;
+        let start = i32::try_from(first).map_err(|_| Error::Call {
+            action: action(),
+            why: "there is no such block".into(),
+        })?;
         let mut next = None;
         loop {
             let page = self
@@ -92,13 +115,26 @@ impl Api {
                 .set_next_token(next.take())
                 .send()
                 .await
-                .map_err(|error| Error::Call { action: action(), why: explain(&error) })?;
+                .map_err(|error| Error::Call {
+                    action: action(),
+                    why: explain(&error),
+                })?;
             let tokens: BTreeMap<u64, String> = page
                 .blocks()
                 .iter()
-                .filter_map(|block| Some((u64::try_from(block.block_index()?).ok()?, block.block_token()?.to_owned())))
+                .filter_map(|block| {
+                    Some((
+                        u64::try_from(block.block_index()?).ok()?,
+                        block.block_token()?.to_owned(),
+                    ))
+                })
                 .collect();
-            debug!(snapshot = self.snapshot, first, blocks = tokens.len(), "listed");
+            debug!(
+                snapshot = self.snapshot,
+                first,
+                blocks = tokens.len(),
+                "listed"
+            );
             let more = page.next_token().filter(|token| !token.is_empty());
             let last = match (more, tokens.last_key_value()) {
                 (None, _) => u64::MAX,
@@ -110,16 +146,28 @@ impl Api {
                 }
             };
             let volume = self.volume(page.volume_size(), page.block_size())?;
-            return Ok((volume, Page { covers: first..=last, tokens }));
+            return Ok((
+                volume,
+                Page {
+                    covers: first..=last,
+                    tokens,
+                },
+            ));
         }
     }
 
     fn volume(&self, gib: Option<i64>, block_size: Option<i32>) -> Result<Volume, Error> {
         let size = gib.and_then(|gib| u64::try_from(gib).ok()?.checked_mul(1 << 30));
-        let blocks = block_size.filter(|size| BLOCK_SIZES.contains(size)).and_then(|size| usize::try_from(size).ok());
+        let blocks = block_size
+            .filter(|size| BLOCK_SIZES.contains(size))
+            .and_then(|size| usize::try_from(size).ok());
         match (size, blocks) {
             (Some(size), Some(block_size)) => Ok(Volume { size, block_size }),
-            _ => Err(Error::Geometry { snapshot: self.snapshot.clone(), gib, block_size }),
+            _ => Err(Error::Geometry {
+                snapshot: self.snapshot.clone(),
+                gib,
+                block_size,
+            }),
         }
     }
 
@@ -138,11 +186,20 @@ impl Api {
                 }
             }
         }
-        Err(Error::Block { snapshot: self.snapshot.clone(), index, why: format!("{why}, {BLOCK_ATTEMPTS} times in a row") })
+        Err(Error::Block {
+            snapshot: self.snapshot.clone(),
+            index,
+            why: format!("{why}, {BLOCK_ATTEMPTS} times in a row"),
+        })
     }
 
     /// One attempt: the outer error is that of the call, the inner one is about what came back, and worth another attempt.
-    async fn try_get(&self, index: u64, token: &str, size: usize) -> Result<Result<Vec<u8>, String>, Error> {
+    async fn try_get(
+        &self,
+        index: u64,
+        token: &str,
+        size: usize,
+    ) -> Result<Result<Vec<u8>, String>, Error> {
         let answer = self
             .client
             .get_snapshot_block()
@@ -159,7 +216,11 @@ impl Api {
         let mut block = Vec::with_capacity(size);
         let mut body = answer.block_data;
         let receive = async {
-            while let Some(bytes) = body.try_next().await.map_err(|error| format!("the connection broke: {error}"))? {
+            while let Some(bytes) = body
+                .try_next()
+                .await
+                .map_err(|error| format!("the connection broke: {error}"))?
+            {
                 if block.len() + bytes.len() > size {
                     return Err(format!("more than {size} bytes came"));
                 }
@@ -169,24 +230,42 @@ impl Api {
         };
         let received = tokio::time::timeout(ATTEMPT_TIMEOUT, receive).await;
         Ok(match received {
-            Err(_) => Err(format!("it did not arrive in {} s", ATTEMPT_TIMEOUT.as_secs())),
+            Err(_) => Err(format!(
+                "it did not arrive in {} s",
+                ATTEMPT_TIMEOUT.as_secs()
+            )),
             Ok(Err(why)) => Err(why),
-            Ok(Ok(())) => check(&block, size, answer.checksum_algorithm, answer.checksum.as_deref()).map(|()| block),
+            Ok(Ok(())) => check(
+                &block,
+                size,
+                answer.checksum_algorithm,
+                answer.checksum.as_deref(),
+            )
+            .map(|()| block),
         })
     }
 }
 
 /// Whether the block is what the API says it is.
-fn check(block: &[u8], size: usize, algorithm: Option<ChecksumAlgorithm>, checksum: Option<&str>) -> Result<(), String> {
+fn check(
+    block: &[u8],
+    size: usize,
+    algorithm: Option<ChecksumAlgorithm>,
+    checksum: Option<&str>,
+) -> Result<(), String> {
     if block.len() != size {
         return Err(format!("{} of {size} bytes came", block.len()));
     }
     match (algorithm, checksum) {
         (Some(ChecksumAlgorithm::ChecksumAlgorithmSha256), Some(checksum)) => {
             let matches = BASE64_STANDARD.encode(Sha256::digest(block)) == checksum;
-            matches.then_some(()).ok_or_else(|| "it does not match its checksum".into())
+            matches
+                .then_some(())
+                .ok_or_else(|| "it does not match its checksum".into())
         }
-        (algorithm, _) => Err(format!("it came without a SHA-256 checksum ({algorithm:?})")),
+        (algorithm, _) => Err(format!(
+            "it came without a SHA-256 checksum ({algorithm:?})"
+        )),
     }
 }
 
@@ -204,9 +283,16 @@ fn explain<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) ->
     };
     let code = refusal.code().unwrap_or("no error code");
     let hint = match code {
-        "AccessDeniedException" => "; the credentials need ebs:ListSnapshotBlocks and ebs:GetSnapshotBlock on the snapshot",
-        "ExpiredTokenException" | "ExpiredToken" => "; the credentials have expired: inspect again with new ones",
+        "AccessDeniedException" => {
+            "; the credentials need ebs:ListSnapshotBlocks and ebs:GetSnapshotBlock on the snapshot"
+        }
+        "ExpiredTokenException" | "ExpiredToken" => {
+            "; the credentials have expired: inspect again with new ones"
+        }
         _ => "",
     };
-    format!("{code}: {}{hint}", refusal.message().unwrap_or("no message"))
+    format!(
+        "{code}: {}{hint}",
+        refusal.message().unwrap_or("no message")
+    )
 }

@@ -13,11 +13,17 @@ pub(super) struct Cache {
 impl Cache {
     /// Room for `limit` blocks, at least one.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), blocks: VecDeque::new() }
+        Self {
+            limit: limit.max(1),
+            blocks: VecDeque::new(),
+        }
     }
 
     pub(super) fn get(&mut self, index: u64) -> Option<Arc<[u8]>> {
-        let position = self.blocks.iter().position(|(cached, _)| *cached == index)?;
+        let position = self
+            .blocks
+            .iter()
+            .position(|(cached, _)| *cached == index)?;
         let found = self.blocks.remove(position)?;
         let block = Arc::clone(&found.1);
         self.blocks.push_back(found);

@@ -74,7 +74,9 @@ impl Snapshot {
             let (from, to) = (offset.max(block_start), end.min(block_start + size));
             let part = &mut buffer[(from - offset) as usize..(to - offset) as usize];
             match block {
-                Some(block) => part.copy_from_slice(&block[(from - block_start) as usize..(to - block_start) as usize]),
+                Some(block) => part.copy_from_slice(
+                    &block[(from - block_start) as usize..(to - block_start) as usize],
+                ),
                 None => part.fill(0),
             }
         }
@@ -86,7 +88,9 @@ impl Snapshot {
         if let Some(block) = self.cache().get(index) {
             return Ok(Some(block));
         }
-        let Some(token) = self.token(index).await? else { return Ok(None) };
+        let Some(token) = self.token(index).await? else {
+            return Ok(None);
+        };
         let block: Arc<[u8]> = self.api.get(index, &token, self.block_size).await?.into();
         self.blocks.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(block.len() as u64, Ordering::Relaxed);
@@ -118,7 +122,9 @@ impl BlockSource for Snapshot {
         if !contains(self.size, offset, buffer.len()) {
             return Err(beyond_the_end(offset, buffer.len(), self.size));
         }
-        self.runtime.block_on(self.read(offset, buffer)).map_err(io::Error::other)
+        self.runtime
+            .block_on(self.read(offset, buffer))
+            .map_err(io::Error::other)
     }
 
     fn stats(&self) -> Stats {
