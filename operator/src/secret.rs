@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A secret: shown as `***` wherever it is printed, read only by asking for it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -1,1 +1,12 @@
-//! What we ask of a cloud.
+//! What we ask of a cloud: one narrow trait a purpose, errors that a caller can choose by, and AWS behind them.
+
+mod access;
+pub mod aws;
+mod error;
+mod inventory;
+mod trails;
+
+pub use access::Access;
+pub use error::{CloudError, Kind};
+pub use inventory::{Image, Instance, Inventory, Power};
+pub use trails::{Trail, TrailSpec, TrailStatus, Trails};

@@ -1,1 +1,6 @@
-//! One folder a custom resource.
+//! One folder a custom resource, and the few things that every controller does the same way.
+
+pub mod backoff;
+pub mod finalizer;
+pub mod role;
+pub mod status;

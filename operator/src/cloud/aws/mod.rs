@@ -1,0 +1,12 @@
+//! AWS: own identity, sessions in customers' accounts, and what is asked of each service.
+
+mod access;
+mod arn;
+mod client;
+mod inventory;
+mod session;
+mod trails;
+
+pub use arn::{InvalidRoleArn, RoleArn};
+pub use client::Aws;
+pub use session::{Policy, Role, Session};

@@ -1,0 +1,77 @@
+//! What an account holds.
+
+use jiff::Timestamp;
+
+use super::CloudError;
+use super::aws::Role;
+
+/// A virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// `i-…`
+    pub id: String,
+    /// Image it was launched from, if the cloud still tells
+    pub image_id: Option<String>,
+    /// Instance type
+    pub instance_type: Option<String>,
+    /// Whether it runs
+    pub power: Power,
+}
+
+/// Whether an instance runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// It runs, since its last start.
+    On {
+        /// When it was started
+        since: Timestamp,
+    },
+    /// It is about to run.
+    Starting,
+    /// It is stopped or gone, or about to be.
+    Off {
+        /// When that was asked for, if the cloud tells
+        since: Option<Timestamp>,
+    },
+}
+
+/// A machine image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Image {
+    /// `ami-…`
+    pub id: String,
+    pub name: Option<String>,
+    /// Account that owns it
+    pub owner_id: Option<String>,
+    pub architecture: Option<String>,
+    pub windows: bool,
+    /// Sold on the marketplace, by its product codes
+    pub marketplace: bool,
+    /// Carries the tag `cloudigrade-rhel-present` (§4.2)
+    pub rhel_tag: bool,
+    /// Carries the tag `cloudigrade-ocp-present`
+    pub openshift_tag: bool,
+}
+
+/// Describes a customer's account.
+pub trait Inventory: Send + Sync + 'static {
+    /// The regions that are enabled in the account.
+    fn regions(&self, role: &Role) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
+
+    /// Instances of `region`: those of `ids` that are still known, or all when `ids` is empty.
+    fn instances(
+        &self,
+        role: &Role,
+        region: &str,
+        ids: &[String],
+    ) -> impl Future<Output = Result<Vec<Instance>, CloudError>> + Send;
+
+    /// Those of the images `ids` of `region` that the account can see. An id that is gone does not spoil the others.
+    fn images(
+        &self,
+        role: &Role,
+        region: &str,
+        ids: &[String],
+    ) -> impl Future<Output = Result<Vec<Image>, CloudError>> + Send;
+}

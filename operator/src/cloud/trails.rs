@@ -1,0 +1,102 @@
+//! The trail that tells us what happens in an account.
+
+use jiff::Timestamp;
+
+use super::CloudError;
+use super::aws::Role;
+
+/// The trail we want: of all regions, global services included, management events that write only (§3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailSpec {
+    /// Its name
+    pub name: String,
+    /// The bucket of the own account that it writes to
+    pub bucket: String,
+}
+
+/// A trail as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trail {
+    /// Its ARN
+    pub arn: String,
+    /// The region it was made in
+    pub home_region: String,
+    /// The bucket it writes to
+    pub bucket: String,
+    /// Whether it records all regions
+    pub multi_region: bool,
+    /// Whether it records global services, IAM for one
+    pub global_events: bool,
+    /// Whether it writes under a prefix, where nobody would look
+    pub prefixed: bool,
+}
+
+/// What a trail does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrailStatus {
+    /// Whether it records
+    pub logging: bool,
+    /// When it last wrote to the bucket
+    pub last_delivery: Option<Timestamp>,
+    /// Why it could not write to the bucket when it last tried
+    pub delivery_error: Option<String>,
+}
+
+/// Looks after the trail in a customer's account.
+pub trait Trails: Send + Sync + 'static {
+    /// The trail of that name in the home region.
+    fn trail(
+        &self,
+        role: &Role,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Trail>, CloudError>> + Send;
+
+    /// Whether the trail records management events that write, and nothing else.
+    fn records_writes_only(
+        &self,
+        role: &Role,
+        name: &str,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send;
+
+    /// What the trail does.
+    fn trail_status(
+        &self,
+        role: &Role,
+        name: &str,
+    ) -> impl Future<Output = Result<TrailStatus, CloudError>> + Send;
+
+    /// Makes the trail; it does not record yet.
+    fn create_trail(
+        &self,
+        role: &Role,
+        trail: &TrailSpec,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Makes an existing trail what is wanted.
+    fn update_trail(
+        &self,
+        role: &Role,
+        trail: &TrailSpec,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Has the trail record management events that write, and nothing else.
+    fn record_writes_only(
+        &self,
+        role: &Role,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Has the trail record.
+    fn start_logging(
+        &self,
+        role: &Role,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Deletes the trail; that it is gone already is fine.
+    fn delete_trail(
+        &self,
+        role: &Role,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+}

@@ -1,0 +1,98 @@
+//! The role that a CloudAccount names, with its external id.
+
+use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
+use kube::{Api, Client, ResourceExt};
+
+use crate::api::{CloudAccount, SecretKeyRef};
+use crate::cloud::aws::{InvalidRoleArn, Role};
+use crate::secret::Secret;
+
+/// The spec does not lead to a role.
+#[derive(Debug, thiserror::Error)]
+pub enum RoleError {
+    /// `spec.aws.roleArn` cannot be read.
+    #[error("CG1004 spec.aws.roleArn: {0}")]
+    Arn(#[from] InvalidRoleArn),
+    /// Neither an external id nor a reference to one.
+    #[error("spec.aws: set exactly one of externalId and externalIdSecretRef")]
+    NoExternalId,
+    /// The Secret is not there.
+    #[error(
+        "Secret {0} of spec.aws.externalIdSecretRef does not exist in this namespace; create it"
+    )]
+    NoSecret(String),
+    /// The Secret has no such key, or what it holds is no text.
+    #[error("Secret {secret} of spec.aws.externalIdSecretRef has no text under key {key:?}")]
+    NoKey {
+        /// Its name
+        secret: String,
+        /// The key
+        key: String,
+    },
+    /// The Secret could not be read.
+    #[error("reading Secret {name} of spec.aws.externalIdSecretRef: {source}")]
+    Unreadable {
+        /// Its name
+        name: String,
+        /// What the API server said
+        source: Box<kube::Error>,
+    },
+}
+
+impl RoleError {
+    /// Stable PascalCase word for conditions and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Arn(_) => "InvalidRoleArn",
+            Self::NoExternalId => "NoExternalId",
+            Self::NoSecret(_) | Self::NoKey { .. } => "ExternalIdSecretMissing",
+            Self::Unreadable { .. } => "ExternalIdSecretUnreadable",
+        }
+    }
+}
+
+/// The role to assume for `account`. The Secret is read every time, so that a new external id is used at once.
+///
+/// # Errors
+/// When the spec leads to no role.
+pub async fn of(client: &Client, account: &CloudAccount) -> Result<Role, RoleError> {
+    let aws = &account.spec.aws;
+    let external_id = match (&aws.external_id, &aws.external_id_secret_ref) {
+        (Some(id), _) => Secret::new(id.as_str()),
+        (None, Some(reference)) => {
+            read(client, &account.namespace().unwrap_or_default(), reference).await?
+        }
+        (None, None) => return Err(RoleError::NoExternalId),
+    };
+    Ok(Role {
+        arn: aws.role_arn.parse()?,
+        external_id,
+    })
+}
+
+async fn read(
+    client: &Client,
+    namespace: &str,
+    reference: &SecretKeyRef,
+) -> Result<Secret, RoleError> {
+    let SecretKeyRef { name, key } = reference;
+    let secret = Api::<KubernetesSecret>::namespaced(client.clone(), namespace)
+        .get_opt(name)
+        .await;
+    let secret = secret
+        .map_err(|source| RoleError::Unreadable {
+            name: name.clone(),
+            source: Box::new(source),
+        })?
+        .ok_or_else(|| RoleError::NoSecret(name.clone()))?;
+    let value = secret.data.as_ref().and_then(|data| data.get(key));
+    // `kubectl create secret --from-file` keeps the line's end.
+    let text = value
+        .and_then(|value| std::str::from_utf8(&value.0).ok())
+        .map(str::trim_end)
+        .filter(|text| !text.is_empty());
+    text.map(Secret::new).ok_or_else(|| RoleError::NoKey {
+        secret: name.clone(),
+        key: key.clone(),
+    })
+}
