@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cloudtrail::EventKind;
+use crate::{cloudtrail::EventKind, usage::Period};
 
 /// One thing that happened to an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,30 @@ pub fn runs(mut events: Vec<Event>) -> Vec<Run> {
         history.apply(event);
     }
     history.finish()
+}
+
+/// The spans of time in which the instance runs by `before` or by `after`, but not by both: where a change
+/// of its runs changes usage. Both are as [`runs`] gives them; a span without end ends at [`Timestamp::MAX`].
+pub fn difference(before: &[Run], after: &[Run]) -> Vec<Period> {
+    // Every start and end, of either, is a change of mind about whether they differ.
+    let mut moments: Vec<Timestamp> = before
+        .iter()
+        .chain(after)
+        .flat_map(|run| [run.start, run.end.unwrap_or(Timestamp::MAX)])
+        .collect();
+    moments.sort_unstable();
+    let mut spans: Vec<Period> = Vec::new();
+    for (start, end) in moments
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .filter(|(start, end)| start < end)
+    {
+        match spans.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => spans.push(Period { start, end }),
+        }
+    }
+    spans
 }
 
 fn sort_key(event: &Event) -> (Timestamp, u8, &str, Option<&str>) {

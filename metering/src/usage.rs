@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// A run of an instance whose image counts as RHEL, with the dimensions usage is counted by.
@@ -100,7 +100,15 @@ impl Period {
 /// for usage and service type. Runs are half-open: one that ends at midnight is no part of the next day, and
 /// when one instance takes over from another at the same moment that is one instance at once, not two.
 pub fn maximum_counts(day: Date, runs: &[RhelRun]) -> Vec<Count> {
-    let period = Period::of_day(day);
+    daily_maximum_counts(day, day, runs)
+        .pop()
+        .map(|(_, counts)| counts)
+        .unwrap_or_default()
+}
+
+/// [`maximum_counts`] of every day from `first` to `last`, in one pass over the runs.
+pub fn daily_maximum_counts(first: Date, last: Date, runs: &[RhelRun]) -> Vec<(Date, Vec<Count>)> {
+    let period = Period::of_days(first, last);
     let mut keys = Keys::default();
     let mut points: Vec<Point> = Vec::new();
     for run in runs {
@@ -123,20 +131,26 @@ pub fn maximum_counts(day: Date, runs: &[RhelRun]) -> Vec<Count> {
     }
     points.sort_unstable_by_key(|point| (point.at, point.change));
 
-    let mut running = vec![0_u64; keys.keys.len()];
-    let mut highest = running.clone();
-    for point in points {
-        for &key in &keys.profiles[point.profile] {
-            match point.change {
-                Change::End => running[key] -= 1,
-                Change::Start => {
-                    running[key] += 1;
-                    highest[key] = highest[key].max(running[key]);
-                }
-            }
+    let mut points = points.into_iter().peekable();
+    let mut running = vec![0_u64; keys.indexes.len()];
+    let mut days = Vec::new();
+    for day in first.series(1.day()).take_while(|day| *day <= last) {
+        let Period { start, end } = Period::of_day(day);
+        // What ends as the day begins is no part of it.
+        while let Some(point) =
+            points.next_if(|point| (point.at, point.change) <= (start, Change::End))
+        {
+            keys.apply(&point, &mut running, |_, _| {});
         }
+        let mut highest = running.clone();
+        while let Some(point) = points.next_if(|point| point.at < end) {
+            keys.apply(&point, &mut running, |key, now| {
+                highest[key] = highest[key].max(now)
+            });
+        }
+        days.push((day, keys.counts(&highest)));
     }
-    keys.into_counts(&highest)
+    days
 }
 
 /// The number of running instances changes.
@@ -160,7 +174,7 @@ type Dimensions<'a> = [&'a str; 5];
 /// combination (profile) is expanded into its keys once and the sweep deals in numbers.
 #[derive(Default)]
 struct Keys<'a> {
-    keys: HashMap<Dimensions<'a>, usize>,
+    indexes: HashMap<Dimensions<'a>, usize>,
     profiles: Vec<Vec<usize>>,
     profile_of: HashMap<Dimensions<'a>, usize>,
 }
@@ -179,8 +193,8 @@ impl<'a> Keys<'a> {
         }
         let mut profile: Vec<usize> = expand(own)
             .map(|key| {
-                let next = self.keys.len();
-                *self.keys.entry(key).or_insert(next)
+                let next = self.indexes.len();
+                *self.indexes.entry(key).or_insert(next)
             })
             .collect();
         // A customer may call a dimension "_ANY"; the run still counts once under each key.
@@ -191,17 +205,29 @@ impl<'a> Keys<'a> {
         self.profiles.len() - 1
     }
 
-    fn into_counts(self, highest: &[u64]) -> Vec<Count> {
+    /// Changes the number of running instances under every key of the point, and tells of each.
+    fn apply(&self, point: &Point, running: &mut [u64], mut tell: impl FnMut(usize, u64)) {
+        for &key in &self.profiles[point.profile] {
+            match point.change {
+                Change::End => running[key] -= 1,
+                Change::Start => running[key] += 1,
+            }
+            tell(key, running[key]);
+        }
+    }
+
+    fn counts(&self, highest: &[u64]) -> Vec<Count> {
         let mut counts: Vec<Count> = self
-            .keys
-            .into_iter()
-            .map(|([arch, role, sla, usage, service_type], key)| Count {
-                arch: arch.to_owned(),
-                role: role.to_owned(),
-                sla: sla.to_owned(),
-                usage: usage.to_owned(),
-                service_type: service_type.to_owned(),
-                instances_count: highest[key],
+            .indexes
+            .iter()
+            .filter(|(_, index)| highest[**index] > 0)
+            .map(|([arch, role, sla, usage, service_type], index)| Count {
+                arch: (*arch).to_owned(),
+                role: (*role).to_owned(),
+                sla: (*sla).to_owned(),
+                usage: (*usage).to_owned(),
+                service_type: (*service_type).to_owned(),
+                instances_count: highest[*index],
             })
             .collect();
         counts.sort_unstable();

@@ -2,8 +2,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{Event, Run, runs};
+use super::{Event, Run, difference, runs};
 use crate::cloudtrail::EventKind::{self, AttributeChange, PowerOff, PowerOn};
+use crate::usage::Period;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
@@ -86,6 +87,33 @@ fn power(#[case] script: &str, #[case] expected: &str) {
 #[case::two_types_at_once("on:a@1 on:b@1 off@5", "[1,5)b")]
 fn types(#[case] script: &str, #[case] expected: &str) {
     assert_eq!(written(&runs(events(script))), expected);
+}
+
+#[rstest]
+#[case::same("on@1 off@5", "on@1 off@5", &[])]
+#[case::both_without_end("on@1", "on@1", &[])]
+#[case::new("", "on@1 off@5", &[(1, Some(5))])]
+#[case::closed("on@1", "on@1 off@5", &[(5, None)])]
+#[case::cut_in_two("on@1 off@9", "on@1 off@3 on@5 off@9", &[(3, Some(5))])]
+#[case::started_earlier("on@3 off@9", "on@1 off@9", &[(1, Some(3))])]
+#[case::moved("on@1 off@3", "on@3 off@5", &[(1, Some(5))])]
+#[case::another_type("on:a@1 off@9", "on:a@1 change:b@4 off@9", &[])]
+fn where_runs_differ(
+    #[case] before: &str,
+    #[case] after: &str,
+    #[case] expected: &[(i64, Option<i64>)],
+) {
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|&(start, end)| Period {
+            start: at(start),
+            end: end.map_or(Timestamp::MAX, at),
+        })
+        .collect();
+    assert_eq!(
+        difference(&runs(events(before)), &runs(events(after))),
+        expected
+    );
 }
 
 fn kind() -> impl Strategy<Value = EventKind> {
@@ -178,6 +206,20 @@ proptest! {
         let made = after.iter().filter(|run| !before.contains(run)).count();
         prop_assert!(touched.len() <= 1 && made <= 2, "{} -> {}", written(&before), written(&after));
         prop_assert!(touched.iter().all(|run| run.end.is_none_or(|end| end >= time)));
+    }
+
+    #[test]
+    fn a_moment_is_in_the_difference_if_it_is_in_one_of_the_two(before in any_events(), after in any_events()) {
+        let (before, after) = (runs(before), runs(after));
+        let difference = difference(&before, &after);
+        for second in -1..42 {
+            let moment = at(second);
+            let in_run = |runs: &[Run]| {
+                runs.iter().any(|run| run.start <= moment && run.end.is_none_or(|end| moment < end))
+            };
+            let differs = difference.iter().any(|span| span.start <= moment && moment < span.end);
+            prop_assert_eq!(differs, in_run(&before) != in_run(&after), "at {}", second);
+        }
     }
 
     #[test]

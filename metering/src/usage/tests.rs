@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp, civil::date};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{ANY, Count, Period, RhelRun, hours, maximum_counts};
+use super::{ANY, Count, Period, RhelRun, daily_maximum_counts, hours, maximum_counts};
 
 /// A time on 22 November 2026 (`10:00`), the day before (`-10:00`) or the day after (`+10:00`).
 fn at(time: &str) -> Timestamp {
@@ -111,6 +111,34 @@ fn what_is_not_known_is_a_key_of_its_own() {
 fn a_value_that_is_called_any_counts_once() {
     let counts = counts(&[with("x86_64", ANY, ANY, "", "")]);
     assert!(counts.iter().all(|count| count.instances_count == 1));
+}
+
+#[test]
+fn every_day_asked_for_has_its_numbers() {
+    let runs = [
+        run("-23:00", "00:00"),
+        run("10:00", "+01:00"),
+        run("11:00", "+02:00"),
+    ];
+    let days = daily_maximum_counts(date(2026, 11, 20), date(2026, 11, 24), &runs);
+    let any: Vec<_> = days
+        .iter()
+        .map(|(day, counts)| (day.day(), count(counts, [ANY; 5])))
+        .collect();
+    assert_eq!(
+        any,
+        [
+            (20, None),
+            (21, Some(1)),
+            (22, Some(2)),
+            (23, Some(2)),
+            (24, None)
+        ]
+    );
+    assert_eq!(
+        daily_maximum_counts(date(2026, 11, 24), date(2026, 11, 20), &runs),
+        []
+    );
 }
 
 #[rstest]
@@ -234,6 +262,14 @@ proptest! {
         }
         let keys: BTreeSet<_> = counts.iter().map(|c| (&c.arch, &c.role, &c.sla, &c.usage, &c.service_type)).collect();
         prop_assert_eq!(keys.len(), counts.len(), "every key once");
+    }
+
+    #[test]
+    fn many_days_in_one_pass_are_as_each_day_alone(runs in proptest::collection::vec(any_run(), 0..12)) {
+        let (first, last) = (date(2026, 11, 20), date(2026, 11, 25));
+        for (day, counts) in daily_maximum_counts(first, last, &runs) {
+            prop_assert_eq!(counts, maximum_counts(day, &runs), "{}", day);
+        }
     }
 
     #[test]
