@@ -3,6 +3,7 @@
 mod crds;
 mod migrate;
 mod output;
+mod report;
 mod run;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Migrate(Database),
     /// Print the custom resource definitions as YAML
     Crds(crds::Args),
+    /// Show usage: RHEL instances running at once, and hours by distribution
+    Report(report::Args),
 }
 
 /// Runs the command line; what fails is printed on stderr.
@@ -39,6 +42,7 @@ pub async fn main() -> ExitCode {
         Command::Run(config) => run::run(config).await,
         Command::Migrate(database) => migrate::run(&database).await,
         Command::Crds(args) => crds::run(&args),
+        Command::Report(args) => report::run(&args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

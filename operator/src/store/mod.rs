@@ -10,12 +10,13 @@ mod instances;
 mod runs;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod usage;
 pub mod usage_days;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 /// Forward-only schema changes, embedded so that `cloudigrade migrate` needs no files.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
@@ -57,19 +58,38 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
     }
 }
 
+/// Longest to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A pool for `url` that connects when first used.
 ///
 /// # Errors
 /// When `url` is not a Postgres URL.
 pub fn connect(url: &str, connections: u32) -> Result<PgPool, StoreError> {
-    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url)?;
-    let options = options
-        .application_name("cloudigrade")
-        .options([("statement_timeout", STATEMENT_TIMEOUT)]);
     Ok(PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_lazy_with(options))
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_lazy_with(options(url)?))
+}
+
+/// One connection to `url`, for a command that asks a few things and ends. A server that is not there is an error
+/// at once, where a pool would wait for it.
+///
+/// # Errors
+/// When `url` is not a Postgres URL, or the server does not let us in.
+pub async fn connect_once(url: &str) -> Result<PgConnection, StoreError> {
+    let options = options(url)?;
+    tokio::time::timeout(CONNECT_TIMEOUT, options.connect())
+        .await
+        .unwrap_or_else(|late| Err(sqlx::Error::Io(late.into())))
+        .doing("connecting to the database that DATABASE_URL names")
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url)?;
+    Ok(options
+        .application_name("cloudigrade")
+        .options([("statement_timeout", STATEMENT_TIMEOUT)]))
 }
 
 /// Brings the schema up to date; safe to repeat and to run side by side.

@@ -1,0 +1,63 @@
+//! The report for spreadsheets (RFC 4180).
+
+use super::Report;
+
+/// One table with a heading.
+pub(super) fn text(report: &Report) -> String {
+    let mut rows = Rows::default();
+    if let Some(days) = &report.concurrent {
+        rows.add([
+            "org_id",
+            "date",
+            "arch",
+            "role",
+            "sla",
+            "usage",
+            "service_type",
+            "instances_count",
+        ]);
+        for day in days {
+            let date = day.date.to_string();
+            for c in &day.maximum_counts {
+                let count = c.instances_count.to_string();
+                rows.add([
+                    &day.org_id,
+                    &date,
+                    &c.arch,
+                    &c.role,
+                    &c.sla,
+                    &c.usage,
+                    &c.service_type,
+                    &count,
+                ]);
+            }
+        }
+    }
+    if let Some(hours) = &report.hours {
+        rows.add(["org_id", "from", "to", "distribution", "seconds", "hours"]);
+        let (from, to) = (report.from.to_string(), report.to.to_string());
+        for row in hours {
+            let (seconds, hours) = (row.seconds.to_string(), format!("{:.4}", row.hours));
+            rows.add([&row.org_id, &from, &to, &row.distribution, &seconds, &hours]);
+        }
+    }
+    rows.0
+}
+
+#[derive(Default)]
+struct Rows(String);
+
+impl Rows {
+    fn add<const N: usize>(&mut self, fields: [&str; N]) {
+        self.0.push_str(&fields.map(quoted).join(","));
+        self.0.push_str("\r\n");
+    }
+}
+
+fn quoted(field: &str) -> String {
+    if field.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}

@@ -1,0 +1,208 @@
+//! `cloudigrade report`
+
+mod csv;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use metering::usage::Period;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::{CommandError, output};
+use crate::config::Database;
+use crate::report::{self, Day, Hours};
+use crate::store::{self, StoreError};
+
+/// What to show, of whom, when and how.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// What to show; both when not said
+    #[arg(value_enum)]
+    report: Option<Which>,
+
+    /// Only this organization; all of them when not said
+    #[arg(long, value_name = "ORG")]
+    org: Option<String>,
+
+    /// First day, UTC; six days before the last when not said
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
+    from: Option<Date>,
+
+    /// Last day, UTC, counted in; today when not said. Today counts up to now
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
+    to: Option<Date>,
+
+    /// How to show it
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+
+    #[command(flatten)]
+    database: Database,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cloudigrade report                                     the last seven days of every organization
+  cloudigrade report concurrent --org 11111111 --from 2026-11-01 --to 2026-11-30
+  cloudigrade report hours -o csv > hours.csv
+  cloudigrade report -o json | jq '.concurrent[].maximum_counts'
+
+An instance counts as RHEL if its image is tagged cloudigrade-rhel-present, is a Red Hat Cloud Access image, or
+an inspection found RHEL on its disk. Marketplace images are billed by the marketplace and don't count.
+In json and csv a number stands for one choice of dimensions; a dimension that does not matter to it is _ANY.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    /// The highest number of RHEL instances that ran at once, each day
+    Concurrent,
+    /// Hours that instances ran, by distribution
+    Hours,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs: everything
+    Json,
+    /// For spreadsheets: one report at a time
+    Csv,
+}
+
+/// What was asked for; a part that was not is left out.
+#[derive(Debug, Serialize)]
+struct Report {
+    from: Date,
+    to: Date,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrent: Option<Vec<Day>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hours: Option<Vec<Hours>>,
+}
+
+/// Prints the reports.
+pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
+    let now = Timestamp::now();
+    let (from, to) = days(args.from, args.to, now)?;
+    if args.output == Format::Csv && args.report.is_none() {
+        return Err(
+            "csv holds one report: say which, `report concurrent -o csv` or `report hours -o csv`"
+                .into(),
+        );
+    }
+    let mut connection = store::connect_once(args.database.database_url.expose()).await?;
+    let organizations = store::usage::organizations(&mut connection)
+        .await
+        .map_err(explain)?;
+    let organizations = choose(organizations, args.org.as_deref())?;
+    let report = read(
+        &mut connection,
+        &organizations,
+        args.report,
+        (from, to),
+        now,
+    )
+    .await?;
+    output::print(&match args.output {
+        Format::Table => table::text(&report, now),
+        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+        Format::Csv => csv::text(&report),
+    })?;
+    Ok(())
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    organizations: &[String],
+    only: Option<Which>,
+    (from, to): (Date, Date),
+    now: Timestamp,
+) -> Result<Report, StoreError> {
+    let wanted = |which| only.is_none_or(|only| only == which);
+    let mut report = Report {
+        from,
+        to,
+        concurrent: wanted(Which::Concurrent).then(Vec::new),
+        hours: wanted(Which::Hours).then(Vec::new),
+    };
+    for org_id in organizations {
+        if let Some(days) = &mut report.concurrent {
+            days.extend(report::concurrent(connection, org_id, from, to, now).await?);
+        }
+        if let Some(hours) = &mut report.hours {
+            hours.extend(report::hours(connection, org_id, Period::of_days(from, to), now).await?);
+        }
+    }
+    Ok(report)
+}
+
+/// The first thing that goes wrong with a database that is not ours, or not ours yet.
+fn explain(error: StoreError) -> CommandError {
+    match &error {
+        StoreError::Sql { source: sqlx::Error::Database(said), .. } if said.code().as_deref() == Some("42P01") => {
+            "the database has no tables of cloudigrade: check DATABASE_URL, or run `cloudigrade migrate`".into()
+        }
+        _ => error.into(),
+    }
+}
+
+/// The organizations to report on.
+fn choose(known: Vec<String>, wanted: Option<&str>) -> Result<Vec<String>, String> {
+    let Some(wanted) = wanted else {
+        return Ok(known);
+    };
+    if known.iter().any(|org_id| org_id == wanted) {
+        return Ok(vec![wanted.to_owned()]);
+    }
+    Err(match known.as_slice() {
+        [] => {
+            "no organization has had an account enrolled yet: apply a CloudAccount first".to_owned()
+        }
+        known => {
+            let some = known
+                .iter()
+                .take(10)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
+            let more = if known.len() > 10 { ", …" } else { "" };
+            format!(
+                "organization {wanted} never had an account enrolled; those that had: {some}{more}"
+            )
+        }
+    })
+}
+
+/// Days one report may span: ten years.
+const MOST_DAYS: i32 = 3660;
+
+/// The first and last day to report on.
+fn days(from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<(Date, Date), String> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    if let Some(from) = from.filter(|from| *from > today) {
+        return Err(format!(
+            "--from {from} has not come yet: today is {today} (UTC)"
+        ));
+    }
+    // What has not come yet has nothing to show.
+    let last = to.unwrap_or(today).min(today);
+    let first = from.unwrap_or_else(|| last.saturating_sub(6.days()));
+    if first > last {
+        return Err(format!("--from {first} is after --to {last}"));
+    }
+    let span = last.since(first).map_or(i32::MAX, |span| span.get_days());
+    if span >= MOST_DAYS {
+        return Err(format!(
+            "{first} to {last} is too long: a report spans at most {MOST_DAYS} days"
+        ));
+    }
+    Ok((first, last))
+}
+
+fn parse_date(text: &str) -> Result<Date, String> {
+    Date::strptime("%Y-%m-%d", text).map_err(|_| "a day is written like 2026-11-22".to_owned())
+}

@@ -1,0 +1,122 @@
+//! The highest number of RHEL instances that ran at once, day by day.
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use metering::image::{self, Image};
+use metering::usage::{ANY, Count, Period, RhelRun, daily_maximum_counts};
+use serde::Serialize;
+use sqlx::{Connection, PgConnection};
+
+use crate::store::usage::{self, ImageRun, KnownImage};
+use crate::store::{Doing, StoreError, usage_days};
+
+/// Concurrent usage of one organization on one day (UTC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Day {
+    /// The organization.
+    pub org_id: String,
+    /// The day.
+    pub date: Date,
+    /// The highest numbers, one for each choice of dimensions; empty if no RHEL instance ran.
+    pub maximum_counts: Vec<Count>,
+}
+
+impl Day {
+    /// The highest number whatever the dimensions.
+    pub fn most(&self) -> u64 {
+        let any = |count: &&Count| {
+            [
+                &count.arch,
+                &count.role,
+                &count.sla,
+                &count.usage,
+                &count.service_type,
+            ]
+            .iter()
+            .all(|value| *value == ANY)
+        };
+        self.maximum_counts
+            .iter()
+            .find(any)
+            .map_or(0, |count| count.instances_count)
+    }
+}
+
+/// Concurrent usage of `org_id` on every day from `first` to `last`.
+///
+/// What is not kept is derived from runs, and kept if the day is over at `now`. A day that is not over counts
+/// up to `now`, later days count nothing.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn concurrent(
+    connection: &mut PgConnection,
+    org_id: &str,
+    first: Date,
+    last: Date,
+    now: Timestamp,
+) -> Result<Vec<Day>, StoreError> {
+    let doing = "deriving concurrent usage";
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let mut transaction = connection.begin().await.doing(doing)?;
+    let mut known = usage::kept(&mut transaction, org_id, first, last).await?;
+
+    let days = || first.series(1.day()).take_while(|day| *day <= last);
+    let mut missing = days().filter(|day| !known.contains_key(day));
+    if let Some(from) = missing.next() {
+        let to = missing.last().unwrap_or(from);
+        if from < today {
+            usage_days::hold(&mut transaction, org_id).await?;
+        }
+        let images = usage::images(&mut transaction, org_id).await?;
+        let period = Period::of_days(from, to).until(now);
+        let runs = usage::runs(&mut transaction, org_id, period).await?;
+        let mut derived = daily_maximum_counts(from, to, &rhel_runs(&images, &runs));
+        derived.retain(|(day, _)| !known.contains_key(day));
+        let over: Vec<_> = derived
+            .iter()
+            .filter(|(day, _)| *day < today)
+            .cloned()
+            .collect();
+        if !over.is_empty() {
+            usage::keep(&mut transaction, org_id, &over).await?;
+        }
+        known.extend(derived);
+    }
+    transaction.commit().await.doing(doing)?;
+
+    let day = |date| Day {
+        org_id: org_id.to_owned(),
+        date,
+        maximum_counts: known.remove(&date).unwrap_or_default(),
+    };
+    Ok(days().map(day).collect())
+}
+
+/// The runs whose image counts as RHEL. One whose image is not known does not.
+fn rhel_runs(images: &HashMap<i64, KnownImage>, runs: &[ImageRun]) -> Vec<RhelRun> {
+    let rhel: HashMap<i64, &Image> = images
+        .iter()
+        .filter(|(_, known)| image::rhel(&known.image).counts())
+        .map(|(key, known)| (*key, &known.image))
+        .collect();
+    let rhel_run = |run: &ImageRun| {
+        let image = rhel.get(&run.image?)?;
+        let syspurpose = image
+            .inspected
+            .as_ref()
+            .map(|facts| facts.syspurpose.clone())
+            .unwrap_or_default();
+        Some(RhelRun {
+            start: run.start,
+            end: run.end,
+            arch: image.architecture.clone().unwrap_or_default(),
+            role: syspurpose.role,
+            sla: syspurpose.sla,
+            usage: syspurpose.usage,
+            service_type: syspurpose.service_type,
+        })
+    };
+    runs.iter().filter_map(rhel_run).collect()
+}

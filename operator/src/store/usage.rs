@@ -1,0 +1,175 @@
+//! What usage is derived from, and the days of it that are kept.
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, civil::Date};
+use jiff_sqlx::ToSqlx;
+use metering::image::{Facts, Image, Syspurpose};
+use metering::usage::{Count, Period};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::{Doing, StoreError};
+
+/// An image of an organization's instances, and the distribution an inspection found on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownImage {
+    /// What the rules for RHEL go by.
+    pub image: Image,
+    /// `ID` of its os-release, for example `rhel`; `None` until inspected, or if the disk did not tell.
+    pub distribution: Option<String>,
+}
+
+/// A run and the image of its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageRun {
+    /// Key of the image, `None` while it is not known which.
+    pub image: Option<i64>,
+    /// First moment at which the instance runs.
+    pub start: Timestamp,
+    /// First moment at which it does not; `None` while it runs.
+    pub end: Option<Timestamp>,
+}
+
+/// Every organization that ever had an account enrolled, sorted.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn organizations(connection: &mut PgConnection) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar!("select distinct org_id from enrolment order by org_id")
+        .fetch_all(connection)
+        .await
+        .doing("listing organizations")
+}
+
+/// The images that instances of an organization were launched from, by their key.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn images(
+    connection: &mut PgConnection,
+    org_id: &str,
+) -> Result<HashMap<i64, KnownImage>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select id, rhel_tag, openshift_tag, name, owner_id, platform, marketplace, architecture,
+                  rhel_found, facts -> 'syspurpose' as syspurpose, distribution
+             from image
+            where id in (select image from instance
+                          where enrolment_id in (select id from enrolment where org_id = $1))"#,
+        org_id,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("reading the images of an organization")?;
+    let images = rows.into_iter().map(|row| {
+        let syspurpose = row
+            .syspurpose
+            .as_ref()
+            .map(Syspurpose::from_json)
+            .unwrap_or_default();
+        let image = Image {
+            rhel_tag: row.rhel_tag,
+            openshift_tag: row.openshift_tag,
+            name: row.name,
+            owner_id: row.owner_id,
+            platform: Some(row.platform),
+            marketplace: row.marketplace,
+            inspected: row.rhel_found.map(|rhel| Facts { rhel, syspurpose }),
+            architecture: row.architecture,
+        };
+        (
+            row.id,
+            KnownImage {
+                image,
+                distribution: row.distribution,
+            },
+        )
+    });
+    Ok(images.collect())
+}
+
+/// The runs of an organization that have a moment in `period`, in no order.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn runs(
+    connection: &mut PgConnection,
+    org_id: &str,
+    period: Period,
+) -> Result<Vec<ImageRun>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select instance.image,
+                  run.started_at as "start: jiff_sqlx::Timestamp", run.ended_at as "end: jiff_sqlx::Timestamp"
+             from enrolment
+             join instance on instance.enrolment_id = enrolment.id
+             join run on run.instance = instance.id
+            where enrolment.org_id = $1
+              and run.started_at < $3 and (run.ended_at is null or run.ended_at > $2)"#,
+        org_id,
+        &period.start.to_sqlx() as _,
+        &period.end.to_sqlx() as _,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("reading the runs of an organization")?;
+    let runs = rows.into_iter().map(|row| ImageRun {
+        image: row.image,
+        start: row.start.to_jiff(),
+        end: row.end.map(jiff_sqlx::Timestamp::to_jiff),
+    });
+    Ok(runs.collect())
+}
+
+/// The days of an organization from `first` to `last` that are kept.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn kept(
+    connection: &mut PgConnection,
+    org_id: &str,
+    first: Date,
+    last: Date,
+) -> Result<HashMap<Date, Vec<Count>>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select day as "day: jiff_sqlx::Date", maximum_counts as "counts: Json<Vec<Count>>"
+             from usage_day where org_id = $1 and day between $2 and $3"#,
+        org_id,
+        &first.to_sqlx() as _,
+        &last.to_sqlx() as _,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("reading the usage that is kept")?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.day.to_jiff(), row.counts.0))
+        .collect())
+}
+
+/// Keeps days of an organization. They must be derived from what was read after [`super::usage_days::hold`] in the
+/// same transaction: otherwise a change in between would not drop them.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn keep(
+    transaction: &mut PgConnection,
+    org_id: &str,
+    days: &[(Date, Vec<Count>)],
+) -> Result<(), StoreError> {
+    let (days, counts): (Vec<_>, Vec<_>) = days
+        .iter()
+        .map(|(day, counts)| (day.to_sqlx(), Json(counts)))
+        .unzip();
+    sqlx::query!(
+        "insert into usage_day (org_id, day, maximum_counts)
+         select $1, day, counts from unnest($2::date[], $3::jsonb[]) as kept (day, counts)
+         on conflict (org_id, day) do update set maximum_counts = excluded.maximum_counts",
+        org_id,
+        &days as _,
+        &counts as _,
+    )
+    .execute(transaction)
+    .await
+    .doing("keeping usage")?;
+    Ok(())
+}
