@@ -18,9 +18,6 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
-/// Forward-only schema changes, embedded so that `cloudigrade migrate` needs no files.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
-
 /// Longest a statement may take before Postgres ends it.
 const STATEMENT_TIMEOUT: &str = "30s";
 
@@ -92,12 +89,16 @@ fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
         .options([("statement_timeout", STATEMENT_TIMEOUT)]))
 }
 
-/// Brings the schema up to date; safe to repeat and to run side by side.
+/// Brings the schema up to date; safe to repeat and to run side by side. Changes go forward only and are
+/// embedded, so that no files are needed.
 ///
 /// # Errors
 /// When Postgres cannot be reached or a migration fails.
 pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
-    Ok(MIGRATIONS.run(pool).await?)
+    let mut migrations = sqlx::migrate!("../migrations");
+    // A version that was rolled back to meets its successor's migrations. They only ever add, so it can work.
+    migrations.set_ignore_missing(true);
+    Ok(migrations.run(pool).await?)
 }
 
 /// Whether the database answers.
@@ -110,4 +111,23 @@ pub async fn ping(pool: &PgPool) -> Result<(), StoreError> {
         .await
         .map(|_| ())
         .doing("reaching the database")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::migrate;
+    use super::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn a_version_that_is_rolled_back_to_starts_on_the_newer_schema() {
+        let database = TestDatabase::new().await;
+        sqlx::query(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             values (9999, 'of the next version', true, '', 0)",
+        )
+        .execute(&*database)
+        .await
+        .unwrap();
+        migrate(&database).await.unwrap();
+    }
 }
