@@ -1,1 +1,19 @@
-//! houndigrade.
+//! Says which Linux is on a disk, and whether it is RHEL, without a mount or a privilege.
+//!
+//! ```text
+//! source ──► partition ──► filesystem ──► facts ──► verdict ──► report
+//! blocks     parts         files          findings   an answer   JSON
+//! ```
+//! A disk comes from strangers. Whatever is on it, an inspection ends in a report: sizes, counts, loops and time are bounded, and
+//! what can't be read is an error in the report, never "not RHEL".
+
+mod bytes;
+pub mod facts;
+pub mod filesystem;
+mod inspect;
+pub mod partition;
+pub mod report;
+pub mod source;
+pub mod verdict;
+
+pub use inspect::{Disk, inspect};

@@ -1,0 +1,52 @@
+//! What the files of an image say about it.
+
+mod distribution;
+mod product_certs;
+mod release_files;
+mod system_purpose;
+#[cfg(test)]
+mod tests;
+
+use crate::filesystem::{Error, Root};
+use crate::report::{Distribution, Evidence, Facts, Unchecked};
+
+/// All that was found below one root.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// The results of the checks, as the report shows them.
+    pub facts: Facts,
+    /// Which Linux it is.
+    pub distribution: Option<Distribution>,
+    /// The reasons to say RHEL.
+    pub evidence: Vec<Evidence>,
+    /// Checks that could not be made. The others' results stand.
+    pub problems: Vec<String>,
+}
+
+/// Makes all checks. `partition` is named where a check finds nothing.
+pub fn gather(root: &Root<'_>, partition: &str) -> Findings {
+    let mut findings = Findings::default();
+    release_files::check(root, partition, &mut findings);
+    product_certs::check(root, &mut findings);
+    system_purpose::check(root, &mut findings);
+    findings.facts.rhel_enabled_repos = not_checked("enabled repositories");
+    findings.facts.rhel_signed_packages = not_checked("installed packages");
+    findings
+}
+
+impl Findings {
+    /// Keeps the value of a check that could be made, and the reason of one that could not.
+    fn keep<T>(&mut self, what: &str, result: Result<T, Error>) -> Result<T, String> {
+        result.map_err(|error| {
+            let problem = format!("reading {what}: {error}");
+            self.problems.push(problem.clone());
+            problem
+        })
+    }
+}
+
+fn not_checked(what: &str) -> Unchecked {
+    Unchecked {
+        status: Some(format!("not checked: this version does not read {what}")),
+    }
+}

@@ -1,0 +1,116 @@
+//! What a partition holds, by the marks that file systems and volume managers leave at fixed places.
+
+use std::io;
+
+use crate::bytes::{array, le32};
+use crate::source::BlockSource;
+
+/// All marks but btrfs's lie in the first 8 KiB; btrfs's is at 64 KiB.
+const HEAD: usize = 68 * 1024;
+
+/// What a partition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// `ext2`, `ext3` or `ext4`.
+    Ext(&'static str),
+    /// Something else with a name.
+    Known(&'static str),
+    /// Zeros, as far as it was looked at.
+    Empty,
+    /// Something without a known mark.
+    Unknown,
+}
+
+/// Name, offset and bytes of a mark.
+type Mark = (&'static str, usize, &'static [u8]);
+
+/// Volume managers come first: behind their mark, that of a file system may have survived.
+const MARKS: [Mark; 20] = [
+    ("luks", 0, b"LUKS\xba\xbe"),
+    ("lvm2", 512 + 24, b"LVM2 001"),
+    ("lvm2", 24, b"LVM2 001"),
+    ("linux raid", 4096, b"\xfc\x4e\x2b\xa9"),
+    ("linux raid", 0, b"\xfc\x4e\x2b\xa9"),
+    ("bitlocker", 3, b"-FVE-FS-"),
+    ("btrfs", 65536 + 64, b"_BHRfS_M"),
+    ("xfs", 0, b"XFSB"),
+    ("ntfs", 3, b"NTFS    "),
+    ("refs", 3, b"ReFS\0\0\0\0"),
+    ("exfat", 3, b"EXFAT   "),
+    ("vfat", 82, b"FAT32   "),
+    ("vfat", 54, b"FAT16   "),
+    ("vfat", 54, b"FAT12   "),
+    ("squashfs", 0, b"hsqs"),
+    ("erofs", 1024, b"\xe2\xe1\xf5\xe0"),
+    ("f2fs", 1024, b"\x10\x20\xf5\xf2"),
+    ("iso9660", 32769, b"CD001"),
+    ("reiserfs", 65536 + 52, b"ReIsEr"),
+    ("swap", 4096 - 10, b"SWAPSPACE2"),
+];
+
+/// Features of an ext superblock that tell the generations apart.
+const HAS_JOURNAL: u32 = 0x4;
+const EXTENTS: u32 = 0x40;
+const FLEX_BG: u32 = 0x200;
+
+impl Content {
+    /// Looks at the beginning of `partition`.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn probe(partition: &dyn BlockSource) -> io::Result<Self> {
+        let mut head = vec![0; HEAD.min(usize::try_from(partition.size()).unwrap_or(HEAD))];
+        partition.read_at(0, &mut head)?;
+        Ok(Self::of(&head))
+    }
+
+    fn of(head: &[u8]) -> Self {
+        let marked = |&&(_, offset, mark): &&Mark| {
+            head.get(offset..)
+                .is_some_and(|rest| rest.starts_with(mark))
+        };
+        if let Some((name, ..)) = MARKS.iter().find(marked) {
+            return Self::Known(name);
+        }
+        if array(head, 1024 + 56) == Some([0x53, 0xef]) {
+            return Self::Ext(ext_generation(head));
+        }
+        if head.iter().all(|&byte| byte == 0) {
+            Self::Empty
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// Name of the file system or other content, if it has one.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Ext(name) | Self::Known(name) => Some(name),
+            Self::Empty | Self::Unknown => None,
+        }
+    }
+
+    /// Why there is nothing to look for, if that is certain. `purpose` is what the partition table says.
+    /// What is really there counts for more: a root file system may hide in a partition labelled as swap.
+    pub fn no_linux(self, purpose: Option<&'static str>) -> Option<&'static str> {
+        match self {
+            Self::Known("swap") => Some("swap"),
+            Self::Known("vfat") => Some("vfat: can't hold a Linux root"),
+            Self::Empty => Some(purpose.unwrap_or("empty")),
+            Self::Unknown => purpose,
+            _ => None,
+        }
+    }
+}
+
+fn ext_generation(head: &[u8]) -> &'static str {
+    let feature =
+        |offset: usize, mask| le32(head, 1024 + offset).is_some_and(|bits| bits & mask != 0);
+    if feature(0x60, EXTENTS | FLEX_BG) {
+        "ext4"
+    } else if feature(0x5c, HAS_JOURNAL) {
+        "ext3"
+    } else {
+        "ext2"
+    }
+}

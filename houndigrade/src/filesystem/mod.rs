@@ -1,0 +1,102 @@
+//! Reading files without mounting anything.
+
+mod content;
+mod ext;
+mod root;
+#[cfg(test)]
+mod tests;
+
+pub use content::Content;
+pub use root::Root;
+
+use std::io;
+use std::sync::Arc;
+
+use crate::source::BlockSource;
+
+/// What a file system must answer. Paths are absolute and free of symlinks, `.` and `..`: [`Root`] has resolved them.
+pub trait FileSystem {
+    /// What is at `path`; `None` if there is nothing. Symlinks are not followed.
+    ///
+    /// # Errors
+    /// If the file system is damaged or the disk can't be read; so for all methods.
+    fn entry(&self, path: &str) -> Result<Option<Entry>, Error>;
+
+    /// Target of the symlink at `path`, of at most [`Root::MAX_PATH`] bytes.
+    ///
+    /// # Errors
+    /// As for [`entry`](Self::entry).
+    fn link_target(&self, path: &str) -> Result<String, Error>;
+
+    /// The first bytes, at most `limit`, of the regular file at `path`.
+    ///
+    /// # Errors
+    /// As for [`entry`](Self::entry).
+    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Error>;
+
+    /// Names in the directory at `path`, in no order, without `.` and `..` and without names that are not UTF-8.
+    ///
+    /// # Errors
+    /// As for [`entry`](Self::entry), and if there are more than `limit`.
+    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error>;
+}
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symlink.
+    Symlink,
+    /// A device, pipe or socket.
+    Special,
+}
+
+/// Why a file system, or something in it, can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is a file system, and this version can't read its kind.
+    #[error("unsupported file system: {0}")]
+    Unsupported(&'static str),
+    /// Nothing known begins here.
+    #[error("no known file system")]
+    Unrecognised,
+    /// The file system contradicts itself, or uses a feature its reader does not know.
+    #[error("{kind} file system: {what}")]
+    Damaged {
+        /// File system.
+        kind: &'static str,
+        /// The reader's words.
+        what: String,
+    },
+    /// Larger than anything this program reads.
+    #[error("{path}: more than {limit} {of}")]
+    Limit {
+        /// Where.
+        path: String,
+        /// How many are allowed.
+        limit: usize,
+        /// Of what.
+        of: &'static str,
+    },
+    /// The disk could not be read.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+}
+
+/// Opens the file system that `content` says is there.
+///
+/// # Errors
+/// [`Error::Unsupported`] for all but ext2, ext3 and ext4, and whatever is wrong with one of those.
+pub fn open(
+    content: Content,
+    partition: Arc<dyn BlockSource>,
+) -> Result<Box<dyn FileSystem>, Error> {
+    match content {
+        Content::Ext(kind) => Ok(Box::new(ext::Ext::open(kind, partition)?)),
+        Content::Known(kind) => Err(Error::Unsupported(kind)),
+        Content::Empty | Content::Unknown => Err(Error::Unrecognised),
+    }
+}

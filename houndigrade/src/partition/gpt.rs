@@ -1,0 +1,143 @@
+//! The GUID partition table: a header behind the first sector, and its copy in the last.
+
+use std::io;
+
+use uuid::{Uuid, uuid};
+
+use super::{Partition, Table};
+use crate::bytes::{array, le32, le64};
+use crate::source::BlockSource;
+
+/// Sector sizes a table may count in: that of nearly all disks, and that of "4K native" ones.
+const SECTORS: [u64; 2] = [512, 4096];
+/// Every tool writes 128 entries; a table with more than this is refused.
+const MAX_ENTRIES: u32 = 1024;
+/// Larger than any entry ever defined.
+const MAX_ENTRY_SIZE: u32 = 4096;
+
+/// Reads the primary table, or the backup where the primary is damaged.
+pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Table> {
+    let mut problems = Vec::new();
+    let primaries = SECTORS.map(|sector| ("primary", sector, sector));
+    let backups = SECTORS.map(|sector| ("backup", sector, disk.size().saturating_sub(sector)));
+    for (which, sector, offset) in primaries.into_iter().chain(backups) {
+        match read_table(disk, sector, offset) {
+            Ok(partitions) => {
+                // A damaged primary is what the backup is for: nothing is missing.
+                return Ok(Table {
+                    partitions,
+                    problems: Vec::new(),
+                });
+            }
+            Err(Damage::NoHeader) => {}
+            Err(Damage::Read(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(error);
+            }
+            Err(damage) => problems.push(format!("{which} GPT at byte {offset}: {damage}")),
+        }
+    }
+    if problems.is_empty() {
+        problems.push("the protective MBR says GPT, but there is no GPT header at the beginning or end of the disk".into());
+    }
+    Ok(Table {
+        partitions: Vec::new(),
+        problems,
+    })
+}
+
+/// Why a table is of no use.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    #[error("no header")]
+    NoHeader,
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    #[error("the {0} does not match its checksum")]
+    Checksum(&'static str),
+    #[error(
+        "{entries} entries of {size} bytes: the limits are {MAX_ENTRIES} entries of 128 to {MAX_ENTRY_SIZE} bytes"
+    )]
+    Limits { entries: u32, size: u32 },
+}
+
+fn read_table(disk: &dyn BlockSource, sector: u64, offset: u64) -> Result<Vec<Partition>, Damage> {
+    let header = read_header(disk, offset)?;
+    let (entries, size) = (header.entries, header.entry_size);
+    if entries > MAX_ENTRIES || !(128..=MAX_ENTRY_SIZE).contains(&size) {
+        return Err(Damage::Limits { entries, size });
+    }
+    let mut table = vec![0; (entries * size) as usize];
+    disk.read_at(header.table.saturating_mul(sector), &mut table)?;
+    if crc32fast::hash(&table) != header.table_crc {
+        return Err(Damage::Checksum("table"));
+    }
+    Ok((1..)
+        .zip(table.chunks_exact(size as usize))
+        .filter_map(|(number, entry)| partition(number, entry, sector))
+        .collect())
+}
+
+struct Header {
+    /// First sector of the table.
+    table: u64,
+    entries: u32,
+    entry_size: u32,
+    table_crc: u32,
+}
+
+fn read_header(disk: &dyn BlockSource, offset: u64) -> Result<Header, Damage> {
+    let mut header = [0; 512];
+    disk.read_at(offset, &mut header)?;
+    let fields = || {
+        (array(&header, 0)? == *b"EFI PART").then_some(())?;
+        let size = le32(&header, 12)? as usize;
+        (92..=header.len()).contains(&size).then_some(())?;
+        let parsed = Header {
+            table: le64(&header, 72)?,
+            entries: le32(&header, 80)?,
+            entry_size: le32(&header, 84)?,
+            table_crc: le32(&header, 88)?,
+        };
+        Some((size, le32(&header, 16)?, parsed))
+    };
+    let (size, crc, parsed) = fields().ok_or(Damage::NoHeader)?;
+    // The checksum is made with its own field zeroed.
+    header[16..20].fill(0);
+    if crc32fast::hash(&header[..size]) != crc {
+        return Err(Damage::Checksum("header"));
+    }
+    Ok(parsed)
+}
+
+/// The partition of one entry; an unused entry has a type of zeros.
+fn partition(number: u32, entry: &[u8], sector: u64) -> Option<Partition> {
+    let kind = Uuid::from_bytes_le(array(entry, 0)?);
+    let (first, last) = (le64(entry, 32)?, le64(entry, 40)?);
+    (!kind.is_nil()).then(|| Partition {
+        number: Some(number),
+        start: first.saturating_mul(sector),
+        size: last
+            .saturating_sub(first)
+            .saturating_add(1)
+            .saturating_mul(sector),
+        purpose: PURPOSES
+            .iter()
+            .find(|(guid, _)| *guid == kind)
+            .map(|(_, purpose)| *purpose),
+    })
+}
+
+/// The types that hold no Linux.
+const PURPOSES: [(Uuid, &str); 5] = [
+    (uuid!("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f"), "swap"),
+    (uuid!("21686148-6449-6e6f-744e-656564454649"), "BIOS boot"),
+    (
+        uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b"),
+        "EFI system partition",
+    ),
+    (uuid!("9e1a2d38-c612-4316-aa26-8b49521e5a8b"), "PReP boot"),
+    (
+        uuid!("e3c9e316-0b5c-4db8-817d-f92df00215ae"),
+        "Microsoft reserved",
+    ),
+];

@@ -1,0 +1,151 @@
+//! The partition table of the master boot record, with the chain of extended boot records that hold logical partitions.
+
+use std::io;
+
+use super::{Partition, Table};
+use crate::bytes::{array, le32};
+use crate::source::BlockSource;
+
+/// MBR tables always count in these.
+const SECTOR: u64 = 512;
+/// Linux shows no more logical partitions than this; a longer chain is an attack.
+const MAX_LOGICAL: usize = 128;
+
+/// What the first sector says about the disk.
+pub(super) enum Found {
+    /// It is not a partition table.
+    Nothing,
+    /// The partitions.
+    Partitions(Table),
+    /// The table is a GPT, elsewhere; this one keeps old tools away from it.
+    ProtectiveOfGpt,
+}
+
+/// One of the four entries of a record, in sectors.
+struct Entry {
+    system: u8,
+    start: u64,
+    size: u64,
+}
+
+impl Entry {
+    fn is_extended(&self) -> bool {
+        matches!(self.system, 0x05 | 0x0f | 0x85)
+    }
+
+    fn is_used(&self) -> bool {
+        self.system != 0 && self.size != 0
+    }
+
+    /// The partition, if the entry's start counts from sector `base`.
+    fn partition(&self, number: u32, base: u64) -> Partition {
+        Partition {
+            number: Some(number),
+            start: (base + self.start) * SECTOR,
+            size: self.size * SECTOR,
+            purpose: match self.system {
+                0x82 => Some("swap"),
+                0xef => Some("EFI system partition"),
+                0x41 => Some("PReP boot"),
+                _ => None,
+            },
+        }
+    }
+}
+
+pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Found> {
+    if disk.size() < SECTOR {
+        return Ok(Found::Nothing);
+    }
+    let Some(entries) = record(disk, 0)? else {
+        return Ok(Found::Nothing);
+    };
+    if entries.iter().any(|entry| entry.system == 0xee) {
+        return Ok(Found::ProtectiveOfGpt);
+    }
+    if !entries
+        .iter()
+        .any(|entry| entry.is_used() && entry.start != 0)
+    {
+        return Ok(Found::Nothing);
+    }
+    let mut table = Table::default();
+    for (number, entry) in (1..).zip(&entries) {
+        if entry.is_used() && !entry.is_extended() {
+            table.partitions.push(entry.partition(number, 0));
+        }
+    }
+    if let Some(extended) = entries
+        .iter()
+        .find(|entry| entry.is_used() && entry.is_extended())
+    {
+        read_logical(disk, extended.start, &mut table);
+    }
+    Ok(Found::Partitions(table))
+}
+
+/// Follows the chain that starts at sector `extended`. Links count from there; partitions from their own record.
+fn read_logical(disk: &dyn BlockSource, extended: u64, table: &mut Table) {
+    let mut at = extended;
+    for number in (5..).take(MAX_LOGICAL) {
+        let [data, next, ..] = match record(disk, at) {
+            Ok(Some(entries)) => entries,
+            // An extended partition nothing was ever put into needs no record.
+            Ok(None) if at == extended => return,
+            Ok(None) => {
+                return table
+                    .problems
+                    .push(format!("no extended boot record at sector {at}"));
+            }
+            Err(error) => {
+                return table
+                    .problems
+                    .push(format!("extended boot record at sector {at}: {error}"));
+            }
+        };
+        if data.is_used() {
+            table.partitions.push(data.partition(number, at));
+        }
+        if !next.is_used() || next.start == 0 {
+            return;
+        }
+        at = extended + next.start;
+    }
+    table
+        .problems
+        .push(format!("more than {MAX_LOGICAL} logical partitions"));
+}
+
+/// The entries of the boot record at `sector`, if there is one.
+fn record(disk: &dyn BlockSource, sector: u64) -> io::Result<Option<[Entry; 4]>> {
+    let mut buffer = [0; SECTOR as usize];
+    disk.read_at(sector * SECTOR, &mut buffer)?;
+    if array(&buffer, 510) != Some([0x55, 0xaa]) || is_boot_sector_of_a_file_system(&buffer) {
+        return Ok(None);
+    }
+    // Boot code where the entries should be: not a table.
+    if (0..4).any(|i| !matches!(buffer[446 + 16 * i], 0x00 | 0x80)) {
+        return Ok(None);
+    }
+    Ok(Some([0, 1, 2, 3].map(|i| {
+        let at = 446 + 16 * i;
+        Entry {
+            system: buffer[at + 4],
+            start: le32(&buffer, at + 8).unwrap_or_default().into(),
+            size: le32(&buffer, at + 12).unwrap_or_default().into(),
+        }
+    })))
+}
+
+/// FAT and NTFS begin with a boot sector that carries the signature of a partition table too.
+fn is_boot_sector_of_a_file_system(sector: &[u8]) -> bool {
+    [
+        (3, b"NTFS    "),
+        (3, b"EXFAT   "),
+        (54, b"FAT12   "),
+        (54, b"FAT16   "),
+        (82, b"FAT32   "),
+    ]
+    .iter()
+    .any(|&(offset, magic)| array(sector, offset) == Some(*magic))
+}

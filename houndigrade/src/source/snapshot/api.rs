@@ -1,0 +1,298 @@
+//! The two calls of the EBS direct API that reading takes.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region};
+use aws_sdk_ebs::Client;
+use aws_sdk_ebs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ebs::types::ChecksumAlgorithm;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+use tracing::debug;
+
+use super::listing::Page;
+
+/// One attempt at a call, and then the body of a block.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+/// A call with its retries: throttling is waited out up to here.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Attempts at a call the API throttles or fails.
+const CALL_ATTEMPTS: u32 = 8;
+/// Attempts at a block that arrives damaged or not at all.
+const BLOCK_ATTEMPTS: u32 = 3;
+/// Most the API gives.
+const PAGE_SIZE: i32 = 10_000;
+/// Blocks are 512 KiB today.
+const BLOCK_SIZES: std::ops::RangeInclusive<i32> = 4096..=16 * 1024 * 1024;
+
+/// A client for the region, or for that of the environment. Credentials and endpoint come from the environment.
+pub async fn client(region: Option<String>) -> Client {
+    let mut config = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(CALL_ATTEMPTS)
+                .with_max_backoff(Duration::from_secs(10)),
+        )
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(CALL_TIMEOUT)
+                .build(),
+        );
+    if let Ok(name) = AppName::new("houndigrade") {
+        config = config.app_name(name);
+    }
+    if let Some(region) = region {
+        config = config.region(Region::new(region));
+    }
+    Client::new(&config.load().await)
+}
+
+/// Why a snapshot can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The call failed for good.
+    #[error("{action}: {why}")]
+    Call { action: String, why: String },
+    /// A block was damaged every time.
+    #[error("block {index} of {snapshot}: {why}")]
+    Block {
+        snapshot: String,
+        index: u64,
+        why: String,
+    },
+    /// The snapshot can't be what the API says.
+    #[error(
+        "{snapshot} has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read"
+    )]
+    Geometry {
+        snapshot: String,
+        gib: Option<i64>,
+        block_size: Option<i32>,
+    },
+}
+
+/// Sizes in bytes.
+pub(super) struct Volume {
+    pub(super) size: u64,
+    pub(super) block_size: usize,
+}
+
+/// The API, for one snapshot.
+pub(super) struct Api {
+    client: Client,
+    snapshot: String,
+}
+
+impl Api {
+    pub(super) fn new(client: Client, snapshot: &str) -> Self {
+        Self {
+            client,
+            snapshot: snapshot.into(),
+        }
+    }
+
+    /// The blocks from `first` on: those of one page.
+    pub(super) async fn list(&self, first: u64) -> Result<(Volume, Page), Error> {
+        let action = || format!("listing the blocks of {} from {first}", self.snapshot);
+        let start = i32::try_from(first).map_err(|_| Error::Call {
+            action: action(),
+            why: "there is no such block".into(),
+        })?;
+        let mut next = None;
+        loop {
+            let page = self
+                .client
+                .list_snapshot_blocks()
+                .snapshot_id(&self.snapshot)
+                .starting_block_index(start)
+                .max_results(PAGE_SIZE)
+                .set_next_token(next.take())
+                .send()
+                .await
+                .map_err(|error| Error::Call {
+                    action: action(),
+                    why: explain(&error),
+                })?;
+            let tokens: BTreeMap<u64, String> = page
+                .blocks()
+                .iter()
+                .filter_map(|block| {
+                    Some((
+                        u64::try_from(block.block_index()?).ok()?,
+                        block.block_token()?.to_owned(),
+                    ))
+                })
+                .collect();
+            debug!(
+                snapshot = self.snapshot,
+                first,
+                blocks = tokens.len(),
+                "listed"
+            );
+            let more = page.next_token().filter(|token| !token.is_empty());
+            let last = match (more, tokens.last_key_value()) {
+                (None, _) => u64::MAX,
+                (Some(_), Some((last, _))) => *last,
+                // AWS may answer with nothing but the request to go on.
+                (Some(token), None) => {
+                    next = Some(token.to_owned());
+                    continue;
+                }
+            };
+            let volume = self.volume(page.volume_size(), page.block_size())?;
+            return Ok((
+                volume,
+                Page {
+                    covers: first..=last,
+                    tokens,
+                },
+            ));
+        }
+    }
+
+    fn volume(&self, gib: Option<i64>, block_size: Option<i32>) -> Result<Volume, Error> {
+        let size = gib.and_then(|gib| u64::try_from(gib).ok()?.checked_mul(1 << 30));
+        let blocks = block_size
+            .filter(|size| BLOCK_SIZES.contains(size))
+            .and_then(|size| usize::try_from(size).ok());
+        match (size, blocks) {
+            (Some(size), Some(block_size)) => Ok(Volume { size, block_size }),
+            _ => Err(Error::Geometry {
+                snapshot: self.snapshot.clone(),
+                gib,
+                block_size,
+            }),
+        }
+    }
+
+    /// The block, complete and checked.
+    pub(super) async fn get(&self, index: u64, token: &str, size: usize) -> Result<Vec<u8>, Error> {
+        let mut why = String::new();
+        for attempt in 1..=BLOCK_ATTEMPTS {
+            match self.try_get(index, token, size).await? {
+                Ok(block) => {
+                    debug!(snapshot = self.snapshot, index, "fetched");
+                    return Ok(block);
+                }
+                Err(damage) => {
+                    debug!(snapshot = self.snapshot, index, attempt, "{damage}");
+                    why = damage;
+                }
+            }
+        }
+        Err(Error::Block {
+            snapshot: self.snapshot.clone(),
+            index,
+            why: format!("{why}, {BLOCK_ATTEMPTS} times in a row"),
+        })
+    }
+
+    /// One attempt: the outer error is that of the call, the inner one is about what came back, and worth another attempt.
+    async fn try_get(
+        &self,
+        index: u64,
+        token: &str,
+        size: usize,
+    ) -> Result<Result<Vec<u8>, String>, Error> {
+        let answer = self
+            .client
+            .get_snapshot_block()
+            .snapshot_id(&self.snapshot)
+            // Indexes come from a list of this API, where they are of the same type.
+            .block_index(i32::try_from(index).unwrap_or(i32::MAX))
+            .block_token(token)
+            .send()
+            .await
+            .map_err(|error| Error::Call {
+                action: format!("reading block {index} of {}", self.snapshot),
+                why: explain(&error),
+            })?;
+        let mut block = Vec::with_capacity(size);
+        let mut body = answer.block_data;
+        let receive = async {
+            while let Some(bytes) = body
+                .try_next()
+                .await
+                .map_err(|error| format!("the connection broke: {error}"))?
+            {
+                if block.len() + bytes.len() > size {
+                    return Err(format!("more than {size} bytes came"));
+                }
+                block.extend_from_slice(&bytes);
+            }
+            Ok(())
+        };
+        let received = tokio::time::timeout(ATTEMPT_TIMEOUT, receive).await;
+        Ok(match received {
+            Err(_) => Err(format!(
+                "it did not arrive in {} s",
+                ATTEMPT_TIMEOUT.as_secs()
+            )),
+            Ok(Err(why)) => Err(why),
+            Ok(Ok(())) => check(
+                &block,
+                size,
+                answer.checksum_algorithm,
+                answer.checksum.as_deref(),
+            )
+            .map(|()| block),
+        })
+    }
+}
+
+/// Whether the block is what the API says it is.
+fn check(
+    block: &[u8],
+    size: usize,
+    algorithm: Option<ChecksumAlgorithm>,
+    checksum: Option<&str>,
+) -> Result<(), String> {
+    if block.len() != size {
+        return Err(format!("{} of {size} bytes came", block.len()));
+    }
+    match (algorithm, checksum) {
+        (Some(ChecksumAlgorithm::ChecksumAlgorithmSha256), Some(checksum)) => {
+            let matches = BASE64_STANDARD.encode(Sha256::digest(block)) == checksum;
+            matches
+                .then_some(())
+                .ok_or_else(|| "it does not match its checksum".into())
+        }
+        (algorithm, _) => Err(format!(
+            "it came without a SHA-256 checksum ({algorithm:?})"
+        )),
+    }
+}
+
+/// What the service said, or what kept it from being asked; and what to do where that is known.
+fn explain<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> String {
+    let Some(refusal) = error.as_service_error() else {
+        // Display says "dispatch failure"; the reason is in the sources.
+        let mut reasons = vec![error.to_string()];
+        let mut source = error.source();
+        while let Some(reason) = source {
+            reasons.push(reason.to_string());
+            source = reason.source();
+        }
+        return reasons.join(": ");
+    };
+    let code = refusal.code().unwrap_or("no error code");
+    let hint = match code {
+        "AccessDeniedException" => {
+            "; the credentials need ebs:ListSnapshotBlocks and ebs:GetSnapshotBlock on the snapshot"
+        }
+        "ExpiredTokenException" | "ExpiredToken" => {
+            "; the credentials have expired: inspect again with new ones"
+        }
+        _ => "",
+    };
+    format!(
+        "{code}: {}{hint}",
+        refusal.message().unwrap_or("no message")
+    )
+}

@@ -1,0 +1,46 @@
+//! Which blocks the snapshot has. It is listed a page at a time, where reads need it: a large volume has millions of blocks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
+
+/// Pages kept; a page has up to 10 000 tokens of about 100 bytes.
+const PAGES: usize = 16;
+
+/// A part of the list.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// The blocks the page speaks of.
+    pub(super) covers: RangeInclusive<u64>,
+    /// Those of them that exist, with the token that fetches each.
+    pub(super) tokens: BTreeMap<u64, String>,
+}
+
+/// The pages known.
+pub(super) struct Listing(VecDeque<Page>);
+
+impl Listing {
+    pub(super) fn new(page: Page) -> Self {
+        Self([page].into())
+    }
+
+    pub(super) fn add(&mut self, page: Page) {
+        if self.0.len() >= PAGES {
+            self.0.pop_front();
+        }
+        self.0.push_back(page);
+    }
+
+    /// Whether it is known if the block exists.
+    pub(super) fn covers(&self, index: u64) -> bool {
+        self.page(index).is_some()
+    }
+
+    /// The token of the block, if it exists.
+    pub(super) fn token(&self, index: u64) -> Option<String> {
+        self.page(index)?.tokens.get(&index).cloned()
+    }
+
+    fn page(&self, index: u64) -> Option<&Page> {
+        self.0.iter().find(|page| page.covers.contains(&index))
+    }
+}

@@ -1,0 +1,44 @@
+//! One partition of a disk, seen as a disk.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{BlockSource, beyond_the_end, contains};
+use crate::report::Stats;
+
+/// `size` bytes of another source, from `start`.
+#[derive(Clone)]
+pub struct Window {
+    source: Arc<dyn BlockSource>,
+    start: u64,
+    size: u64,
+}
+
+impl Window {
+    /// The window that starts at byte `start` and is `size` bytes long, or shorter where the source ends before.
+    pub fn new(source: Arc<dyn BlockSource>, start: u64, size: u64) -> Self {
+        let size = size.min(source.size().saturating_sub(start));
+        Self {
+            source,
+            start,
+            size,
+        }
+    }
+}
+
+impl BlockSource for Window {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        if !contains(self.size, offset, buffer.len()) {
+            return Err(beyond_the_end(offset, buffer.len(), self.size));
+        }
+        self.source.read_at(self.start + offset, buffer)
+    }
+
+    fn stats(&self) -> Stats {
+        self.source.stats()
+    }
+}

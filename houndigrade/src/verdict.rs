@@ -1,0 +1,67 @@
+//! From what was found on all partitions to one answer.
+
+use crate::report::Verdict;
+
+/// What counts of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Something says RHEL.
+    pub evidence: bool,
+    /// A Linux distribution is installed there.
+    pub distribution: bool,
+    /// It, or a part of it, could not be read.
+    pub unreadable: bool,
+}
+
+/// Evidence anywhere is enough. Without it, "not RHEL" is said only if nothing was left unread and there is a distribution.
+pub fn verdict(partitions: &[Seen]) -> Verdict {
+    let any = |property: fn(&Seen) -> bool| partitions.iter().any(property);
+    if any(|seen| seen.evidence) {
+        Verdict::Rhel
+    } else if any(|seen| seen.distribution) && !any(|seen| seen.unreadable) {
+        Verdict::NotRhel
+    } else {
+        Verdict::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const EMPTY: Seen = Seen {
+        evidence: false,
+        distribution: false,
+        unreadable: false,
+    };
+    const RHEL: Seen = Seen {
+        evidence: true,
+        distribution: true,
+        ..EMPTY
+    };
+    const DEBIAN: Seen = Seen {
+        distribution: true,
+        ..EMPTY
+    };
+    const NTFS: Seen = Seen {
+        unreadable: true,
+        ..EMPTY
+    };
+
+    #[rstest]
+    #[case::nothing(&[], Verdict::Unknown)]
+    #[case::no_distribution(&[EMPTY], Verdict::Unknown)]
+    #[case::unreadable(&[NTFS], Verdict::Unknown)]
+    #[case::debian(&[DEBIAN], Verdict::NotRhel)]
+    #[case::debian_and_data(&[EMPTY, DEBIAN], Verdict::NotRhel)]
+    #[case::unread_part_may_be_rhel(&[DEBIAN, NTFS], Verdict::Unknown)]
+    #[case::rhel(&[RHEL], Verdict::Rhel)]
+    #[case::evidence_outweighs_the_unread(&[NTFS, RHEL], Verdict::Rhel)]
+    #[case::evidence_without_a_distribution(&[Seen { evidence: true, ..EMPTY }], Verdict::Rhel)]
+    #[case::partly_read_rhel(&[Seen { unreadable: true, ..RHEL }], Verdict::Rhel)]
+    fn answers(#[case] partitions: &[Seen], #[case] expected: Verdict) {
+        assert_eq!(verdict(partitions), expected);
+    }
+}
