@@ -70,6 +70,7 @@ pub struct ImageInspectionSpec {
     pub image_id: String,
     /// The region the AMI is in.
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9-]+$')").message("spec.region must look like us-east-1"))]
     pub region: String,
     /// How long a finished inspection is kept in Kubernetes; its facts stay in Postgres. For ever when not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,10 +3,12 @@
 mod access;
 pub mod aws;
 mod error;
+mod inspection;
 mod inventory;
 mod trails;
 
 pub use access::Access;
 pub use error::{CloudError, Kind};
+pub use inspection::{Credentials, Delivery, ImageState, InspectionCloud, RootDisk};
 pub use inventory::{Image, Instance, Inventory, Power};
 pub use trails::{Trail, TrailSpec, TrailStatus, Trails};

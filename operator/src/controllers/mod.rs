@@ -2,5 +2,6 @@
 
 pub mod backoff;
 pub mod finalizer;
+pub mod image_inspection;
 pub mod role;
 pub mod status;

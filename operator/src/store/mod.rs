@@ -6,7 +6,9 @@
 
 pub mod events;
 pub mod images;
+pub mod inspections;
 mod instances;
+pub mod lookups;
 mod runs;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -3,10 +3,12 @@
 mod access;
 mod arn;
 mod client;
+mod inspection;
 mod inventory;
 mod session;
 mod trails;
 
 pub use arn::{InvalidRoleArn, RoleArn};
 pub use client::Aws;
+pub use inspection::Inspections;
 pub use session::{Policy, Role, Session};

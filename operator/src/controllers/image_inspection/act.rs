@@ -1,0 +1,225 @@
+//! Carrying out a plan. Every step can be repeated, so a crash between any two of them costs nothing.
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::context::Context;
+use super::decide::{JobState, NOT_FOUND, Plan};
+use super::error::{Doing, Error};
+use super::job::{self, Grant};
+use super::observe::{find_job, job_state};
+use super::slots;
+use crate::api::{FIELD_MANAGER, FINALIZER, ImageInspection};
+use crate::cloud::InspectionCloud;
+use crate::cloud::aws::Role;
+use crate::controllers::finalizer;
+use crate::store::inspections::{self, Found};
+
+/// Carries out `plan`; comes back with what it came to, which differs only where there was no room.
+pub(super) async fn act<C: InspectionCloud>(
+    inspection: &ImageInspection,
+    plan: Plan,
+    context: &Context<C>,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let spec = &inspection.spec;
+    match &plan {
+        Plan::Prepare => {
+            if let Err(message) = context.take_slot(inspection) {
+                return Ok(Plan::Wait {
+                    reason: slots::FULL,
+                    message,
+                    until: None,
+                });
+            }
+            finalizer::add(&context.inspections(inspection), inspection)
+                .await
+                .doing("adding the finalizer")?;
+        }
+        Plan::Launch { role, snapshot } => launch(inspection, role, snapshot, context).await?,
+        Plan::Record(report) => {
+            let verdict = &report.verdict;
+            let found = Found {
+                facts: &report.entry,
+                rhel: verdict.rhel,
+                distribution: verdict.distribution.as_deref(),
+                version: verdict.version.as_deref(),
+            };
+            inspections::record(&context.database, &spec.image_id, &spec.region, found, now)
+                .await?;
+        }
+        Plan::GiveUp { reason, message } => {
+            let gone = *reason == NOT_FOUND;
+            inspections::record_error(
+                &context.database,
+                &spec.image_id,
+                &spec.region,
+                message,
+                gone,
+                now,
+            )
+            .await?;
+        }
+        Plan::Release => release(inspection, context).await?,
+        Plan::CleanUp => clean_up(inspection, context).await?,
+        Plan::Remove => remove(inspection, context).await?,
+        Plan::Rest(_)
+        | Plan::Wait { .. }
+        | Plan::Retry { .. }
+        | Plan::AlreadyKnown(_)
+        | Plan::Skip { .. } => {}
+    }
+    Ok(plan)
+}
+
+/// The Job first, asleep; then the Secret that it owns; then the Job may start.
+async fn launch<C: InspectionCloud>(
+    inspection: &ImageInspection,
+    role: &Role,
+    snapshot: &str,
+    context: &Context<C>,
+) -> Result<(), Error> {
+    let attempt = job::next_attempt(inspection);
+    let namespace = inspection.namespace().unwrap_or_default();
+    let jobs: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
+    let wanted = job::job(inspection, attempt, snapshot, &context.runner);
+    let job = match jobs.create(&PostParams::default(), &wanted).await {
+        Ok(job) => job,
+        Err(kube::Error::Api(answer)) if answer.code == 409 => {
+            adopt(&jobs, inspection, &wanted.name_any()).await?
+        }
+        Err(error) => return Err(error).doing("creating the Job"),
+    };
+    if job.spec.as_ref().and_then(|spec| spec.suspend) != Some(true) {
+        return Ok(());
+    }
+    let (region, key) = (
+        &inspection.spec.region,
+        job::result_key(inspection, attempt),
+    );
+    let reader = context
+        .cloud
+        .snapshot_reader(role, region, snapshot, job::DEADLINE)
+        .await?;
+    let result_url = context.cloud.upload_url(&key, job::DEADLINE).await?;
+    let secret = job::secret(&job, &Grant { reader, result_url });
+    let secrets: Api<KubeSecret> = Api::namespaced(context.client.clone(), &namespace);
+    let apply = PatchParams::apply(FIELD_MANAGER).force();
+    secrets
+        .patch(&job.name_any(), &apply, &Patch::Apply(&secret))
+        .await
+        .doing("applying the Job's Secret")?;
+    let start = Patch::Merge(json!({"spec": {"suspend": false}}));
+    jobs.patch(&job.name_any(), &PatchParams::default(), &start)
+        .await
+        .doing("starting the Job")?;
+    Ok(())
+}
+
+/// A Job of this name exists: ours from a pass that was cut off, or somebody else's.
+async fn adopt(jobs: &Api<Job>, inspection: &ImageInspection, name: &str) -> Result<Job, Error> {
+    let job = jobs.get(name).await.doing("reading the Job")?;
+    if !job::belongs_to(&job, inspection) {
+        return Err(Error::ForeignJob(name.to_owned()));
+    }
+    if job.metadata.deletion_timestamp.is_some() {
+        return Err(Error::JobLeaving(name.to_owned()));
+    }
+    Ok(job)
+}
+
+/// Takes away what the last attempt left. A Job that is over stays until its time to live ends, for its log.
+async fn release<C: InspectionCloud>(
+    inspection: &ImageInspection,
+    context: &Context<C>,
+) -> Result<(), Error> {
+    let attempt = job::last_attempt(inspection);
+    if let Some(job) = find_job(inspection, attempt, context).await? {
+        let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
+        if job_state(Some(&job)) == JobState::Running {
+            // Its Secret goes with it.
+            let jobs: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
+            gone(jobs.delete(&name, &DeleteParams::background()).await)
+                .doing("deleting the Job")?;
+        } else {
+            let secrets: Api<KubeSecret> = Api::namespaced(context.client.clone(), &namespace);
+            gone(secrets.delete(&name, &DeleteParams::default()).await)
+                .doing("deleting the Job's Secret")?;
+        }
+    }
+    context
+        .cloud
+        .delete_result(&job::result_key(inspection, attempt))
+        .await?;
+    if inspection
+        .status
+        .as_ref()
+        .is_some_and(|status| status.phase.is_finished())
+    {
+        finalizer::remove(&context.inspections(inspection), inspection)
+            .await
+            .doing("removing the finalizer")?;
+    }
+    Ok(())
+}
+
+/// The inspection is being deleted. Only once no pod is left can nothing more be delivered.
+async fn clean_up<C: InspectionCloud>(
+    inspection: &ImageInspection,
+    context: &Context<C>,
+) -> Result<(), Error> {
+    if !inspection.finalizers().iter().any(|name| name == FINALIZER) {
+        return Ok(());
+    }
+    let attempt = job::last_attempt(inspection);
+    if let Some(job) = find_job(inspection, attempt, context).await? {
+        if job.metadata.deletion_timestamp.is_none() {
+            let jobs: Api<Job> =
+                Api::namespaced(context.client.clone(), &job.namespace().unwrap_or_default());
+            gone(
+                jobs.delete(&job.name_any(), &DeleteParams::foreground())
+                    .await,
+            )
+            .doing("deleting the Job")?;
+        }
+        return Ok(());
+    }
+    context
+        .cloud
+        .delete_result(&job::result_key(inspection, attempt))
+        .await?;
+    finalizer::remove(&context.inspections(inspection), inspection)
+        .await
+        .doing("removing the finalizer")
+}
+
+/// Deletes this very inspection, not a namesake made since.
+async fn remove<C>(inspection: &ImageInspection, context: &Context<C>) -> Result<(), Error> {
+    let this = Preconditions {
+        uid: inspection.uid(),
+        resource_version: None,
+    };
+    gone(
+        context
+            .inspections(inspection)
+            .delete(
+                &inspection.name_any(),
+                &DeleteParams::default().preconditions(this),
+            )
+            .await,
+    )
+    .doing("deleting the ImageInspection")
+}
+
+/// That it is gone already is what was wanted.
+fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), kube::Error> {
+    match deleted {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,101 @@
+//! What every pass shares.
+
+use std::sync::Once;
+
+use kube::runtime::events::{Event, Recorder};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, Resource, ResourceExt};
+use sqlx::PgPool;
+
+use super::job::Runner;
+use super::slots::{Slots, Ticket};
+use super::{Guarded, GuardedAccount, Object};
+use crate::api::{CloudAccount, ImageInspection, Phase};
+use crate::controllers::backoff::Backoff;
+use crate::observe::Metrics;
+
+/// What every pass shares; `C` is the cloud.
+pub(super) struct Context<C> {
+    pub(super) client: Client,
+    pub(super) database: PgPool,
+    pub(super) cloud: C,
+    pub(super) runner: Runner,
+    pub(super) max_attempts: u32,
+    pub(super) slots: Slots,
+    pub(super) held: Once,
+    pub(super) accounts: Store<GuardedAccount>,
+    pub(super) inspections: Store<Guarded>,
+    pub(super) recorder: Recorder,
+    pub(super) backoff: Backoff,
+    pub(super) metrics: Metrics,
+}
+
+impl<C> Context<C> {
+    /// Where `inspection` lives.
+    pub(super) fn inspections(&self, inspection: &ImageInspection) -> Api<ImageInspection> {
+        Api::namespaced(
+            self.client.clone(),
+            &inspection.namespace().unwrap_or_default(),
+        )
+    }
+
+    /// The account that `inspection` refers to, if there is one that can be read.
+    pub(super) fn account(&self, inspection: &ImageInspection) -> Option<CloudAccount> {
+        let object = ObjectRef::new(&inspection.spec.cloud_account_ref.name);
+        let found = self
+            .accounts
+            .get(&object.within(&inspection.namespace().unwrap_or_default()))?;
+        found.0.as_ref().ok().cloned()
+    }
+
+    /// Tells people; that it does not work changes nothing else.
+    pub(super) async fn tell(&self, inspection: &ImageInspection, event: &Event) {
+        if let Err(error) = self
+            .recorder
+            .publish(event, &inspection.object_ref(&()))
+            .await
+        {
+            tracing::warn!(%error, "writing an event");
+        }
+    }
+
+    /// Room for `inspection` to run.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn take_slot(&self, inspection: &ImageInspection) -> Result<(), String> {
+        // After a restart those that run already come first.
+        self.held.call_once(|| {
+            for other in self.inspections.state() {
+                if let Ok(other) = &other.0
+                    && holds_slot(other)
+                {
+                    self.slots.hold(ticket(other));
+                }
+            }
+        });
+        self.slots.take(ticket(inspection), |running| {
+            self.inspections.get(running).is_some()
+        })
+    }
+}
+
+/// Whether a slot is held, by what the status tells.
+pub(super) fn holds_slot(inspection: &ImageInspection) -> bool {
+    matches!(
+        inspection.status.as_ref().map(|status| status.phase),
+        Some(Phase::Preparing | Phase::Inspecting)
+    )
+}
+
+fn ticket(inspection: &ImageInspection) -> Ticket {
+    let namespace = inspection.namespace().unwrap_or_default();
+    Ticket {
+        uid: inspection.uid().unwrap_or_default(),
+        object: Object::new(&inspection.name_any()).within(&namespace),
+        account: (namespace, inspection.spec.cloud_account_ref.name.clone()),
+        since: inspection
+            .creation_timestamp()
+            .map_or(jiff::Timestamp::MIN, |time| time.0),
+    }
+}

@@ -1,0 +1,183 @@
+//! ImageInspection: a state machine over its phase. Each pass observes, decides, acts and reports.
+//!
+//! `Pending` → `Preparing` → `Inspecting` → `Inspected` | `Skipped` | `Error`
+
+mod act;
+mod context;
+mod decide;
+mod error;
+mod job;
+mod observe;
+mod reconcile;
+mod result;
+mod slots;
+mod status;
+
+use std::fmt::Debug;
+use std::sync::{Arc, Once};
+
+use futures::channel::mpsc;
+use futures::future::ready;
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::batch::v1::Job;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{self, ObjectRef, reflector};
+use kube::runtime::{WatchStreamExt, controller, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{CloudAccount, FIELD_MANAGER, ImageInspection, MANAGED_BY, Phase};
+use crate::cloud::InspectionCloud;
+use crate::config::RunConfig;
+use crate::controllers::backoff::Backoff;
+use crate::observe::Metrics;
+use context::Context;
+use job::Runner;
+use slots::{Limits, Slots};
+
+/// Condition types.
+const READY: &str = "Ready";
+const INSPECTED: &str = "Inspected";
+const RELEASED: &str = "ResourcesReleased";
+
+/// Passes at once; each waits mostly for others.
+const CONCURRENCY: u16 = 16;
+
+/// One that cannot be read does not stop the others.
+type Guarded = DeserializeGuard<ImageInspection>;
+type GuardedAccount = DeserializeGuard<CloudAccount>;
+type Object = ObjectRef<Guarded>;
+
+/// Reconciles ImageInspections until `shutdown`.
+pub async fn run<C: InspectionCloud>(
+    client: Client,
+    database: PgPool,
+    cloud: C,
+    config: &RunConfig,
+    aws_endpoint_url: Option<String>,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
+    let (wake, woken) = mpsc::unbounded();
+    let (inspections, inspections_writer) = reflector::store();
+    let (accounts, accounts_writer) = reflector::store();
+    let changes =
+        reflector(inspections_writer, watch::<Guarded>(&client, config)).touched_objects();
+    let account_changes =
+        reflector(accounts_writer, watch::<GuardedAccount>(&client, config)).touched_objects();
+
+    let jobs = watcher::Config::default().labels(&format!(
+        "{}={},{}={}",
+        MANAGED_BY.0,
+        MANAGED_BY.1,
+        job::NAME.0,
+        job::NAME.1
+    ));
+    let limits = Limits {
+        overall: config.max_inspections,
+        per_account: config.max_inspections_per_account,
+    };
+    let context = Arc::new(Context {
+        client: client.clone(),
+        database,
+        cloud,
+        runner: Runner {
+            image: config.houndigrade_image.clone(),
+            aws_endpoint_url,
+        },
+        max_attempts: config.max_attempts,
+        slots: Slots::new(limits, metrics.inspections_running.clone(), wake.clone()),
+        held: Once::new(),
+        accounts: accounts.clone(),
+        inspections: inspections.clone(),
+        recorder: Recorder::new(client.clone(), FIELD_MANAGER.into()),
+        backoff: Backoff::default(),
+        metrics,
+    });
+
+    // Apart from the controller, which must not begin before it can see the accounts.
+    let of_account = inspections.clone();
+    let accounts_watch = tokio::spawn(account_changes.for_each(move |change| {
+        if let Ok(account) = change {
+            for waiting in of_account.state_filter(|inspection| waits_for(inspection, &account)) {
+                // Nobody listens only when the controller stops.
+                let _ = wake.unbounded_send(Object::from_obj(&*waiting));
+            }
+        }
+        ready(())
+    }));
+    let controller = Controller::for_stream(changes, inspections)
+        .owns(api::<Job>(&client, config), jobs)
+        .reconcile_on(woken)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .graceful_shutdown_on(shutdown.clone().cancelled_owned())
+        .run(reconcile::reconcile, reconcile::error_policy, context)
+        .for_each(async |result| log(result));
+    if shutdown
+        .run_until_cancelled(accounts.wait_until_ready())
+        .await
+        .is_some()
+    {
+        controller.await;
+    }
+    accounts_watch.abort();
+}
+
+/// Where resources of a kind are: in the one namespace that is watched, or anywhere.
+fn api<K>(client: &Client, config: &RunConfig) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    match &config.watch_namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Changes of a kind. Who wrote which field is of no use here and half of the memory.
+fn watch<K>(
+    client: &Client,
+    config: &RunConfig,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    watcher(api::<K>(client, config), watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+}
+
+/// Whether `inspection` could go on once `account` lets it.
+fn waits_for(inspection: &Guarded, account: &GuardedAccount) -> bool {
+    let Ok(inspection) = &inspection.0 else {
+        return false;
+    };
+    let begun = inspection
+        .status
+        .as_ref()
+        .is_some_and(|status| status.phase != Phase::Pending);
+    !begun
+        && inspection.spec.cloud_account_ref.name == account.name_any()
+        && inspection.namespace() == account.namespace()
+}
+
+fn log(result: Result<(Object, Action), controller::Error<error::Error, watcher::Error>>) {
+    match result {
+        Ok((object, action)) => tracing::debug!(%object, ?action, "reconciled"),
+        // Gone since it was put into the queue.
+        Err(controller::Error::ObjectNotFound(object)) => tracing::debug!(%object, "no more there"),
+        Err(controller::Error::ReconcilerFailed(error, object)) => {
+            tracing::warn!(%object, reason = error.reason(), %error, "the pass failed and will be repeated");
+        }
+        Err(error) => tracing::warn!(%error, "watching"),
+    }
+}

@@ -1,0 +1,159 @@
+//! One pass over one inspection: observe, decide, act, report.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use super::context::Context;
+use super::decide::{Plan, decide};
+use super::error::{Doing, Error};
+use super::{Guarded, act, observe, slots, status};
+use crate::api::{ImageInspection, Phase, same_ignoring_times};
+use crate::cloud::InspectionCloud;
+use crate::controllers;
+use crate::observe::{Kind, Outcome, Reason};
+
+/// Label of the metrics.
+const KIND: &str = "ImageInspection";
+/// Who waits for room is woken when there is some. This is for the case that it was missed.
+const MISSED_ROOM: Duration = Duration::from_secs(300);
+
+/// Brings one inspection a step further.
+#[tracing::instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = object.name_any()))]
+pub(super) async fn reconcile<C: InspectionCloud>(
+    object: Arc<Guarded>,
+    context: Arc<Context<C>>,
+) -> Result<Action, Error> {
+    let inspection = match &object.0 {
+        Ok(inspection) => inspection,
+        Err(invalid) => {
+            tracing::warn!(error = %invalid, "not an ImageInspection that this version understands; left alone");
+            return Ok(Action::await_change());
+        }
+    };
+    let begun = Instant::now();
+    let result = pass(inspection, &context, Timestamp::now()).await;
+    let metrics = &context.metrics;
+    metrics.reconciles.get_or_create(&Kind { kind: KIND }).inc();
+    metrics
+        .reconcile_seconds
+        .get_or_create(&Kind { kind: KIND })
+        .observe(begun.elapsed().as_secs_f64());
+    if let Err(error) = &result {
+        metrics
+            .reconcile_errors
+            .get_or_create(&Reason {
+                kind: KIND,
+                reason: error.reason(),
+            })
+            .inc();
+    }
+    result
+}
+
+/// When to come back after an error; the wait grows with each in a row.
+pub(super) fn error_policy<C>(object: Arc<Guarded>, _: &Error, context: Arc<Context<C>>) -> Action {
+    Action::requeue(context.backoff.next(&object.uid().unwrap_or_default()))
+}
+
+pub(super) async fn pass<C: InspectionCloud>(
+    inspection: &ImageInspection,
+    context: &Context<C>,
+    now: Timestamp,
+) -> Result<Action, Error> {
+    let planned = match observe::observe(inspection, context, now).await {
+        Ok(seen) => {
+            act::act(
+                inspection,
+                decide(inspection, seen, context.max_attempts, now),
+                context,
+                now,
+            )
+            .await
+        }
+        Err(error) => Err(error),
+    };
+    let uid = inspection.uid().unwrap_or_default();
+    let plan = match planned {
+        // What it is being prepared with cannot be had now: others may have the room meanwhile.
+        Err(error) if error.concerns_the_user() && is_preparing(inspection) => Plan::Wait {
+            reason: error.reason(),
+            message: error.to_string(),
+            until: now.saturating_add(context.backoff.next(&uid)).ok(),
+        },
+        Err(error) => return Err(error),
+        Ok(plan) => plan,
+    };
+    if matches!(
+        plan,
+        Plan::Launch { .. } | Plan::Record(_) | Plan::CleanUp | Plan::Remove
+    ) {
+        context.backoff.reset(&uid);
+    }
+    report(inspection, &plan, context, now).await
+}
+
+fn is_preparing(inspection: &ImageInspection) -> bool {
+    inspection
+        .status
+        .as_ref()
+        .is_some_and(|status| status.phase == Phase::Preparing)
+}
+
+/// Writes the status if it says anything new, tells people, and says when to come back.
+async fn report<C>(
+    inspection: &ImageInspection,
+    plan: &Plan,
+    context: &Context<C>,
+    now: Timestamp,
+) -> Result<Action, Error> {
+    if matches!(plan, Plan::CleanUp | Plan::Remove) {
+        context.slots.leave(&inspection.uid().unwrap_or_default());
+        return Ok(Action::await_change());
+    }
+    let status = status::after(inspection, plan, now);
+    if !same_ignoring_times(&inspection.status.clone().unwrap_or_default(), &status) {
+        let api = context.inspections(inspection);
+        controllers::status::write(&api, inspection, &status)
+            .await
+            .doing("writing the status")?;
+        if let Some(event) = status::event(plan, &status) {
+            context.tell(inspection, &event).await;
+        }
+        count(plan, context);
+    }
+    if !matches!(status.phase, Phase::Preparing | Phase::Inspecting) && !waits_for_room(plan) {
+        context.slots.leave(&inspection.uid().unwrap_or_default());
+    }
+    let back = match plan {
+        Plan::Rest(until) => *until,
+        _ => status.next_attempt_time.map(|at| at.0),
+    };
+    Ok(match back {
+        Some(at) => Action::requeue(Duration::try_from(at.duration_since(now)).unwrap_or_default()),
+        None if waits_for_room(plan) => Action::requeue(MISSED_ROOM),
+        None => Action::await_change(),
+    })
+}
+
+fn waits_for_room(plan: &Plan) -> bool {
+    matches!(plan, Plan::Wait { reason, .. } if *reason == slots::FULL)
+}
+
+fn count<C>(plan: &Plan, context: &Context<C>) {
+    let outcome = match plan {
+        Plan::Record(_) => "inspected",
+        Plan::AlreadyKnown(_) | Plan::Skip { .. } => "skipped",
+        Plan::Retry { .. } => "retried",
+        Plan::GiveUp { .. } => "error",
+        _ => return,
+    };
+    context
+        .metrics
+        .inspections
+        .get_or_create(&Outcome { outcome })
+        .inc();
+}
