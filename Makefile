@@ -33,7 +33,7 @@ fmt: ## Format the Rust code
 lint: ## Check format, clippy, shell scripts and charts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- e2e deploy .ci)
+	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- charts e2e deploy .ci)
 	e2e/cluster/install
 	charts/check
 
