@@ -51,8 +51,9 @@ Examples:
   cloudigrade report hours -o csv > hours.csv
   cloudigrade report -o json | jq '.concurrent[].maximum_counts'
 
-An instance counts as RHEL if its image is tagged cloudigrade-rhel-present, is a Red Hat Cloud Access image, or
-an inspection found RHEL on its disk. Marketplace images are billed by the marketplace and don't count.
+An instance counts as RHEL if its image is tagged cloudigrade-rhel-present, is a Red Hat Cloud Access image, or an \
+inspection found RHEL on its disk. Marketplace images are billed by the marketplace and don't count.
+
 In json and csv a number stands for one choice of dimensions; a dimension that does not matter to it is _ANY.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -94,7 +95,8 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
                 .into(),
         );
     }
-    let mut connection = store::connect_once(args.database.database_url.expose()).await?;
+    let url = args.database.database_url.expose();
+    let mut connection = store::connect_once(url).await.map_err(explain)?;
     let organizations = store::usage::organizations(&mut connection)
         .await
         .map_err(explain)?;
@@ -145,6 +147,9 @@ fn explain(error: StoreError) -> CommandError {
     match &error {
         StoreError::Sql { source: sqlx::Error::Database(said), .. } if said.code().as_deref() == Some("42P01") => {
             "the database has no tables of cloudigrade: check DATABASE_URL, or run `cloudigrade migrate`".into()
+        }
+        StoreError::Sql { source: sqlx::Error::Io(said), .. } => {
+            format!("no Postgres server answers where DATABASE_URL points: {said}").into()
         }
         _ => error.into(),
     }
