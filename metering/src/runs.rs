@@ -30,6 +30,16 @@ pub struct Run {
     pub instance_type: Option<String>,
 }
 
+impl Run {
+    /// When the instance runs; while no end is known, to [`Timestamp::MAX`].
+    pub fn period(&self) -> Period {
+        Period {
+            start: self.start,
+            end: self.end.unwrap_or(Timestamp::MAX),
+        }
+    }
+}
+
 /// The runs of one instance, in order and disjoint, from all of its events (§8.1).
 ///
 /// The same events give the same runs in whatever order they come and however often they are repeated:
@@ -55,10 +65,9 @@ pub fn runs(mut events: Vec<Event>) -> Vec<Run> {
 /// of its runs changes usage. Both are as [`runs`] gives them; a span without end ends at [`Timestamp::MAX`].
 pub fn difference(before: &[Run], after: &[Run]) -> Vec<Period> {
     // Every start and end, of either, is a change of mind about whether they differ.
-    let mut moments: Vec<Timestamp> = before
-        .iter()
-        .chain(after)
-        .flat_map(|run| [run.start, run.end.unwrap_or(Timestamp::MAX)])
+    let periods = before.iter().chain(after).map(Run::period);
+    let mut moments: Vec<Timestamp> = periods
+        .flat_map(|period| [period.start, period.end])
         .collect();
     moments.sort_unstable();
     let mut spans: Vec<Period> = Vec::new();

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff_sqlx::{Timestamp, ToSqlx};
-use metering::runs::{Event, Run, runs};
+use metering::runs::{Event, Run, difference, runs};
+use metering::usage::Period;
 use sqlx::PgConnection;
 
-use super::usage_days::Span;
 use super::{Doing, StoreError, events};
 
 /// What a rebuild changed.
@@ -14,8 +14,8 @@ use super::{Doing, StoreError, events};
 pub(super) struct Changed {
     /// Rows written or removed.
     pub(super) runs: u64,
-    /// When an instance runs now and did not before, or the other way round, or as another type.
-    pub(super) spans: Vec<Span>,
+    /// When an instance runs now and did not before, or the other way round.
+    pub(super) spans: Vec<Period>,
 }
 
 /// Derives the runs of these instances anew. Their enrolment's row must be locked.
@@ -33,18 +33,17 @@ pub(super) async fn rebuild(
         let before = stored.remove(&instance).unwrap_or_default();
         let after = runs(events);
         changed.spans.extend(difference(&before, &after));
-        let starts_again = |run: &Run| after.iter().any(|other| other.start == run.start);
         gone.extend(
             before
                 .iter()
-                .filter(|run| !starts_again(run))
+                .filter(|run| starting(&after, run.start).is_none())
                 .map(|run| (instance, run.start.to_sqlx())),
         );
         new.extend(
             after
-                .into_iter()
-                .filter(|run| !before.contains(run))
-                .map(|run| (instance, run)),
+                .iter()
+                .filter(|run| starting(&before, run.start) != Some(run))
+                .map(|run| (instance, run.clone())),
         );
     }
     changed.runs = (gone.len() + new.len()) as u64;
@@ -53,52 +52,23 @@ pub(super) async fn rebuild(
     Ok(changed)
 }
 
+/// The run of an instance's, in order, that starts then.
+fn starting(runs: &[Run], start: jiff::Timestamp) -> Option<&Run> {
+    runs.binary_search_by_key(&start, |run| run.start)
+        .ok()
+        .and_then(|position| runs.get(position))
+}
+
 /// When these instances ran.
 pub(super) async fn spans(
     connection: &mut PgConnection,
     instances: &[i64],
-) -> Result<Vec<Span>, StoreError> {
+) -> Result<Vec<Period>, StoreError> {
     if instances.is_empty() {
         return Ok(Vec::new());
     }
     let runs = stored(connection, instances).await?;
-    Ok(runs.values().flatten().map(span).collect())
-}
-
-fn span(run: &Run) -> Span {
-    Span {
-        start: run.start,
-        end: run.end,
-    }
-}
-
-/// The stretches in which two lists of an instance's runs differ. A run that only ends at another time differs
-/// between its two ends.
-fn difference(before: &[Run], after: &[Run]) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for (these, others) in [(before, after), (after, before)] {
-        for run in these {
-            match others
-                .iter()
-                .find(|other| other.start == run.start && other.instance_type == run.instance_type)
-            {
-                None => spans.push(span(run)),
-                // Of two different ends the earlier one is where the difference begins.
-                Some(other) => {
-                    if let Some(end) = run
-                        .end
-                        .filter(|end| other.end.is_none_or(|later| *end < later))
-                    {
-                        spans.push(Span {
-                            start: end,
-                            end: other.end,
-                        });
-                    }
-                }
-            }
-        }
-    }
-    spans
+    Ok(runs.values().flatten().map(Run::period).collect())
 }
 
 async fn stored(
@@ -198,43 +168,4 @@ async fn upsert(connection: &mut PgConnection, new: &[(i64, Run)]) -> Result<(),
     .await
     .doing("writing runs")?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    /// `"1-2 5-"` is a run from second 1 to 2 and one from 5 on; `"1-2t"` is one of type `t`.
-    fn parse(text: &str) -> Vec<Run> {
-        let second = |n: &str| jiff::Timestamp::from_second(n.parse().unwrap()).unwrap();
-        let run = |text: &str| {
-            let (text, of_type) = text
-                .strip_suffix('t')
-                .map_or((text, None), |text| (text, Some("t".to_owned())));
-            let (start, end) = text.split_once('-').unwrap();
-            let end = (!end.is_empty()).then(|| second(end));
-            Run {
-                start: second(start),
-                end,
-                instance_type: of_type,
-            }
-        };
-        text.split_whitespace().map(run).collect()
-    }
-
-    #[rstest]
-    #[case::same("1-2 5-", "1-2 5-", "")]
-    #[case::new("", "1-2", "1-2")]
-    #[case::closed("1-", "1-4", "4-")]
-    #[case::opened("1-4", "1-", "4-")]
-    #[case::shortened("1-9", "1-4", "4-9")]
-    #[case::split("1-9", "1-4 6-9", "4-9 6-9")]
-    #[case::starts_earlier("3-9", "1-9", "3-9 1-9")]
-    #[case::another_type("1-9", "1-9t", "1-9 1-9")]
-    fn differences(#[case] before: &str, #[case] after: &str, #[case] expected: &str) {
-        let expected: Vec<Span> = parse(expected).iter().map(span).collect();
-        assert_eq!(difference(&parse(before), &parse(after)), expected);
-    }
 }

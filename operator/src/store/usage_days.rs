@@ -4,24 +4,17 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use jiff_sqlx::ToSqlx;
+use metering::usage::Period;
 use sqlx::PgConnection;
 
 use super::{Doing, StoreError};
 
-/// A stretch of time, half-open; without an end it goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) start: Timestamp,
-    pub(super) end: Option<Timestamp>,
-}
-
-impl Span {
-    /// The first and the last day (UTC) it touches.
-    fn days(self) -> (Date, Option<Date>) {
-        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-        let last_moment = |end: Timestamp| end.saturating_sub(1.nanosecond()).unwrap_or(end);
-        (day(self.start), self.end.map(|end| day(last_moment(end))))
-    }
+/// The first and the last day (UTC) that a stretch of time touches.
+fn days(span: &Period) -> (Date, Date) {
+    let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+    // Its end is no part of it: a stretch that ends at midnight leaves the next day alone.
+    let last = span.end.saturating_sub(1.nanosecond()).unwrap_or(span.end);
+    (day(span.start), day(last))
 }
 
 /// Keeps every writer of an org's facts waiting until the end of the transaction: what is computed from facts read
@@ -44,15 +37,15 @@ pub async fn hold(connection: &mut PgConnection, org: &str) -> Result<(), StoreE
 pub(super) async fn drop_spans(
     connection: &mut PgConnection,
     org: &str,
-    spans: &[Span],
+    spans: &[Period],
 ) -> Result<(), StoreError> {
     if spans.is_empty() {
         return Ok(());
     }
     let (first, last): (Vec<_>, Vec<_>) = spans
         .iter()
-        .map(|span| span.days())
-        .map(|(first, last)| (first.to_sqlx(), last.map(ToSqlx::to_sqlx)))
+        .map(days)
+        .map(|(first, last)| (first.to_sqlx(), last.to_sqlx()))
         .unzip();
     // Locked in order, so that writers of two accounts of one org cannot wait for each other in a circle.
     sqlx::query!(
@@ -60,7 +53,7 @@ pub(super) async fn drop_spans(
              select org_id, day from usage_day
               where org_id = $1 and exists (
                     select from unnest($2::date[], $3::date[]) as span (first, last)
-                     where day between span.first and coalesce(span.last, 'infinity'))
+                     where day between span.first and span.last)
               order by org_id, day for update)
          delete from usage_day using touched
           where usage_day.org_id = touched.org_id and usage_day.day = touched.day",
@@ -127,33 +120,41 @@ mod tests {
     #[rstest]
     #[case::within_a_day(
         "2026-03-01T10:00:00Z",
-        Some("2026-03-01T11:00:00Z"),
+        "2026-03-01T11:00:00Z",
         "2026-03-01",
-        Some("2026-03-01")
+        "2026-03-01"
     )]
     #[case::to_midnight(
         "2026-03-01T10:00:00Z",
-        Some("2026-03-02T00:00:00Z"),
+        "2026-03-02T00:00:00Z",
         "2026-03-01",
-        Some("2026-03-01")
+        "2026-03-01"
     )]
     #[case::past_midnight(
         "2026-03-01T10:00:00Z",
-        Some("2026-03-02T00:00:01Z"),
+        "2026-03-02T00:00:01Z",
         "2026-03-01",
-        Some("2026-03-02")
+        "2026-03-02"
     )]
-    #[case::open("2026-03-01T00:00:00Z", None, "2026-03-01", None)]
     fn days_of_a_span(
         #[case] start: Timestamp,
-        #[case] end: Option<&str>,
+        #[case] end: Timestamp,
         #[case] first: Date,
-        #[case] last: Option<&str>,
+        #[case] last: Date,
     ) {
-        let span = Span {
+        assert_eq!(days(&Period { start, end }), (first, last));
+    }
+
+    #[test]
+    fn what_has_no_end_touches_every_day_to_come() {
+        let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        let (first, last) = days(&Period {
             start,
-            end: end.map(|t| t.parse().unwrap()),
-        };
-        assert_eq!(span.days(), (first, last.map(|d| d.parse().unwrap())));
+            end: Timestamp::MAX,
+        });
+        assert_eq!(
+            (first, last.year()),
+            (start.to_zoned(TimeZone::UTC).date(), 9999)
+        );
     }
 }
