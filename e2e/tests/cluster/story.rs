@@ -4,20 +4,6 @@ use cloudigrade::api::Phase;
 use e2e::{Failure, World, until};
 use jiff::Timestamp;
 
-/// Runs of an account, as `instance|started|ended|type`, oldest first.
-pub(crate) async fn runs(
-    world: &World,
-    account: &str,
-) -> Result<Vec<(String, bool, Option<String>)>, Failure> {
-    Ok(sqlx::query_as(
-        "select i.instance_id, r.ended_at is null, r.instance_type from run r join instance i on i.id = r.instance
-         join enrolment e on e.id = i.enrolment_id where e.cloud_account_id = $1 order by r.started_at, i.instance_id",
-    )
-    .bind(account)
-    .fetch_all(&world.database)
-    .await?)
-}
-
 /// The highest number of RHEL instances at once today, as `cloudigrade report -o json` tells it.
 async fn concurrent_today(org: &str) -> Result<i64, Failure> {
     let output = tokio::process::Command::new("cloudigrade")
@@ -104,9 +90,9 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     customer.launch(&windows, "us-east-1").await?;
     let ec2 = customer.ec2("us-east-1");
     until("the new instance's run", || async {
-        let runs = runs(&world, &customer.account).await?;
-        let open = runs.iter().any(|(id, open, type_)| {
-            *id == added && *open && type_.as_deref() == Some("t3.medium")
+        let runs = world.runs(&customer.account).await?;
+        let open = runs.iter().any(|run| {
+            run.instance == added && run.open && run.instance_type.as_deref() == Some("t3.medium")
         });
         if open {
             Ok(())
@@ -117,8 +103,8 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     .await?;
     ec2.stop_instances().instance_ids(&before).send().await?;
     until("the stopped instance's run to end", || async {
-        let runs = runs(&world, &customer.account).await?;
-        if runs.iter().any(|(id, open, _)| *id == before && !open) {
+        let runs = world.runs(&customer.account).await?;
+        if runs.iter().any(|run| run.instance == before && !run.open) {
             Ok(())
         } else {
             Err(format!("{runs:?}").into())
@@ -176,9 +162,9 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     // Deleted, nothing of it is left in AWS; history stays.
     resources.delete("story").await?;
     assert!(customer.trails().await?.is_empty());
-    let runs = runs(&world, &customer.account).await?;
+    let runs = world.runs(&customer.account).await?;
     assert!(
-        runs.len() == 4 && runs.iter().all(|(_, open, _)| !open),
+        runs.len() == 4 && runs.iter().all(|run| !run.open),
         "{runs:?}"
     );
     assert_eq!(concurrent_today(&customer.org).await?, 2);
