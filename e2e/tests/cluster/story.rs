@@ -15,11 +15,7 @@ async fn concurrent_today(org: &str) -> Result<i64, Failure> {
     }
     let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let today = Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let days = report
-        .as_array()
-        .or_else(|| report["days"].as_array())
-        .ok_or("no days")?
-        .clone();
+    let days = report["concurrent"].as_array().ok_or("no days")?.clone();
     let counts = days
         .iter()
         .filter(|day| day["date"] == today.as_str())
