@@ -16,6 +16,8 @@ pub struct Instance {
     pub instance_type: Option<String>,
     /// Whether it runs
     pub power: Power,
+    /// Terminated: the cloud will soon forget it
+    pub gone: bool,
 }
 
 /// Whether an instance runs.

@@ -65,12 +65,12 @@ pub trait Trails: Send + Sync + 'static {
         name: &str,
     ) -> impl Future<Output = Result<TrailStatus, CloudError>> + Send;
 
-    /// Makes the trail; it does not record yet.
+    /// Makes the trail, which does not record yet, and tells its ARN.
     fn create_trail(
         &self,
         role: &Role,
         trail: &TrailSpec,
-    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+    ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
     /// Makes an existing trail what is wanted.
     fn update_trail(

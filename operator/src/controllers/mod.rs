@@ -1,6 +1,7 @@
 //! One folder a custom resource, and the few things that every controller does the same way.
 
 pub mod backoff;
+pub mod cloud_account;
 pub mod finalizer;
 pub mod image_inspection;
 pub mod role;

@@ -60,13 +60,18 @@ pub(super) enum Error {
     #[error("{action}: {why}")]
     Call { action: String, why: String },
     /// A block was damaged every time.
-    #[error("block {index}: {why}")]
-    Block { index: u64, why: String },
+    #[error("block {index} of {snapshot}: {why}")]
+    Block {
+        snapshot: String,
+        index: u64,
+        why: String,
+    },
     /// The snapshot can't be what the API says.
     #[error(
-        "it has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read"
+        "{snapshot} has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read"
     )]
     Geometry {
+        snapshot: String,
         gib: Option<i64>,
         block_size: Option<i32>,
     },
@@ -94,7 +99,7 @@ impl Api {
 
     /// The blocks from `first` on: those of one page.
     pub(super) async fn list(&self, first: u64) -> Result<(Volume, Page), Error> {
-        let action = || format!("listing the blocks from {first} on");
+        let action = || format!("listing the blocks of {} from {first}", self.snapshot);
         let start = i32::try_from(first).map_err(|_| Error::Call {
             action: action(),
             why: "there is no such block".into(),
@@ -158,7 +163,11 @@ impl Api {
             .and_then(|size| usize::try_from(size).ok());
         match (size, blocks) {
             (Some(size), Some(block_size)) => Ok(Volume { size, block_size }),
-            _ => Err(Error::Geometry { gib, block_size }),
+            _ => Err(Error::Geometry {
+                snapshot: self.snapshot.clone(),
+                gib,
+                block_size,
+            }),
         }
     }
 
@@ -178,6 +187,7 @@ impl Api {
             }
         }
         Err(Error::Block {
+            snapshot: self.snapshot.clone(),
             index,
             why: format!("{why}, {BLOCK_ATTEMPTS} times in a row"),
         })
@@ -200,7 +210,7 @@ impl Api {
             .send()
             .await
             .map_err(|error| Error::Call {
-                action: format!("reading block {index}"),
+                action: format!("reading block {index} of {}", self.snapshot),
                 why: explain(&error),
             })?;
         let mut block = Vec::with_capacity(size);

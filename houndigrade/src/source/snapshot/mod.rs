@@ -6,8 +6,6 @@
 mod api;
 mod cache;
 mod listing;
-#[cfg(test)]
-mod tests;
 
 pub use api::client;
 

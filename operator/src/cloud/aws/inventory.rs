@@ -121,24 +121,17 @@ async fn pages(
 }
 
 fn instance(instance: aws_sdk_ec2::types::Instance) -> Option<Instance> {
-    let power = power(
-        instance
-            .state
-            .as_ref()
-            .and_then(|state| state.name.as_ref()),
-        instance.launch_time.as_ref().and_then(timestamp),
-        instance
-            .state_transition_reason
-            .as_deref()
-            .unwrap_or_default(),
-    );
+    let state = instance.state.and_then(|state| state.name);
+    let launched = instance.launch_time.as_ref().and_then(timestamp);
+    let transition = instance.state_transition_reason.unwrap_or_default();
     Some(Instance {
         id: instance.instance_id?,
         image_id: instance.image_id.filter(|id| !id.is_empty()),
         instance_type: instance
             .instance_type
             .map(|type_| type_.as_str().to_owned()),
-        power,
+        power: power(state.as_ref(), launched, &transition),
+        gone: state == Some(InstanceStateName::Terminated),
     })
 }
 

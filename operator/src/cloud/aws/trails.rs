@@ -77,7 +77,7 @@ impl Trails for Aws {
         })
     }
 
-    async fn create_trail(&self, role: &Role, trail: &TrailSpec) -> Result<(), CloudError> {
+    async fn create_trail(&self, role: &Role, trail: &TrailSpec) -> Result<String, CloudError> {
         let (session, cloudtrail) = self.trail_session(role).await?;
         let request = cloudtrail
             .create_trail()
@@ -85,10 +85,10 @@ impl Trails for Aws {
             .s3_bucket_name(&trail.bucket)
             .include_global_service_events(true)
             .is_multi_region_trail(true);
-        session
+        let answer = session
             .call("cloudtrail", "CreateTrail", request.send())
             .await?;
-        Ok(())
+        Ok(answer.trail_arn.unwrap_or_default())
     }
 
     async fn update_trail(&self, role: &Role, trail: &TrailSpec) -> Result<(), CloudError> {

@@ -1,0 +1,92 @@
+//! What every pass shares.
+
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+use kube::runtime::events::{Event, Recorder};
+use kube::{Api, Client, Resource, ResourceExt};
+use sqlx::PgPool;
+
+use super::schedule::Schedule;
+use crate::api::{CloudAccount, FIELD_MANAGER};
+use crate::cloud::{Access, Inventory, Trails};
+use crate::controllers::backoff::Backoff;
+use crate::observe::Metrics;
+
+/// What metering an account asks of a cloud.
+pub trait Cloud: Access + Trails + Inventory {}
+
+impl<T: Access + Trails + Inventory> Cloud for T {}
+
+/// What every pass shares; `C` is the cloud.
+pub struct Context<C> {
+    pub(super) client: Client,
+    pub(super) database: PgPool,
+    pub(super) cloud: C,
+    pub(super) trail_bucket: String,
+    pub(super) recorder: Recorder,
+    pub(super) metrics: Metrics,
+    pub(super) schedule: Schedule,
+    pub(super) backoff: Backoff,
+    clock: fn() -> Timestamp,
+}
+
+impl<C> Context<C> {
+    /// `trail_bucket` is the bucket of the own account that trails write to.
+    pub fn new(
+        client: Client,
+        database: PgPool,
+        cloud: C,
+        trail_bucket: String,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            recorder: Recorder::new(client.clone(), FIELD_MANAGER.into()),
+            client,
+            database,
+            cloud,
+            trail_bucket,
+            metrics,
+            schedule: Schedule::default(),
+            backoff: Backoff::default(),
+            clock: Timestamp::now,
+        }
+    }
+
+    /// With another clock, for tests.
+    #[cfg(test)]
+    pub(super) fn with_clock(self, clock: fn() -> Timestamp) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The time, asked once a pass.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Where `account` lives.
+    pub(super) fn accounts(&self, account: &CloudAccount) -> Api<CloudAccount> {
+        Api::namespaced(
+            self.client.clone(),
+            &account.namespace().unwrap_or_default(),
+        )
+    }
+
+    /// Tells people about `object`; that it does not work changes nothing else.
+    pub(super) async fn tell<K>(&self, object: &K, event: &Event)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        if let Err(error) = self.recorder.publish(event, &object.object_ref(&())).await {
+            tracing::warn!(%error, "writing an event");
+        }
+    }
+}
+
+impl<C> Debug for Context<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("trail_bucket", &self.trail_bucket)
+            .finish_non_exhaustive()
+    }
+}

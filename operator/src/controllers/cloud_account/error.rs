@@ -1,0 +1,140 @@
+//! Why a pass, or a step of it, did not succeed.
+
+use crate::cloud::{CloudError, Kind};
+use crate::controllers::role::RoleError;
+use crate::store::StoreError;
+
+/// Why a pass, or a step of it, did not succeed. The codes are those of the original (§2.4).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The spec leads to no role.
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    /// AWS does not let us assume the role. It says the same of a role that is not there, that does not trust us, and
+    /// of a wrong external id.
+    #[error(
+        "CG3002 {0}; check that the role exists, that it trusts the operator's account, and the external id"
+    )]
+    RoleRefused(CloudError),
+    /// The role leads to another account than its ARN says.
+    #[error("CG3002 the role leads to account {actual}, not to {expected} as its ARN says")]
+    WrongAccount {
+        /// By the ARN
+        expected: String,
+        /// By GetCallerIdentity
+        actual: String,
+    },
+    /// The role may not do what is needed.
+    #[error("CG3003 the role's policy does not allow {}; add that to it", .0.join(", "))]
+    ActionsDenied(Vec<&'static str>),
+    /// The role may not do what is needed: seen when it was done.
+    #[error("CG3003 {0}; the role's policy must allow it")]
+    Denied(CloudError),
+    /// The account has as many trails as it may.
+    #[error("CG3001 {0}; delete a trail that is no longer needed, or have AWS raise the limit")]
+    TrailLimit(CloudError),
+    /// CloudTrail cannot write to our bucket.
+    #[error("{0}; the policy of bucket {bucket} must let cloudtrail.amazonaws.com write to it", bucket = .1)]
+    TrailBucket(CloudError, String),
+    /// There is a trail of that name, and it is not ours.
+    #[error(
+        "trail {name} exists and writes to bucket {bucket}; set spec.aws.trail.adopt to take it over, or spec.aws.trail.name to another name"
+    )]
+    ForeignTrail {
+        /// Its name
+        name: String,
+        /// Where it writes
+        bucket: String,
+    },
+    /// Some regions could not be looked at; what the others hold is recorded.
+    #[error("{} of {looked_at} regions could not be looked at; {}: {first}", .regions.len(), .regions.join(", "))]
+    Regions {
+        /// Those that could not
+        regions: Vec<String>,
+        /// All that were tried
+        looked_at: usize,
+        /// What AWS said of the first
+        first: CloudError,
+    },
+    /// Another call to the cloud failed.
+    #[error("CG3000 {0}")]
+    Cloud(#[from] CloudError),
+    /// Postgres.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Kubernetes.
+    #[error("{doing}: {source}")]
+    Kube {
+        /// What was being done
+        doing: &'static str,
+        /// What the API server said
+        source: Box<kube::Error>,
+    },
+}
+
+impl Error {
+    /// Stable PascalCase word for conditions, events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Role(error) => error.reason(),
+            Self::RoleRefused(_) => "RoleRefused",
+            Self::WrongAccount { .. } => "WrongAccount",
+            Self::ActionsDenied(_) | Self::Denied(_) => "AccessDenied",
+            Self::TrailLimit(_) => "TrailLimitExceeded",
+            Self::TrailBucket(..) => "TrailBucketRefused",
+            Self::ForeignTrail { .. } => "ForeignTrail",
+            Self::Regions { .. } => "RegionsFailed",
+            Self::Cloud(error) => error.reason(),
+            Self::Store(_) => "DatabaseFailed",
+            Self::Kube { .. } => "KubernetesFailed",
+        }
+    }
+
+    /// Nothing but another spec helps; trying again would not.
+    pub fn is_terminal(&self) -> bool {
+        matches!(
+            self,
+            Self::Role(RoleError::Arn(_) | RoleError::NoExternalId)
+        )
+    }
+
+    /// It says nothing about the account: what was true of it is likely still true.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Cloud(error) | Self::Regions { first: error, .. } => is_transient(error),
+            Self::Store(_) | Self::Kube { .. } | Self::Role(RoleError::Unreadable { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// The customer has taken access away, as far as one can see.
+    pub fn is_lost_access(&self) -> bool {
+        match self {
+            Self::RoleRefused(_) | Self::Denied(_) | Self::WrongAccount { .. } => true,
+            Self::Role(error) => !matches!(error, RoleError::Unreadable { .. }),
+            _ => false,
+        }
+    }
+}
+
+fn is_transient(error: &CloudError) -> bool {
+    matches!(
+        error.kind,
+        Kind::Throttled | Kind::Timeout | Kind::Unavailable | Kind::Credentials
+    )
+}
+
+/// Says what was being done when Kubernetes refused.
+pub(super) trait Doing<T> {
+    /// Wraps the error with what was being done.
+    fn doing(self, what: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for kube::Result<T> {
+    fn doing(self, what: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Kube {
+            doing: what,
+            source: Box::new(source),
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! Discovery: what runs now, and the power events that nobody told us of (§2.5).
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use metering::cloudtrail::EventKind;
+
+use super::DISCOVERED;
+use crate::api::{Change, CloudAccount, Status};
+use crate::cloud::aws::Role;
+use crate::cloud::{CloudError, Instance, Inventory, Kind, Power};
+use crate::controllers::cloud_account::context::{Cloud, Context};
+use crate::controllers::cloud_account::error::Error;
+use crate::store::Doing;
+use crate::store::discovery::{self, FoundInstance, KnownInstance};
+use crate::store::events::{self, NewEvent};
+
+/// Regions looked at side by side.
+const REGIONS_AT_ONCE: usize = 16;
+/// EC2 shows a change only some time after it was asked for. An event this young knows better than a look.
+const SETTLING: SignedDuration = SignedDuration::from_mins(2);
+
+/// One look at an account.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::controllers::cloud_account) struct Look {
+    /// Whose instances these are
+    pub(in crate::controllers::cloud_account) enrolment: i64,
+    /// Nothing before counts
+    pub(in crate::controllers::cloud_account) enabled_at: Timestamp,
+    /// A time before the look began
+    pub(in crate::controllers::cloud_account) at: Timestamp,
+}
+
+/// What the regions hold.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Regions that were looked at
+    regions: BTreeSet<String>,
+    /// Regions that could not be, and why
+    failed: Vec<(String, CloudError)>,
+    /// Region and instance
+    instances: Vec<(String, Instance)>,
+}
+
+/// Looks at every region, and records what it did not know.
+pub(in crate::controllers::cloud_account) async fn discover<C: Cloud>(
+    account: &CloudAccount,
+    role: &Role,
+    look: Look,
+    context: &Context<C>,
+) -> Result<Change, Error> {
+    let seen = observe(&account.spec.aws.regions, role, &context.cloud).await?;
+    record(&seen, look, context).await?;
+    describe_images(role, look, context).await?;
+
+    let looked_at = seen.regions.len() + seen.failed.len();
+    let Some((_, first)) = seen.failed.first().cloned() else {
+        let message = format!("all instances of {looked_at} regions are known");
+        return Ok(Change {
+            type_: DISCOVERED,
+            status: Status::True,
+            reason: "RegionsDescribed",
+            message,
+        });
+    };
+    let regions = seen.failed.into_iter().map(|(region, _)| region).collect();
+    Err(Error::Regions {
+        regions,
+        looked_at,
+        first,
+    })
+}
+
+async fn observe(wanted: &[String], role: &Role, cloud: &impl Inventory) -> Result<Seen, Error> {
+    let regions = if wanted.is_empty() {
+        cloud.regions(role).await.map_err(denied)?
+    } else {
+        wanted.to_vec()
+    };
+    let looks = regions.into_iter().map(|region| async {
+        let instances = cloud.instances(role, &region, &[]).await;
+        (region, instances)
+    });
+    let mut seen = Seen::default();
+    let mut looks = stream::iter(looks).buffer_unordered(REGIONS_AT_ONCE);
+    while let Some((region, instances)) = looks.next().await {
+        match instances {
+            Ok(instances) => {
+                seen.instances.extend(
+                    instances
+                        .into_iter()
+                        .map(|instance| (region.clone(), instance)),
+                );
+                seen.regions.insert(region);
+            }
+            Err(error) => seen.failed.push((region, error)),
+        }
+    }
+    // In whatever order the answers came, the message is the same.
+    seen.failed.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(seen)
+}
+
+fn denied(error: CloudError) -> Error {
+    match error.kind {
+        Kind::Denied => Error::Denied(error),
+        _ => Error::Cloud(error),
+    }
+}
+
+/// Instances, and the events that are missing, in one transaction.
+async fn record<C>(seen: &Seen, look: Look, context: &Context<C>) -> Result<(), Error> {
+    const DOING: &str = "recording what was discovered";
+    let mut transaction = context.database.begin().await.doing(DOING)?;
+    let known = discovery::instances(&mut transaction, look.enrolment).await?;
+    let missing = missing_events(&known, seen, look);
+    events::record(&mut transaction, look.enrolment, &missing).await?;
+    let found: Vec<FoundInstance> = seen
+        .instances
+        .iter()
+        .filter(|(_, instance)| !instance.gone)
+        .map(|(region, instance)| FoundInstance {
+            id: instance.id.clone(),
+            region: region.clone(),
+            image_id: instance.image_id.clone(),
+        })
+        .collect();
+    discovery::name_instances(&mut transaction, look.enrolment, &found).await?;
+    transaction.commit().await.doing(DOING)?;
+    Ok(())
+}
+
+/// The power events that happened and that no log told us of. Their ids follow from what they say, so that the same
+/// look twice adds nothing.
+fn missing_events(known: &[KnownInstance], seen: &Seen, look: Look) -> Vec<NewEvent> {
+    let newest: HashMap<&str, (EventKind, Timestamp)> = known
+        .iter()
+        .filter_map(|instance| Some((instance.id.as_str(), instance.power?)))
+        .collect();
+    let found: BTreeSet<&str> = seen
+        .instances
+        .iter()
+        .map(|(_, instance)| instance.id.as_str())
+        .collect();
+
+    let of_found = seen.instances.iter().filter_map(|(region, instance)| {
+        let (kind, at) = missing(
+            instance.power,
+            newest.get(instance.id.as_str()).copied(),
+            look,
+        )?;
+        let (image_id, instance_type) = (instance.image_id.clone(), instance.instance_type.clone());
+        Some(NewEvent {
+            image_id,
+            instance_type,
+            ..event(region, &instance.id, kind, at)
+        })
+    });
+    // EC2 forgets an instance an hour after its end.
+    let gone = known.iter().filter(|instance| {
+        seen.regions.contains(&instance.region) && !found.contains(instance.id.as_str())
+    });
+    let of_gone = gone.filter_map(|instance| {
+        let (kind, at) = missing(Power::Off { since: None }, instance.power, look)?;
+        Some(event(&instance.region, &instance.id, kind, at))
+    });
+    of_found.chain(of_gone).collect()
+}
+
+/// The event that leads from an instance's newest one to what is seen now.
+///
+/// It takes the cloud's own time, where that fits what is known: then an event of the same that is still on its way
+/// from CloudTrail changes nothing when it arrives. Otherwise it takes the time of the look.
+fn missing(
+    power: Power,
+    newest: Option<(EventKind, Timestamp)>,
+    look: Look,
+) -> Option<(EventKind, Timestamp)> {
+    if newest.is_some_and(|(_, at)| at > look.at - SETTLING) {
+        return None;
+    }
+    let runs = matches!(newest, Some((EventKind::PowerOn, _)));
+    let fits = |since: &Timestamp| *since <= look.at && newest.is_none_or(|(_, at)| *since > at);
+    let (kind, since) = match power {
+        Power::On { since } if !runs => (EventKind::PowerOn, Some(since)),
+        Power::Off { since } if runs => (EventKind::PowerOff, since),
+        _ => return None,
+    };
+    Some((
+        kind,
+        since.filter(fits).unwrap_or(look.at).max(look.enabled_at),
+    ))
+}
+
+fn event(region: &str, instance: &str, kind: EventKind, at: Timestamp) -> NewEvent {
+    let word = if kind == EventKind::PowerOn {
+        "power_on"
+    } else {
+        "power_off"
+    };
+    NewEvent {
+        event_id: format!("discovery:{instance}:{word}:{at}"),
+        instance_id: instance.to_owned(),
+        region: region.to_owned(),
+        image_id: None,
+        kind,
+        at,
+        instance_type: None,
+    }
+}
+
+/// Describes the images that nobody has described yet.
+async fn describe_images<C: Cloud>(
+    role: &Role,
+    look: Look,
+    context: &Context<C>,
+) -> Result<(), Error> {
+    let mut by_region: HashMap<String, Vec<String>> = HashMap::new();
+    for (region, image) in discovery::undescribed_images(&context.database, look.enrolment).await? {
+        by_region.entry(region).or_default().push(image);
+    }
+    for (region, mut ids) in by_region {
+        let images = context
+            .cloud
+            .images(role, &region, &ids)
+            .await
+            .map_err(denied)?;
+        ids.retain(|id| images.iter().all(|image| image.id != *id));
+        let account = role.arn.account_id();
+        discovery::describe_images(&context.database, account, &region, &images, &ids, look.at)
+            .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "discovery_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+//! Flow: whether log files arrive. It informs; a quiet account sends nothing.
+
+use super::EVENTS_FLOWING;
+use crate::api::{Change, Status};
+use crate::cloud::TrailStatus;
+
+/// Reason of a trail that has not written anything yet.
+pub(in crate::controllers::cloud_account) const NOTHING_DELIVERED: &str = "NothingDelivered";
+
+/// What the trail says of its deliveries; `None` when the role may not ask.
+pub(in crate::controllers::cloud_account) fn flow(status: &Option<TrailStatus>) -> Change {
+    let (status, reason, message) = match status {
+        None => (
+            Status::Unknown,
+            "NotPermitted",
+            "the role does not allow cloudtrail:GetTrailStatus, so failing deliveries go unnoticed"
+                .to_owned(),
+        ),
+        Some(TrailStatus {
+            delivery_error: Some(error),
+            ..
+        }) => (
+            Status::False,
+            "DeliveryFailed",
+            format!("CloudTrail could not write to the bucket: {error}; check the bucket's policy"),
+        ),
+        Some(TrailStatus {
+            last_delivery: Some(_),
+            ..
+        }) => (
+            Status::True,
+            "Delivering",
+            "CloudTrail writes log files to the bucket".to_owned(),
+        ),
+        Some(_) => (
+            Status::Unknown,
+            NOTHING_DELIVERED,
+            "no log file yet; a quiet account sends none".to_owned(),
+        ),
+    };
+    Change {
+        type_: EVENTS_FLOWING,
+        status,
+        reason,
+        message,
+    }
+}
+
+/// An event of the account was recorded, which no look at the trail can prove better.
+pub(in crate::controllers::cloud_account) fn recorded() -> Change {
+    Change {
+        type_: EVENTS_FLOWING,
+        status: Status::True,
+        reason: "Delivering",
+        message: "CloudTrail writes log files to the bucket".into(),
+    }
+}
+
+/// Nothing is to arrive.
+pub(in crate::controllers::cloud_account) fn suspended() -> Change {
+    Change {
+        type_: EVENTS_FLOWING,
+        status: Status::Unknown,
+        reason: "Suspended",
+        message: "there is no trail while spec.suspend is set".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(None, Status::Unknown, "NotPermitted")]
+    #[case(Some(TrailStatus { logging: true, ..TrailStatus::default() }), Status::Unknown, "NothingDelivered")]
+    #[case(
+        Some(TrailStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), ..TrailStatus::default() }),
+        Status::True, "Delivering"
+    )]
+    #[case(
+        Some(TrailStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), delivery_error: Some("AccessDenied".into()), logging: true }),
+        Status::False, "DeliveryFailed"
+    )]
+    fn an_error_outweighs_earlier_deliveries(
+        #[case] seen: Option<TrailStatus>,
+        #[case] status: Status,
+        #[case] reason: &str,
+    ) {
+        let change = flow(&seen);
+        assert_eq!((change.status, change.reason), (status, reason));
+    }
+}

@@ -1,0 +1,395 @@
+//! Which CloudAccount meters which cloud account, since when, and what its status tells of it.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use metering::cloudtrail::EventKind;
+use metering::image::{Facts, Image, rhel};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::events::{self, NewEvent};
+use super::{Doing, StoreError};
+
+/// A CloudAccount that would meter an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// The 12-digit AWS account
+    pub account_id: String,
+    /// Whose usage it is
+    pub org_id: String,
+    /// The older number of that org
+    pub account_number: Option<String>,
+    /// UID of the CloudAccount
+    pub uid: Uuid,
+    /// Its namespace
+    pub namespace: String,
+    /// Its name
+    pub name: String,
+    /// When it was created
+    pub created_at: Timestamp,
+}
+
+impl Claimant {
+    /// Whether it comes before the CloudAccount that has the account: the older does, and of two made in the same
+    /// second the one with the smaller UID.
+    pub fn precedes(&self, holder: &Enrolment) -> bool {
+        (self.created_at, self.uid) < (holder.created_at, holder.uid)
+    }
+}
+
+/// A cloud account that is metered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Row id
+    pub id: i64,
+    /// UID of the CloudAccount
+    pub uid: Uuid,
+    /// Its namespace
+    pub namespace: String,
+    /// Its name
+    pub name: String,
+    /// When the CloudAccount was created
+    pub created_at: Timestamp,
+    /// Since when events count
+    pub enabled_at: Option<Timestamp>,
+    /// Whether nothing is recorded for now
+    pub suspended: bool,
+}
+
+/// What became of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The account is the claimant's.
+    Ours(Enrolment),
+    /// An older CloudAccount has it.
+    Held(Enrolment),
+}
+
+/// What a CloudAccount's status tells of an enrolment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Instances ever seen
+    pub instances: i64,
+    /// Instances that run now
+    pub running: i64,
+    /// Images they were launched from
+    pub images: i64,
+    /// Images whose inspection is to come
+    pub pending: i64,
+    /// Images that count as RHEL
+    pub rhel: i64,
+    /// Images that could not be read
+    pub error: i64,
+    /// Time of the newest event
+    pub last_event: Option<Timestamp>,
+}
+
+/// Who meters `account_id` now.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn holder(pool: &PgPool, account_id: &str) -> Result<Option<Enrolment>, StoreError> {
+    let mut connection = pool.acquire().await.doing("connecting to Postgres")?;
+    read_holder(&mut connection, account_id).await
+}
+
+async fn read_holder(
+    connection: &mut PgConnection,
+    account_id: &str,
+) -> Result<Option<Enrolment>, StoreError> {
+    sqlx::query!(
+        r#"select id, uid, namespace, name, created_at as "created_at: jiff_sqlx::Timestamp",
+                  enabled_at as "enabled_at: jiff_sqlx::Timestamp", suspended
+             from enrolment
+            where cloud = 'aws' and cloud_account_id = $1 and released_at is null"#,
+        account_id
+    )
+    .map(|row| Enrolment {
+        id: row.id,
+        uid: row.uid,
+        namespace: row.namespace,
+        name: row.name,
+        created_at: row.created_at.to_jiff(),
+        enabled_at: row.enabled_at.map(jiff_sqlx::Timestamp::to_jiff),
+        suspended: row.suspended,
+    })
+    .fetch_optional(connection)
+    .await
+    .doing("reading who meters the account")
+}
+
+/// Claims an account. The oldest CloudAccount has it: from a younger one it is taken, whose runs end now.
+///
+/// # Errors
+/// When a statement fails; then nothing has changed.
+pub async fn claim(
+    pool: &PgPool,
+    claimant: &Claimant,
+    now: Timestamp,
+) -> Result<Claim, StoreError> {
+    const DOING: &str = "claiming the account";
+    let mut transaction = pool.begin().await.doing(DOING)?;
+    loop {
+        match read_holder(&mut transaction, &claimant.account_id).await? {
+            Some(holder) if holder.uid == claimant.uid => {
+                rename(&mut transaction, holder.id, claimant).await?;
+                transaction.commit().await.doing(DOING)?;
+                return Ok(Claim::Ours(holder));
+            }
+            Some(holder) if !claimant.precedes(&holder) => return Ok(Claim::Held(holder)),
+            Some(holder) => release_in(&mut transaction, holder.id, now).await?,
+            // Someone else's claim, committed meanwhile, makes this do nothing: the next look finds it.
+            None => insert(&mut transaction, claimant).await?,
+        }
+    }
+}
+
+async fn insert(connection: &mut PgConnection, claimant: &Claimant) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into enrolment (cloud_account_id, org_id, account_number, uid, namespace, name, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (cloud, cloud_account_id) where released_at is null do nothing",
+        claimant.account_id,
+        claimant.org_id,
+        claimant.account_number,
+        claimant.uid,
+        claimant.namespace,
+        claimant.name,
+        claimant.created_at.to_sqlx() as _,
+    )
+    .execute(connection)
+    .await
+    .doing("inserting the enrolment")?;
+    Ok(())
+}
+
+/// The account number is the one thing of an enrolment that its owner can change.
+async fn rename(
+    connection: &mut PgConnection,
+    id: i64,
+    claimant: &Claimant,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update enrolment set account_number = $2 where id = $1 and account_number is distinct from $2",
+        id,
+        claimant.account_number,
+    )
+    .execute(connection)
+    .await
+    .doing("updating the enrolment")?;
+    Ok(())
+}
+
+/// Counts events from `now` on, unless it does already. Since when it does.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn enable(pool: &PgPool, id: i64, now: Timestamp) -> Result<Timestamp, StoreError> {
+    let enabled = sqlx::query_scalar!(
+        r#"update enrolment
+              set enabled_at = case when suspended then $2 else coalesce(enabled_at, $2) end,
+                  suspended = false, changed_at = clock_timestamp()
+            where id = $1 and released_at is null and (suspended or enabled_at is null)
+        returning enabled_at as "enabled_at!: jiff_sqlx::Timestamp""#,
+        id,
+        now.to_sqlx() as _,
+    )
+    .fetch_optional(pool)
+    .await
+    .doing("enabling the account")?;
+    match enabled {
+        Some(at) => Ok(at.to_jiff()),
+        None => sqlx::query_scalar!(
+            r#"select enabled_at as "enabled_at!: jiff_sqlx::Timestamp" from enrolment where id = $1"#,
+            id
+        )
+        .fetch_one(pool)
+        .await
+        .map(jiff_sqlx::Timestamp::to_jiff)
+        .doing("reading since when the account is enabled"),
+    }
+}
+
+/// Ends the runs of an account now and records nothing more until it is enabled again.
+///
+/// # Errors
+/// When a statement fails; then nothing has changed.
+pub async fn suspend(pool: &PgPool, id: i64, now: Timestamp) -> Result<(), StoreError> {
+    const DOING: &str = "suspending the account";
+    let mut transaction = pool.begin().await.doing(DOING)?;
+    end_runs(&mut transaction, id, "suspended", now).await?;
+    sqlx::query!(
+        "update enrolment set suspended = true, changed_at = clock_timestamp() where id = $1",
+        id
+    )
+    .execute(&mut *transaction)
+    .await
+    .doing(DOING)?;
+    transaction.commit().await.doing(DOING)
+}
+
+/// Ends the runs of the CloudAccount's account now and closes its enrolment for ever. What was recorded stays.
+/// A CloudAccount that meters nothing (any more) is fine.
+///
+/// # Errors
+/// When a statement fails; then nothing has changed.
+pub async fn release(pool: &PgPool, uid: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    const DOING: &str = "releasing the account";
+    let mut transaction = pool.begin().await.doing(DOING)?;
+    let id = sqlx::query_scalar!(
+        "select id from enrolment where uid = $1 and released_at is null for no key update",
+        uid
+    )
+    .fetch_optional(&mut *transaction)
+    .await
+    .doing(DOING)?;
+    if let Some(id) = id {
+        release_in(&mut transaction, id, now).await?;
+    }
+    transaction.commit().await.doing(DOING)
+}
+
+async fn release_in(
+    connection: &mut PgConnection,
+    id: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    end_runs(connection, id, "released", now).await?;
+    sqlx::query!(
+        "update enrolment set released_at = $2, changed_at = clock_timestamp() where id = $1 and released_at is null",
+        id,
+        now.to_sqlx() as _,
+    )
+    .execute(connection)
+    .await
+    .doing("releasing the enrolment")?;
+    Ok(())
+}
+
+/// Powers off whatever runs, as far as metering goes.
+async fn end_runs(
+    connection: &mut PgConnection,
+    id: i64,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let running = sqlx::query!(
+        r#"select instance.instance_id, instance.region, run.started_at as "started_at: jiff_sqlx::Timestamp"
+             from run join instance on instance.id = run.instance
+            where instance.enrolment_id = $1 and run.ended_at is null"#,
+        id
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .doing("reading what runs")?;
+    let ends: Vec<NewEvent> = running
+        .into_iter()
+        .map(|row| {
+            // Clocks differ: a run may have begun after our now.
+            let at = now.max(row.started_at.to_jiff());
+            NewEvent {
+                event_id: format!("discovery:{}:{why}:{at}", row.instance_id),
+                instance_id: row.instance_id,
+                region: row.region,
+                image_id: None,
+                kind: EventKind::PowerOff,
+                at,
+                instance_type: None,
+            }
+        })
+        .collect();
+    events::record(connection, id, &ends).await.map(drop)
+}
+
+/// What the status of the CloudAccount tells.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn counts(pool: &PgPool, id: i64) -> Result<Counts, StoreError> {
+    let row = sqlx::query!(
+        r#"select count(*) as "instances!",
+                  count(*) filter (where exists (
+                      select from run where run.instance = instance.id and run.ended_at is null)) as "running!",
+                  max((select max(occurred_at) from instance_event where instance_event.instance = instance.id
+                          and event_id not like 'discovery:%'))
+                      as "last_event: jiff_sqlx::Timestamp"
+             from instance where enrolment_id = $1"#,
+        id
+    )
+    .fetch_one(pool)
+    .await
+    .doing("counting instances")?;
+    let images = sqlx::query!(
+        "select name, owner_id, platform, marketplace, architecture, rhel_tag, openshift_tag, rhel_found,
+                unavailable or inspection = 'error' as \"error!\"
+           from image where id in (select image from instance where enrolment_id = $1)",
+        id
+    )
+    .fetch_all(pool)
+    .await
+    .doing("counting images")?;
+    let mut counts = Counts {
+        instances: row.instances,
+        running: row.running,
+        images: i64::try_from(images.len()).unwrap_or(i64::MAX),
+        last_event: row.last_event.map(jiff_sqlx::Timestamp::to_jiff),
+        ..Counts::default()
+    };
+    for row in images {
+        let verdict = rhel(&Image {
+            rhel_tag: row.rhel_tag,
+            openshift_tag: row.openshift_tag,
+            name: row.name,
+            owner_id: row.owner_id,
+            platform: Some(row.platform),
+            marketplace: row.marketplace,
+            architecture: row.architecture,
+            inspected: row.rhel_found.map(|rhel| Facts {
+                rhel,
+                ..Facts::default()
+            }),
+        });
+        counts.rhel += i64::from(verdict.counts());
+        counts.error += i64::from(verdict.rhel.is_none() && row.error);
+        counts.pending += i64::from(verdict.rhel.is_none() && !row.error);
+    }
+    Ok(counts)
+}
+
+/// An enrolment of which something has changed that a status tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Row id
+    pub id: i64,
+    /// Namespace of the CloudAccount
+    pub namespace: String,
+    /// Its name
+    pub name: String,
+    /// When
+    pub at: Timestamp,
+}
+
+/// What has changed since then.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn changed_since(pool: &PgPool, since: Timestamp) -> Result<Vec<Changed>, StoreError> {
+    sqlx::query!(
+        r#"select id, namespace, name, changed_at as "changed_at: jiff_sqlx::Timestamp"
+             from enrolment where released_at is null and changed_at > $1"#,
+        since.to_sqlx() as _,
+    )
+    .map(|row| Changed {
+        id: row.id,
+        namespace: row.namespace,
+        name: row.name,
+        at: row.changed_at.to_jiff(),
+    })
+    .fetch_all(pool)
+    .await
+    .doing("reading which accounts have changed")
+}
+
+#[cfg(test)]
+#[path = "enrolments_tests.rs"]
+mod tests;
