@@ -5,10 +5,14 @@ pub mod aws;
 mod error;
 mod inspection;
 mod inventory;
+mod objects;
+mod queue;
 mod trails;
 
 pub use access::Access;
 pub use error::{CloudError, Kind};
 pub use inspection::{Credentials, Delivery, ImageState, InspectionCloud, RootDisk};
 pub use inventory::{Image, Instance, Inventory, Power};
+pub use objects::{Object, ObjectError, Objects};
+pub use queue::{Message, Queue, VISIBILITY};
 pub use trails::{Trail, TrailSpec, TrailStatus, Trails};

@@ -32,6 +32,12 @@ impl Health {
         self.set(part, Err(why.into()));
     }
 
+    /// Whether `part` works, as far as it said.
+    pub fn is_ready(&self, part: &'static str) -> bool {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.get(part).is_some_and(Result::is_ok)
+    }
+
     fn set(&self, part: &'static str, state: Result<(), String>) {
         self.0
             .lock()

@@ -2,7 +2,7 @@
 //!
 //! Queries are `sqlx::query!` and its kin. Times: bind `&time.to_sqlx() as _`, read `column as "column: jiff_sqlx::Timestamp"`
 //! and then `.to_jiff()`; lists: bind `&list as _` to `$1::text[]` and `unnest` it. After a change of a query or a migration
-//! run `operator/sqlx-prepare` and commit `.sqlx` with it; tests take a [`testing::TestDatabase`].
+//! run `operator/sqlx-prepare` and commit `.sqlx` with it; tests take a `testing::TestDatabase`.
 
 pub mod discovery;
 pub mod enrolments;
@@ -10,6 +10,7 @@ pub mod events;
 pub mod images;
 pub mod inspections;
 mod instances;
+pub mod ledger;
 pub mod lookups;
 mod runs;
 #[cfg(test)]
@@ -42,6 +43,16 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("migrating the schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+impl StoreError {
+    /// Whether Postgres refused what it was given: a text with a NUL, a number out of range, a broken constraint. The same
+    /// would be refused again; anything else is worth another attempt.
+    pub fn is_about_data(&self) -> bool {
+        let Self::Sql { source: sqlx::Error::Database(error), .. } = self else { return false };
+        // Classes of SQLSTATE: 22 data exception, 23 integrity constraint violation.
+        error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    }
 }
 
 /// Says what was being done when a statement failed.

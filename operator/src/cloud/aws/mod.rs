@@ -5,10 +5,14 @@ mod arn;
 mod client;
 mod inspection;
 mod inventory;
+mod objects;
+mod queue;
 mod session;
 mod trails;
 
 pub use arn::{InvalidRoleArn, RoleArn};
 pub use client::Aws;
 pub use inspection::Inspections;
+pub use objects::S3Objects;
+pub use queue::SqsQueue;
 pub use session::{Policy, Role, Session};
