@@ -12,4 +12,4 @@ pub use emulator::{Emulator, Fault};
 pub use operator::Operator;
 pub use resources::Resources;
 pub use wait::{PATIENCE, until};
-pub use world::{Failure, World};
+pub use world::{Failure, Run, World};

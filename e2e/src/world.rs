@@ -9,6 +9,15 @@ use crate::{Customer, Emulator, Operator, Resources};
 /// Why a test could not go on.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// One power-on of one instance.
+#[derive(Debug, sqlx::FromRow)]
+#[allow(missing_docs)]
+pub struct Run {
+    pub instance: String,
+    pub open: bool,
+    pub instance_type: Option<String>,
+}
+
 /// The environment: made once a test.
 pub struct World {
     /// Kubernetes
@@ -56,6 +65,20 @@ impl World {
     /// When it cannot be made.
     pub async fn resources(&self, name: &str) -> Result<Resources, Failure> {
         Resources::make(&self.kube, name).await
+    }
+
+    /// Runs of an AWS account, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn runs(&self, account: &str) -> Result<Vec<Run>, Failure> {
+        let query = "select i.instance_id instance, r.ended_at is null open, r.instance_type
+            from run r join instance i on i.id = r.instance join enrolment e on e.id = i.enrolment_id
+            where e.cloud_account_id = $1 order by r.started_at, i.instance_id";
+        Ok(sqlx::query_as(query)
+            .bind(account)
+            .fetch_all(&self.database)
+            .await?)
     }
 
     /// The operator's Deployment.

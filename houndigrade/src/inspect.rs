@@ -47,6 +47,9 @@ struct Inspection {
 
 impl Inspection {
     fn disk(&mut self, drive: &str, disk: Arc<dyn BlockSource>) {
+        if disk.size() == 0 {
+            return self.unreadable(drive, "it is empty");
+        }
         match partition::read(&*disk) {
             Ok(table) => {
                 for problem in &table.problems {
@@ -183,11 +186,14 @@ fn read_partition(
     Ok(facts::gather(&Root::new(&*fs), name))
 }
 
-/// `/dev/sda1`, but `/dev/loop0p1`: as the kernel and `fdisk` name partitions.
+/// `/dev/sda1`, but `/dev/loop0p1`: as the kernel and `fdisk` name partitions. The id of a snapshot ends with a digit or not by chance.
 fn partition_name(drive: &str, number: Option<u32>) -> String {
     match number {
         None => drive.into(),
-        Some(number) if drive.ends_with(|last: char| last.is_ascii_digit()) => {
+        Some(number)
+            if drive.starts_with("snap-")
+                || drive.ends_with(|last: char| last.is_ascii_digit()) =>
+        {
             format!("{drive}p{number}")
         }
         Some(number) => format!("{drive}{number}"),
@@ -201,21 +207,4 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("/dev/sda", Some(1), "/dev/sda1")]
-    #[case("/dev/loop0", Some(12), "/dev/loop0p12")]
-    #[case("snap-0123", Some(2), "snap-0123p2")]
-    #[case("disk.img", None, "disk.img")]
-    fn partitions_are_named_as_fdisk_does(
-        #[case] drive: &str,
-        #[case] number: Option<u32>,
-        #[case] expected: &str,
-    ) {
-        assert_eq!(partition_name(drive, number), expected);
-    }
-}
+mod tests;

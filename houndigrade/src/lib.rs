@@ -14,6 +14,8 @@ mod inspect;
 pub mod partition;
 pub mod report;
 pub mod source;
+#[cfg(test)]
+mod test_disks;
 pub mod verdict;
 
 pub use inspect::{Disk, inspect};

@@ -1,6 +1,5 @@
 //! The operator as a customer meets it. Run by `make test`, inside the environment of `e2e/cluster`.
 
-mod crashes;
 mod queue;
 mod refusals;
 mod story;

@@ -8,8 +8,6 @@ use e2e::{Customer, Failure, World, until};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
-use crate::story::runs;
-
 /// The own account's bucket and queue, as AWS would fill them.
 struct Own {
     s3: aws_sdk_s3::Client,
@@ -175,7 +173,7 @@ async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
     .await?;
 
     until("the good files to be recorded", || async {
-        let runs = runs(&world, &customer.account).await?;
+        let runs = world.runs(&customer.account).await?;
         if runs.len() == 2 {
             Ok(())
         } else {

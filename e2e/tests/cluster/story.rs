@@ -4,20 +4,6 @@ use cloudigrade::api::Phase;
 use e2e::{Failure, World, until};
 use jiff::Timestamp;
 
-/// Runs of an account, as `instance|started|ended|type`, oldest first.
-pub(crate) async fn runs(
-    world: &World,
-    account: &str,
-) -> Result<Vec<(String, bool, Option<String>)>, Failure> {
-    Ok(sqlx::query_as(
-        "select i.instance_id, r.ended_at is null, r.instance_type from run r join instance i on i.id = r.instance
-         join enrolment e on e.id = i.enrolment_id where e.cloud_account_id = $1 order by r.started_at, i.instance_id",
-    )
-    .bind(account)
-    .fetch_all(&world.database)
-    .await?)
-}
-
 /// The highest number of RHEL instances at once today, as `cloudigrade report -o json` tells it.
 async fn concurrent_today(org: &str) -> Result<i64, Failure> {
     let output = tokio::process::Command::new("cloudigrade")
@@ -29,11 +15,7 @@ async fn concurrent_today(org: &str) -> Result<i64, Failure> {
     }
     let report: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let today = Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let days = report
-        .as_array()
-        .or_else(|| report["days"].as_array())
-        .ok_or("no days")?
-        .clone();
+    let days = report["concurrent"].as_array().ok_or("no days")?.clone();
     let counts = days
         .iter()
         .filter(|day| day["date"] == today.as_str())
@@ -104,9 +86,9 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     customer.launch(&windows, "us-east-1").await?;
     let ec2 = customer.ec2("us-east-1");
     until("the new instance's run", || async {
-        let runs = runs(&world, &customer.account).await?;
-        let open = runs.iter().any(|(id, open, type_)| {
-            *id == added && *open && type_.as_deref() == Some("t3.medium")
+        let runs = world.runs(&customer.account).await?;
+        let open = runs.iter().any(|run| {
+            run.instance == added && run.open && run.instance_type.as_deref() == Some("t3.medium")
         });
         if open {
             Ok(())
@@ -117,8 +99,8 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     .await?;
     ec2.stop_instances().instance_ids(&before).send().await?;
     until("the stopped instance's run to end", || async {
-        let runs = runs(&world, &customer.account).await?;
-        if runs.iter().any(|(id, open, _)| *id == before && !open) {
+        let runs = world.runs(&customer.account).await?;
+        if runs.iter().any(|run| run.instance == before && !run.open) {
             Ok(())
         } else {
             Err(format!("{runs:?}").into())
@@ -176,9 +158,9 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     // Deleted, nothing of it is left in AWS; history stays.
     resources.delete("story").await?;
     assert!(customer.trails().await?.is_empty());
-    let runs = runs(&world, &customer.account).await?;
+    let runs = world.runs(&customer.account).await?;
     assert!(
-        runs.len() == 4 && runs.iter().all(|(_, open, _)| !open),
+        runs.len() == 4 && runs.iter().all(|run| !run.open),
         "{runs:?}"
     );
     assert_eq!(concurrent_today(&customer.org).await?, 2);

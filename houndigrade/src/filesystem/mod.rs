@@ -4,7 +4,7 @@ mod content;
 mod ext;
 mod root;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use content::Content;
 pub use root::Root;

@@ -1,1 +1,235 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use rstest::rstest;
+
+use super::*;
+use crate::test_disks::{MIB, MemoryDisk, Tree};
+
+/// A file system in memory: a file's contents, or where a symlink points to.
+pub(crate) struct Memory(pub(crate) BTreeMap<&'static str, Result<&'static str, &'static str>>);
+
+impl FileSystem for Memory {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
+        Ok(match self.0.get(path) {
+            Some(Ok(_)) => Some(Entry::File),
+            Some(Err(_)) => Some(Entry::Symlink),
+            None => self
+                .0
+                .keys()
+                .any(|file| file.starts_with(&format!("{path}/")))
+                .then_some(Entry::Directory),
+        })
+    }
+
+    fn link_target(&self, path: &str) -> Result<String, Error> {
+        Ok(self.0[path].unwrap_err().into())
+    }
+
+    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Error> {
+        Ok(self.0[path].unwrap().bytes().take(limit).collect())
+    }
+
+    fn names(&self, path: &str, _limit: usize) -> Result<Vec<String>, Error> {
+        let inside = self
+            .0
+            .keys()
+            .filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
+        Ok(inside
+            .filter_map(|rest| rest.split('/').next())
+            .map(str::to_owned)
+            .collect())
+    }
+}
+
+fn memory() -> Memory {
+    Memory(BTreeMap::from([
+        ("/etc/file", Ok("found")),
+        ("/etc/relative", Err("file")),
+        ("/etc/absolute", Err("/etc/file")),
+        ("/etc/up", Err("../etc/file")),
+        ("/etc/escape", Err("../../../../../etc/file")),
+        ("/etc/absolute_escape", Err("/../../etc/file")),
+        ("/etc/twice", Err("absolute")),
+        ("/etc/self", Err("self")),
+        ("/etc/ping", Err("pong")),
+        ("/etc/pong", Err("ping")),
+        ("/etc/growing", Err("growing/growing/growing")),
+        ("/etc/dangling", Err("nowhere")),
+        ("/etc/through_a_file", Err("file/../file")),
+        ("/etc/to_directory", Err("/etc")),
+        ("/usr", Err("etc")),
+    ]))
+}
+
+#[rstest]
+#[case::plain("/etc/file", true)]
+#[case::dots("/./etc/../etc//./file", true)]
+#[case::above_the_root("/../../etc/file", true)]
+#[case::relative_link("/etc/relative", true)]
+#[case::absolute_link("/etc/absolute", true)]
+#[case::link_up("/etc/up", true)]
+#[case::link_out_of_the_image("/etc/escape", true)]
+#[case::absolute_link_out("/etc/absolute_escape", true)]
+#[case::link_to_link("/etc/twice", true)]
+#[case::linked_directory("/usr/relative", true)]
+#[case::directory_in_the_middle("/etc/to_directory/to_directory/file", true)]
+#[case::loop_of_one("/etc/self", false)]
+#[case::loop_of_two("/etc/ping", false)]
+#[case::loop_that_grows("/etc/growing", false)]
+#[case::nothing("/etc/nothing", false)]
+#[case::dangling("/etc/dangling", false)]
+#[case::file_is_no_directory("/etc/file/file", false)]
+#[case::not_even_upwards("/etc/through_a_file", false)]
+#[case::directory_is_no_file("/etc", false)]
+fn paths_stay_inside(#[case] path: &str, #[case] found: bool) {
+    let memory = memory();
+    let root = Root::new(&memory);
+    assert_eq!(
+        root.head(path, 100).unwrap().as_deref(),
+        found.then_some(&b"found"[..])
+    );
+    assert_eq!(root.is_file(path).unwrap(), found);
+}
+
+#[test]
+fn the_paths_of_a_host_are_not_those_of_an_image() {
+    let Some(image) = Tree::new()
+        .link("/etc/hostname", "/proc/../../../../etc/hostname")
+        .link("/etc/os-release", "../../../../../../etc/os-release")
+        .file_system("ext4", MIB)
+    else {
+        return;
+    };
+    let fs = open(Content::Ext("ext4"), Arc::new(MemoryDisk(image))).unwrap();
+    assert_eq!(Root::new(&*fs).head("/etc/os-release", 100).unwrap(), None);
+    assert_eq!(Root::new(&*fs).head("/etc/hostname", 100).unwrap(), None);
+}
+
+#[rstest]
+#[case("ext2")]
+#[case("ext3")]
+#[case("ext4")]
+fn files_are_what_was_written(#[case] kind: &'static str) {
+    let large: Vec<u8> = (0..600_000u32).map(|i| (i % 251) as u8).collect();
+    let Some(image) = Tree::new()
+        .file("/etc/large", &large)
+        .file("/etc/empty", "")
+        .link("/etc/link", "large")
+        .link("/etc/long", &format!("{}large", "./".repeat(100)))
+        .file_system(kind, 8 * MIB)
+    else {
+        return;
+    };
+    let disk = Arc::new(MemoryDisk(image));
+    let content = Content::probe(&*disk).unwrap();
+    assert_eq!(content, Content::Ext(kind));
+    let fs = open(content, disk).unwrap();
+    let root = Root::new(&*fs);
+    for path in ["/etc/large", "/etc/link", "/etc/long"] {
+        assert_eq!(
+            root.head(path, 1_000_000).unwrap().unwrap(),
+            large,
+            "{path}"
+        );
+    }
+    assert_eq!(
+        root.head("/etc/large", 1000).unwrap().unwrap(),
+        large[..1000]
+    );
+    assert_eq!(root.head("/etc/empty", 1000).unwrap(), Some(vec![]));
+    assert_eq!(
+        root.names("/etc").unwrap(),
+        ["empty", "large", "link", "long"]
+    );
+}
+
+#[test]
+fn a_crowded_directory_is_refused() {
+    struct Crowded;
+    impl FileSystem for Crowded {
+        fn entry(&self, _: &str) -> Result<Option<Entry>, Error> {
+            Ok(Some(Entry::Directory))
+        }
+        fn link_target(&self, _: &str) -> Result<String, Error> {
+            unreachable!()
+        }
+        fn head(&self, _: &str, _: usize) -> Result<Vec<u8>, Error> {
+            unreachable!()
+        }
+        fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
+            Err(Error::Limit {
+                path: path.into(),
+                limit,
+                of: "directory entries",
+            })
+        }
+    }
+    let error = Root::new(&Crowded).names("/etc").unwrap_err();
+    assert_eq!(error.to_string(), "/etc: more than 20000 directory entries");
+}
+
+#[rstest]
+#[case::ntfs(3, b"NTFS    ", "ntfs")]
+#[case::xfs(0, b"XFSB", "xfs")]
+#[case::btrfs(65600, b"_BHRfS_M", "btrfs")]
+#[case::lvm(536, b"LVM2 001", "lvm2")]
+#[case::luks(0, b"LUKS\xba\xbe", "luks")]
+#[case::vfat(82, b"FAT32   ", "vfat")]
+#[case::squashfs(0, b"hsqs", "squashfs")]
+fn what_cannot_be_read_is_named(
+    #[case] offset: usize,
+    #[case] mark: &[u8],
+    #[case] name: &'static str,
+) {
+    let mut disk = vec![0; 128 * 1024];
+    disk[offset..offset + mark.len()].copy_from_slice(mark);
+    let disk = Arc::new(MemoryDisk(disk));
+    let content = Content::probe(&*disk).unwrap();
+    assert_eq!(content, Content::Known(name));
+    let error = open(content, disk).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!("unsupported file system: {name}")
+    );
+}
+
+#[rstest]
+#[case::a_swap_partition_that_is_one(Content::Known("swap"), None, Some("swap"))]
+#[case::without_a_signature(Content::Unknown, Some("swap"), Some("swap"))]
+#[case::a_root_labelled_as_swap(Content::Ext("ext4"), Some("swap"), None)]
+#[case::boot_code(Content::Unknown, Some("BIOS boot"), Some("BIOS boot"))]
+#[case::nothing(Content::Empty, None, Some("empty"))]
+#[case::anything(Content::Unknown, None, None)]
+#[case::xfs(Content::Known("xfs"), None, None)]
+fn what_is_there_counts_more_than_its_label(
+    #[case] content: Content,
+    #[case] purpose: Option<&'static str>,
+    #[case] skipped: Option<&str>,
+) {
+    assert_eq!(content.no_linux(purpose), skipped);
+}
+
+/// Fields of the superblock that would make a reader allocate without bound.
+#[rstest]
+#[case::block_size(0x18, 21, "64 KiB is the limit")]
+#[case::size(0x04, u32::MAX, "its partition ends after")]
+#[case::group_size(0x20, 0, "groups of 0")]
+fn superblocks_that_promise_too_much_are_refused(
+    #[case] field: usize,
+    #[case] value: u32,
+    #[case] expected: &str,
+) {
+    let Some(mut image) = Tree::new().file_system("ext2", MIB) else {
+        return;
+    };
+    image[1024 + field..1024 + field + 4].copy_from_slice(&value.to_le_bytes());
+    let error = open(Content::Ext("ext2"), Arc::new(MemoryDisk(image)))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.starts_with("ext2 file system: ") && error.contains(expected),
+        "{error}"
+    );
+}

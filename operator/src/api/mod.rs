@@ -1,5 +1,8 @@
 //! The custom resources of `cloudigrade.io/v1alpha1`, as the API server knows them.
 
+// Printer columns repeat their type, which is what they are meant to do.
+#![allow(clippy::duplicated_attributes)]
+
 mod cloud_account;
 mod condition;
 mod image_inspection;

@@ -27,7 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator: reconcile resources, take in log files
-    Run(RunConfig),
+    Run(Box<RunConfig>),
     /// Bring the database schema up to date
     Migrate(Database),
     /// Print the custom resource definitions as YAML
@@ -39,7 +39,7 @@ enum Command {
 /// Runs the command line; what fails is printed on stderr.
 pub async fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run(config) => run::run(config).await,
+        Command::Run(config) => run::run(*config).await,
         Command::Migrate(database) => migrate::run(&database).await,
         Command::Crds(args) => crds::run(&args),
         Command::Report(args) => report::run(&args).await,

@@ -60,18 +60,13 @@ pub(super) enum Error {
     #[error("{action}: {why}")]
     Call { action: String, why: String },
     /// A block was damaged every time.
-    #[error("block {index} of {snapshot}: {why}")]
-    Block {
-        snapshot: String,
-        index: u64,
-        why: String,
-    },
+    #[error("block {index}: {why}")]
+    Block { index: u64, why: String },
     /// The snapshot can't be what the API says.
     #[error(
-        "{snapshot} has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read"
+        "it has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read"
     )]
     Geometry {
-        snapshot: String,
         gib: Option<i64>,
         block_size: Option<i32>,
     },
@@ -99,7 +94,7 @@ impl Api {
 
     /// The blocks from `first` on: those of one page.
     pub(super) async fn list(&self, first: u64) -> Result<(Volume, Page), Error> {
-        let action = || format!("listing the blocks of {} from {first}", self.snapshot);
+        let action = || format!("listing the blocks from {first} on");
         let start = i32::try_from(first).map_err(|_| Error::Call {
             action: action(),
             why: "there is no such block".into(),
@@ -163,11 +158,7 @@ impl Api {
             .and_then(|size| usize::try_from(size).ok());
         match (size, blocks) {
             (Some(size), Some(block_size)) => Ok(Volume { size, block_size }),
-            _ => Err(Error::Geometry {
-                snapshot: self.snapshot.clone(),
-                gib,
-                block_size,
-            }),
+            _ => Err(Error::Geometry { gib, block_size }),
         }
     }
 
@@ -187,7 +178,6 @@ impl Api {
             }
         }
         Err(Error::Block {
-            snapshot: self.snapshot.clone(),
             index,
             why: format!("{why}, {BLOCK_ATTEMPTS} times in a row"),
         })
@@ -210,7 +200,7 @@ impl Api {
             .send()
             .await
             .map_err(|error| Error::Call {
-                action: format!("reading block {index} of {}", self.snapshot),
+                action: format!("reading block {index}"),
                 why: explain(&error),
             })?;
         let mut block = Vec::with_capacity(size);

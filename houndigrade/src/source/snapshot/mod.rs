@@ -6,6 +6,8 @@
 mod api;
 mod cache;
 mod listing;
+#[cfg(test)]
+mod tests;
 
 pub use api::client;
 

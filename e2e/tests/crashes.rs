@@ -3,8 +3,10 @@
 use cloudigrade::api::Phase;
 use e2e::{Failure, Fault, World, until};
 use rstest::rstest;
+use tokio::sync::Mutex;
 
-use crate::story::runs;
+/// There is one operator to kill.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// Kills the operator while AWS holds one call (or, `after`, its answer), then lets go.
 #[rstest]
@@ -19,6 +21,7 @@ async fn killed(
     #[case] operation: &str,
     #[case] after: bool,
 ) -> Result<(), Failure> {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let world = World::enter().await?;
     let customer = world.customer("killed").await?;
     let image = customer.image(&world, "rhel-release", "us-east-1").await?;
@@ -57,11 +60,11 @@ async fn killed(
         None => customer.launch(&image, "us-east-1").await?,
     };
     until("one run an instance", || async {
-        let runs = runs(&world, &customer.account).await?;
+        let runs = world.runs(&customer.account).await?;
         let mut open: Vec<_> = runs
             .iter()
-            .filter(|(_, open, _)| *open)
-            .map(|(id, ..)| id)
+            .filter(|run| run.open)
+            .map(|run| &run.instance)
             .collect();
         open.sort();
         let mut wanted = vec![&first, &second];

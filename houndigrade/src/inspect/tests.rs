@@ -1,0 +1,354 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::report::{Report, Verdict};
+use crate::source::Deadline;
+use crate::test_disks::{MIB, MemoryDisk, Tree, debian, partitioned, place, rhel};
+
+fn inspect_bytes(disk: Vec<u8>) -> Image {
+    inspect(vec![Disk {
+        name: "/dev/sda".into(),
+        source: Ok(Arc::new(MemoryDisk(disk))),
+    }])
+}
+
+#[rstest]
+#[case("/dev/sda", Some(1), "/dev/sda1")]
+#[case("/dev/loop0", Some(12), "/dev/loop0p12")]
+#[case("snap-012a", Some(2), "snap-012ap2")]
+#[case("disk.img", None, "disk.img")]
+fn partitions_are_named_as_fdisk_does(
+    #[case] drive: &str,
+    #[case] number: Option<u32>,
+    #[case] expected: &str,
+) {
+    assert_eq!(partition_name(drive, number), expected);
+}
+
+/// A disk as clouds have it: boot partitions, swap, root, and a root of the wrong kind.
+fn cloud_disk(root: &Tree) -> Option<Vec<u8>> {
+    let script = "label: gpt\n1MiB,1MiB,21686148-6449-6E6F-744E-656564454649\n2MiB,1MiB,S\n3MiB,4MiB,L\n7MiB,2MiB,L\n";
+    let mut disk = partitioned(10 * MIB, script)?;
+    place(&mut disk, 3 * MIB, &root.file_system("ext4", 4 * MIB)?);
+    Some(disk)
+}
+
+/// The whole JSON, as documented in `report.rs`.
+#[test]
+fn the_report() {
+    let root = rhel().file("/etc/pki/product/69.pem", "").file(
+        "/etc/rhsm/syspurpose/syspurpose.json",
+        r#"{"role": "Server"}"#,
+    );
+    let Some(mut disk) = cloud_disk(&root) else {
+        return;
+    };
+    place(&mut disk, 7 * MIB + 3, b"NTFS    ");
+    let mut image = inspect_bytes(disk);
+    image.stats = Default::default();
+    insta::assert_json_snapshot!(Report::new("aws", [("ami-1".to_owned(), image)].into()));
+}
+
+#[test]
+fn debian_is_not_rhel() {
+    let Some(disk) = cloud_disk(&debian()) else {
+        return;
+    };
+    let image = inspect_bytes(disk);
+    assert_eq!(
+        (image.verdict, image.readable, &*image.errors),
+        (Verdict::NotRhel, true, &[][..])
+    );
+    assert_eq!(image.distribution.unwrap().id, "debian");
+}
+
+#[test]
+fn what_was_not_read_may_be_rhel() {
+    let Some(mut disk) = cloud_disk(&debian()) else {
+        return;
+    };
+    place(&mut disk, 7 * MIB, b"XFSB");
+    let image = inspect_bytes(disk);
+    assert_eq!((image.verdict, image.readable), (Verdict::Unknown, true));
+    assert_eq!(image.errors, ["/dev/sda4: unsupported file system: xfs"]);
+}
+
+#[test]
+fn a_file_system_needs_no_partition_table() {
+    let Some(disk) = rhel().file_system("ext3", 4 * MIB) else {
+        return;
+    };
+    let image = inspect_bytes(disk);
+    assert_eq!(image.verdict, Verdict::Rhel);
+    assert_eq!(
+        image.drives["/dev/sda"]["/dev/sda"].filesystem.as_deref(),
+        Some("ext3")
+    );
+}
+
+#[test]
+fn several_disks_make_one_image() {
+    let (Some(root), Some(data)) = (
+        debian().file_system("ext4", 4 * MIB),
+        rhel().file_system("ext4", 4 * MIB),
+    ) else {
+        return;
+    };
+    let disk = |name: &str, bytes| Disk {
+        name: name.into(),
+        source: Ok(Arc::new(MemoryDisk(bytes)) as _),
+    };
+    let image = inspect(vec![
+        disk("a", root),
+        disk("b", data),
+        Disk {
+            name: "c".into(),
+            source: Err(io::Error::other("gone")),
+        },
+    ]);
+    assert_eq!(image.verdict, Verdict::Rhel);
+    assert_eq!(image.distribution.unwrap().id, "debian");
+    assert_eq!(image.rhel_version.as_deref(), Some("9.4"));
+    assert_eq!(image.errors, ["c: gone"]);
+}
+
+#[rstest]
+#[case::nothing(vec![], "/dev/sda: it is empty")]
+#[case::zeros(vec![0; MIB], "no Linux distribution was found")]
+#[case::noise(vec![0x5a; MIB], "/dev/sda: no known file system")]
+fn a_disk_without_a_linux_is_not_known(#[case] disk: Vec<u8>, #[case] error: &str) {
+    let image = inspect_bytes(disk);
+    assert_eq!((image.verdict, image.rhel_found), (Verdict::Unknown, false));
+    assert_eq!(image.errors, [error]);
+}
+
+#[test]
+fn partitions_beyond_the_end_are_errors_and_the_rest_is_read() {
+    let Some(mut disk) = cloud_disk(&rhel()) else {
+        return;
+    };
+    disk.truncate(7 * MIB);
+    let image = inspect_bytes(disk);
+    assert_eq!(image.verdict, Verdict::Rhel);
+    assert_eq!(
+        image.errors,
+        ["/dev/sda4: it begins at byte 7340032, but the disk ends at 7340032"]
+    );
+}
+
+#[test]
+fn the_deadline_ends_an_inspection() {
+    let Some(disk) = cloud_disk(&rhel()) else {
+        return;
+    };
+    let over = Instant::now() - Duration::from_secs(1);
+    let source = Arc::new(Deadline::new(Arc::new(MemoryDisk(disk)), over));
+    let image = inspect(vec![Disk {
+        name: "a".into(),
+        source: Ok(source),
+    }]);
+    assert_eq!(image.verdict, Verdict::Unknown);
+    assert_eq!(
+        image.errors,
+        ["a: reading the partition table: the time limit of the inspection is over"]
+    );
+}
+
+#[test]
+fn a_reader_that_panics_costs_one_partition() {
+    /// Answers for the table and the marks, and panics in the file system.
+    struct Trap(MemoryDisk);
+    impl BlockSource for Trap {
+        fn size(&self) -> u64 {
+            self.0.size()
+        }
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+            assert!(
+                offset != 3 * MIB as u64 + 1024 || buffer.len() != 1024,
+                "sprung"
+            );
+            self.0.read_at(offset, buffer)
+        }
+        fn stats(&self) -> crate::report::Stats {
+            self.0.stats()
+        }
+    }
+    let Some(mut disk) = cloud_disk(&debian()) else {
+        return;
+    };
+    place(
+        &mut disk,
+        7 * MIB,
+        &rhel().file_system("ext4", 2 * MIB).unwrap(),
+    );
+    let image = inspect(vec![Disk {
+        name: "a".into(),
+        source: Ok(Arc::new(Trap(MemoryDisk(disk)))),
+    }]);
+    assert_eq!(image.verdict, Verdict::Rhel);
+    assert_eq!(image.errors, ["a3: the reader of ext4 failed: sprung"]);
+}
+
+/// A file system, and where in it to strike: superblock, descriptors, bitmaps, inodes, directories and files all lie in its first 256 KiB.
+fn damaged_file_system() -> Option<Vec<u8>> {
+    let tree = rhel().file("/etc/pki/product/69.pem", "certificate");
+    tree.file_system("ext4", MIB)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever the bytes, an inspection ends in a report, and what can't be read is never "not RHEL".
+    #[test]
+    fn random_bytes_are_survived(mut disk in prop::collection::vec(any::<u8>(), 0..200_000), magic in any::<bool>()) {
+        if magic && disk.len() > 2048 {
+            disk[1080..1082].copy_from_slice(&[0x53, 0xef]);
+        }
+        let image = inspect_bytes(disk);
+        prop_assert_eq!(image.verdict, Verdict::Unknown);
+        prop_assert!(!image.errors.is_empty());
+    }
+}
+
+/// Bytes overwritten in a sound file system reach deeper into its reader than noise does.
+#[test]
+fn damage_is_survived() {
+    let Some(sound) = damaged_file_system() else {
+        return;
+    };
+    let strikes = prop::collection::vec((0..sound.len() / 4, any::<u8>()), 1..40);
+    let superblock = prop::collection::vec((1024..1400usize, any::<u8>()), 0..6);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 300,
+        ..ProptestConfig::default()
+    });
+    let survives = |(strikes, superblock): (Vec<(usize, u8)>, Vec<(usize, u8)>)| {
+        let mut disk = sound.clone();
+        for (at, byte) in strikes.into_iter().chain(superblock) {
+            disk[at] = byte;
+        }
+        let image = inspect_bytes(disk);
+        // It was RHEL: that is still found, or something can't be read, or the damage took all of it.
+        prop_assert_ne!(image.verdict, Verdict::NotRhel);
+        Ok(())
+    };
+    runner.run(&(strikes, superblock), survives).unwrap();
+}
+
+/// The reference inspector's answers for the disks beside them, where there are any.
+mod reference {
+    use std::fs::{self, File};
+    use std::io::Read;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn folder() -> PathBuf {
+        let shared = std::env::var_os("CLOUDIGRADE_SHARED").map(PathBuf::from);
+        let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+        shared.unwrap_or_else(beside).join("disks")
+    }
+
+    /// What of the answer differs on purpose, and why:
+    /// - the two checks of the next version are not made: their facts say so, their results are `null`;
+    /// - paths are those in the image, without the mount point of the original;
+    /// - swap is skipped, where the original failed to mount it;
+    /// - release files are sorted, where the original had them as the directory has them.
+    fn comparable(image: &Value) -> Value {
+        let mut image = image.clone();
+        for ours in [
+            "verdict",
+            "distribution",
+            "evidence",
+            "readable",
+            "stats",
+            "errors",
+        ] {
+            image.as_object_mut().unwrap().remove(ours);
+        }
+        for unchecked in ["rhel_enabled_repos_found", "rhel_signed_packages_found"] {
+            image.as_object_mut().unwrap().remove(unchecked);
+        }
+        let drive = image["drives"]
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap();
+        let partitions: Vec<Value> = drive.as_object().unwrap().values().cloned().collect();
+        image["drives"] = partitions.into_iter().map(comparable_partition).collect();
+        image
+    }
+
+    fn comparable_partition(mut partition: Value) -> Value {
+        for ours in ["filesystem", "skipped", "error"] {
+            partition.as_object_mut().unwrap().remove(ours);
+        }
+        let facts = partition["facts"].as_object_mut().unwrap();
+        facts.remove("rhel_enabled_repos");
+        facts.remove("rhel_signed_packages");
+        facts.retain(|_, fact| !fact.is_null());
+        if let Some(Value::Array(files)) = facts["rhel_release_files"].get_mut("release_files") {
+            files.sort_by_key(|file| file["rhel_release_file"].to_string());
+        }
+        if let Some(Value::Array(paths)) = facts["rhel_product_certs"].get_mut("rhel_pem_files") {
+            for path in paths {
+                *path = path
+                    .as_str()
+                    .unwrap()
+                    .trim_start_matches("/mnt/inspect")
+                    .into();
+            }
+        }
+        partition
+    }
+
+    /// `skip`: fields of the image that follow from a check that is not made yet.
+    #[rstest]
+    #[case("centos_release", &[], Verdict::NotRhel)]
+    #[case("rhel_all", &[], Verdict::Rhel)]
+    #[case("rhel_cert", &[], Verdict::Rhel)]
+    #[case("rhel_dnf", &["rhel_found"], Verdict::Unknown)]
+    #[case("rhel_partitioned", &[], Verdict::Rhel)]
+    #[case("rhel_release", &[], Verdict::Rhel)]
+    #[case("rhel_repo", &["rhel_found"], Verdict::Unknown)]
+    #[case("rhel_rpms", &["rhel_found"], Verdict::Unknown)]
+    // The original mounted NTFS, found nothing and said no.
+    #[case("misc_ntfs", &["drives"], Verdict::Unknown)]
+    fn answers_are_those_of_the_original(
+        #[case] name: &str,
+        #[case] skip: &[&str],
+        #[case] verdict: Verdict,
+    ) {
+        let folder = folder();
+        let Ok(answer) = fs::read_to_string(folder.join(format!("{name}.json"))) else {
+            eprintln!("SKIPPED: no reference disks in {}", folder.display());
+            return;
+        };
+        let mut disk = Vec::new();
+        let image = File::open(folder.join(format!("{name}.img.gz"))).unwrap();
+        flate2::read::GzDecoder::new(image)
+            .read_to_end(&mut disk)
+            .unwrap();
+
+        let disk = Disk {
+            name: "/dev/loop0".into(),
+            source: Ok(Arc::new(MemoryDisk(disk))),
+        };
+        let ours = inspect(vec![disk]);
+        assert_eq!(ours.verdict, verdict);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let mut theirs = comparable(&answer["images"][format!("ami-{name}")]);
+        let mut ours = comparable(&serde_json::to_value(ours).unwrap());
+        for field in skip {
+            theirs[field] = Value::Null;
+            ours[field] = Value::Null;
+        }
+        assert_eq!(ours, theirs);
+    }
+}
