@@ -21,7 +21,7 @@ pub(crate) async fn put(url: &str, json: &str, pause: Duration) -> Result<(), St
         // A redirect would carry the result to somebody the URL's maker did not name.
         .redirect(reqwest::redirect::Policy::none())
         .build()
-        .map_err(|error| error.without_url().to_string())?;
+        .map_err(|error| reasons(&error.without_url()))?;
     let mut attempt = 1;
     loop {
         let error = match try_put(&client, url, json).await {

@@ -112,14 +112,9 @@ fn check_geometry(kind: &'static str, partition: &dyn BlockSource) -> Result<(),
     let field = |offset| le32(&superblock, offset).unwrap_or_default();
     let damaged = |what: String| Err(Error::Damaged { kind, what });
 
-    let (blocks_low, block_size_log, blocks_per_group) = (field(0x4), field(0x18), field(0x20));
-    let is_64_bit = field(0x60) & 0x80 != 0;
-    let blocks = u64::from(blocks_low)
-        | if is_64_bit {
-            u64::from(field(0x150)) << 32
-        } else {
-            0
-        };
+    // The high half counts whatever the features say, as it does for the reader.
+    let blocks = u64::from(field(0x4)) | u64::from(field(0x150)) << 32;
+    let (block_size_log, blocks_per_group) = (field(0x18), field(0x20));
     if block_size_log > MAX_BLOCK_SIZE_LOG {
         return damaged(format!(
             "blocks of 2^{} bytes; 64 KiB is the limit",

@@ -214,6 +214,7 @@ fn what_is_there_counts_more_than_its_label(
 #[rstest]
 #[case::block_size(0x18, 21, "64 KiB is the limit")]
 #[case::size(0x04, u32::MAX, "its partition ends after")]
+#[case::high_half_of_the_size(0x150, 6, "its partition ends after")]
 #[case::group_size(0x20, 0, "groups of 0")]
 fn superblocks_that_promise_too_much_are_refused(
     #[case] field: usize,
