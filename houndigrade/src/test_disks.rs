@@ -123,8 +123,26 @@ pub(crate) fn place(disk: &mut [u8], at: usize, contents: &[u8]) {
     disk[at..at + contents.len()].copy_from_slice(contents);
 }
 
-/// Runs a tool with `input`. `None` if there is no such tool.
-fn run(tool: &str, arguments: &[&str], input: &str) -> Option<()> {
+/// The file system with new contents for the first block of the file at `path`, which are in its journal and nowhere else:
+/// what a machine leaves that was switched off, or whose snapshot was taken while it ran.
+pub(crate) fn with_dirty_journal(image: &[u8], path: &str, contents: &[u8]) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, block) = (folder.path().join("image"), folder.path().join("block"));
+    fs::write(&disk, image).unwrap();
+    fs::write(&block, contents).unwrap();
+    let blocks = run(
+        "debugfs",
+        &["-R", &format!("blocks {path}"), text(&disk)],
+        "",
+    )?;
+    let number = blocks.split_whitespace().next().unwrap();
+    let script = format!("jo -c\njw -b {number} {}\njc\n", text(&block));
+    run("debugfs", &["-w", "-f", "/dev/stdin", text(&disk)], &script)?;
+    Some(fs::read(disk).unwrap())
+}
+
+/// Runs a tool with `input`, and returns its output. `None` if there is no such tool.
+fn run(tool: &str, arguments: &[&str], input: &str) -> Option<String> {
     // Both live in sbin, which is not on everybody's path.
     let path = format!(
         "{}:/usr/sbin:/sbin",
@@ -134,7 +152,7 @@ fn run(tool: &str, arguments: &[&str], input: &str) -> Option<()> {
         .args(arguments)
         .env("PATH", path)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
     let mut child = match command {
@@ -157,7 +175,7 @@ fn run(tool: &str, arguments: &[&str], input: &str) -> Option<()> {
         "{tool} {arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Some(())
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 fn text(path: &Path) -> &str {

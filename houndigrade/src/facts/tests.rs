@@ -1,7 +1,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::filesystem::tests::Memory;
+use crate::filesystem::memory::Memory;
 use crate::report::Distribution;
 
 fn findings(files: &[(&'static str, &'static str)]) -> Findings {

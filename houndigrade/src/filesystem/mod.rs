@@ -2,9 +2,11 @@
 
 mod content;
 mod ext;
+#[cfg(test)]
+pub(crate) mod memory;
 mod root;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use content::Content;
 pub use root::Root;

@@ -3,44 +3,9 @@ use std::sync::Arc;
 
 use rstest::rstest;
 
+use super::memory::Memory;
 use super::*;
-use crate::test_disks::{MIB, MemoryDisk, Tree};
-
-/// A file system in memory: a file's contents, or where a symlink points to.
-pub(crate) struct Memory(pub(crate) BTreeMap<&'static str, Result<&'static str, &'static str>>);
-
-impl FileSystem for Memory {
-    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
-        Ok(match self.0.get(path) {
-            Some(Ok(_)) => Some(Entry::File),
-            Some(Err(_)) => Some(Entry::Symlink),
-            None => self
-                .0
-                .keys()
-                .any(|file| file.starts_with(&format!("{path}/")))
-                .then_some(Entry::Directory),
-        })
-    }
-
-    fn link_target(&self, path: &str) -> Result<String, Error> {
-        Ok(self.0[path].unwrap_err().into())
-    }
-
-    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Error> {
-        Ok(self.0[path].unwrap().bytes().take(limit).collect())
-    }
-
-    fn names(&self, path: &str, _limit: usize) -> Result<Vec<String>, Error> {
-        let inside = self
-            .0
-            .keys()
-            .filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
-        Ok(inside
-            .filter_map(|rest| rest.split('/').next())
-            .map(str::to_owned)
-            .collect())
-    }
-}
+use crate::test_disks::{MIB, MemoryDisk, Tree, with_dirty_journal};
 
 fn memory() -> Memory {
     Memory(BTreeMap::from([
@@ -145,28 +110,40 @@ fn files_are_what_was_written(#[case] kind: &'static str) {
 }
 
 #[test]
+fn the_journal_is_applied() {
+    let Some(clean) = Tree::new()
+        .file("/etc/os-release", "ID=before\n")
+        .file_system("ext4", 16 * MIB)
+    else {
+        return;
+    };
+    let after = [b"ID=after\n".as_slice(), &[b'#'; 1015]].concat();
+    let Some(dirty) = with_dirty_journal(&clean, "/etc/os-release", &after) else {
+        return;
+    };
+    let read = |image| {
+        let fs = open(Content::Ext("ext4"), Arc::new(MemoryDisk(image))).unwrap();
+        Root::new(&*fs)
+            .head("/etc/os-release", 100)
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(read(clean), b"ID=before\n");
+    assert_eq!(read(dirty), b"ID=after\n#");
+}
+
+#[test]
 fn a_crowded_directory_is_refused() {
-    struct Crowded;
-    impl FileSystem for Crowded {
-        fn entry(&self, _: &str) -> Result<Option<Entry>, Error> {
-            Ok(Some(Entry::Directory))
-        }
-        fn link_target(&self, _: &str) -> Result<String, Error> {
-            unreachable!()
-        }
-        fn head(&self, _: &str, _: usize) -> Result<Vec<u8>, Error> {
-            unreachable!()
-        }
-        fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
-            Err(Error::Limit {
-                path: path.into(),
-                limit,
-                of: "directory entries",
-            })
-        }
-    }
-    let error = Root::new(&Crowded).names("/etc").unwrap_err();
-    assert_eq!(error.to_string(), "/etc: more than 20000 directory entries");
+    let Some(image) = Tree::new()
+        .file("/etc/a", "")
+        .file("/etc/b", "")
+        .file_system("ext4", MIB)
+    else {
+        return;
+    };
+    let fs = open(Content::Ext("ext4"), Arc::new(MemoryDisk(image))).unwrap();
+    let error = fs.names("/etc", 3).unwrap_err();
+    assert_eq!(error.to_string(), "/etc: more than 3 directory entries");
 }
 
 #[rstest]

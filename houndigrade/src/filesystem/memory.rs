@@ -1,0 +1,41 @@
+//! A file system in memory, for tests of what stands on one.
+
+use std::collections::BTreeMap;
+
+use super::{Entry, Error, FileSystem};
+
+/// By path: a file's contents, or as `Err` where a symlink points to. Directories are those they lie in.
+pub(crate) struct Memory(pub(crate) BTreeMap<&'static str, Result<&'static str, &'static str>>);
+
+impl FileSystem for Memory {
+    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
+        Ok(match self.0.get(path) {
+            Some(Ok(_)) => Some(Entry::File),
+            Some(Err(_)) => Some(Entry::Symlink),
+            None => self
+                .0
+                .keys()
+                .any(|file| file.starts_with(&format!("{path}/")))
+                .then_some(Entry::Directory),
+        })
+    }
+
+    fn link_target(&self, path: &str) -> Result<String, Error> {
+        Ok(self.0[path].unwrap_err().into())
+    }
+
+    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Error> {
+        Ok(self.0[path].unwrap().bytes().take(limit).collect())
+    }
+
+    fn names(&self, path: &str, _limit: usize) -> Result<Vec<String>, Error> {
+        let inside = self
+            .0
+            .keys()
+            .filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
+        Ok(inside
+            .filter_map(|rest| rest.split('/').next())
+            .map(str::to_owned)
+            .collect())
+    }
+}
