@@ -57,7 +57,10 @@ impl FileError {
 
     /// Whether any other file would fail too, because the database does not do its work.
     pub(super) fn is_outage(&self) -> bool {
-        matches!(self, Self::Store { source, .. } if !source.is_about_data())
+        match self {
+            Self::Store { source, .. } => !source.is_about_data() && !source.is_lost_race(),
+            _ => false,
+        }
     }
 }
 

@@ -46,12 +46,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether Postgres refused what it was given: a text with a NUL, a number out of range, a broken constraint. The same
-    /// would be refused again; anything else is worth another attempt.
+    /// Whether Postgres refused what it was given: a text with a NUL, a number out of range, a broken constraint.
+    /// The same would be refused again.
     pub fn is_about_data(&self) -> bool {
-        let Self::Sql { source: sqlx::Error::Database(error), .. } = self else { return false };
-        // Classes of SQLSTATE: 22 data exception, 23 integrity constraint violation.
-        error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+        self.is_of_class("22") || self.is_of_class("23")
+    }
+
+    /// Whether two transactions waited for each other and Postgres ended this one: the next attempt will do.
+    pub fn is_lost_race(&self) -> bool {
+        self.is_of_class("40")
+    }
+
+    /// Classes are the first two letters of an SQLSTATE.
+    fn is_of_class(&self, class: &str) -> bool {
+        match self {
+            Self::Sql {
+                source: sqlx::Error::Database(error),
+                ..
+            } => error.code().is_some_and(|code| code.starts_with(class)),
+            _ => false,
+        }
     }
 }
 
