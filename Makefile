@@ -30,14 +30,16 @@ build: ## Build the two programs
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-lint: ## Check format, clippy, shell scripts and charts
+lint: ## Check format, clippy, queries, shell scripts and charts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- charts e2e deploy .ci)
+	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- charts e2e operator deploy .ci)
 	e2e/cluster/install
+	operator/sqlx-prepare --check
 	charts/check
 
-generate: ## Write the files that are made from the Rust types: crds/*.yaml, also into their chart
+generate: ## Write the files that are made from the Rust code: .sqlx, crds/*.yaml, also into their chart
+	operator/sqlx-prepare
 	cargo build --locked -q --workspace --bins
 	$(CARGO_TARGET_DIR)/debug/cloudigrade crds --out crds
 	cp crds/*.yaml charts/cloudigrade-crds/files/

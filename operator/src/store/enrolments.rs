@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent};
-use super::{Doing, StoreError};
+use super::{Doing, StoreError, ledger};
 
 /// A CloudAccount that would meter an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -273,6 +273,8 @@ async fn end_runs(
     why: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    // What a log file being recorded right now starts has to be seen, or it would run on.
+    ledger::lock(connection, id).await?;
     let running = sqlx::query!(
         r#"select instance.instance_id, instance.region, run.started_at as "started_at: jiff_sqlx::Timestamp"
              from run join instance on instance.id = run.instance
