@@ -6,3 +6,4 @@ pub mod finalizer;
 pub mod image_inspection;
 pub mod role;
 pub mod status;
+pub mod watch;

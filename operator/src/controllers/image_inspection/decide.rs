@@ -59,9 +59,9 @@ pub(super) enum JobState {
 
 /// Why nothing can be inspected in an account now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Closed {
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+pub(crate) struct Closed {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
 }
 
 /// What to do next.
@@ -319,7 +319,7 @@ fn outcome(
 ///
 /// # Errors
 /// Why not.
-pub(super) fn gate<'a>(
+pub(crate) fn gate<'a>(
     name: &str,
     account: Option<&'a CloudAccount>,
 ) -> Result<&'a CloudAccount, Closed> {

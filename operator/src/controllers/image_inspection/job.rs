@@ -26,7 +26,7 @@ const KEEP: i32 = 3600;
 pub(super) const NAME: (&str, &str) = ("app.kubernetes.io/name", "houndigrade");
 /// The inspection and the account it belongs to, on Jobs and Secrets.
 const IMAGE_LABEL: &str = "cloudigrade.io/image-id";
-const ACCOUNT_LABEL: &str = "cloudigrade.io/cloud-account";
+pub(crate) const ACCOUNT_LABEL: &str = "cloudigrade.io/cloud-account";
 
 /// The environment variables that houndigrade gets from the Secret, also the Secret's keys.
 const FROM_SECRET: [&str; 4] = [

@@ -13,20 +13,18 @@ mod result;
 mod slots;
 mod status;
 
-use std::fmt::Debug;
 use std::sync::{Arc, Once};
 
+use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::ready;
-use futures::{Stream, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef, reflector};
 use kube::runtime::{WatchStreamExt, controller, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::{Client, ResourceExt};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -34,10 +32,14 @@ use crate::api::{CloudAccount, FIELD_MANAGER, ImageInspection, MANAGED_BY, Phase
 use crate::cloud::InspectionCloud;
 use crate::config::RunConfig;
 use crate::controllers::backoff::Backoff;
+use crate::controllers::watch;
 use crate::observe::Metrics;
 use context::Context;
 use job::Runner;
 use slots::{Limits, Slots};
+
+pub(crate) use decide::gate;
+pub(crate) use job::ACCOUNT_LABEL;
 
 /// Condition types.
 const READY: &str = "Ready";
@@ -62,13 +64,20 @@ pub async fn run<C: InspectionCloud>(
     metrics: Metrics,
     shutdown: CancellationToken,
 ) {
+    let namespace = config.watch_namespace.as_deref();
     let (wake, woken) = mpsc::unbounded();
     let (inspections, inspections_writer) = reflector::store();
     let (accounts, accounts_writer) = reflector::store();
-    let changes =
-        reflector(inspections_writer, watch::<Guarded>(&client, config)).touched_objects();
-    let account_changes =
-        reflector(accounts_writer, watch::<GuardedAccount>(&client, config)).touched_objects();
+    let changes = reflector(
+        inspections_writer,
+        watch::changes::<Guarded>(&client, namespace),
+    )
+    .touched_objects();
+    let account_changes = reflector(
+        accounts_writer,
+        watch::changes::<GuardedAccount>(&client, namespace),
+    )
+    .touched_objects();
 
     let jobs = watcher::Config::default().labels(&format!(
         "{}={},{}={}",
@@ -111,7 +120,7 @@ pub async fn run<C: InspectionCloud>(
         ready(())
     }));
     let controller = Controller::for_stream(changes, inspections)
-        .owns(api::<Job>(&client, config), jobs)
+        .owns(watch::api::<Job>(&client, namespace), jobs)
         .reconcile_on(woken)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned())
@@ -125,35 +134,6 @@ pub async fn run<C: InspectionCloud>(
         controller.await;
     }
     accounts_watch.abort();
-}
-
-/// Where resources of a kind are: in the one namespace that is watched, or anywhere.
-fn api<K>(client: &Client, config: &RunConfig) -> Api<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-{
-    match &config.watch_namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
-
-/// Changes of a kind. Who wrote which field is of no use here and half of the memory.
-fn watch<K>(
-    client: &Client,
-    config: &RunConfig,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static,
-{
-    watcher(api::<K>(client, config), watcher::Config::default())
-        .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
 }
 
 /// Whether `inspection` could go on once `account` lets it.
@@ -181,3 +161,6 @@ fn log(result: Result<(Object, Action), controller::Error<error::Error, watcher:
         Err(error) => tracing::warn!(%error, "watching"),
     }
 }
+
+#[cfg(test)]
+mod tests;

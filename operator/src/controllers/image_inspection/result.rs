@@ -14,8 +14,9 @@ const LONGEST_WORD: usize = 64;
 const LONGEST_SENTENCE: usize = 256;
 const MOST_REASONS: usize = 8;
 
-/// How houndigrade begins a sentence about content that no further attempt makes readable.
-const UNSUPPORTED: &str = "unsupported";
+/// What houndigrade says of content that no further attempt makes readable.
+const UNSUPPORTED: &str = "unsupported file system";
+const NO_DISTRIBUTION: &str = "no Linux distribution was found";
 
 /// The result for one image.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,17 +165,15 @@ fn unreadable(errors: &[String]) -> Unreadable {
         |e| e,
     );
     let message = printable(said, LONGEST_SENTENCE);
-    match unsupported {
-        Some(_) => Unreadable {
-            reason: "Unsupported",
-            message,
-            lasting: true,
-        },
-        None => Unreadable {
-            reason: "Unreadable",
-            message,
-            lasting: false,
-        },
+    let (reason, lasting) = match unsupported {
+        Some(_) => ("UnsupportedFileSystem", true),
+        None if matches!(errors, [only] if only == NO_DISTRIBUTION) => ("NoDistribution", true),
+        None => ("Unreadable", false),
+    };
+    Unreadable {
+        reason,
+        message,
+        lasting,
     }
 }
 
@@ -245,10 +244,12 @@ mod tests {
 
     #[rstest]
     #[case::unsupported(json!({"verdict": "unknown", "errors": ["p1: unsupported file system: ntfs"]}),
-        "Unsupported", "p1: unsupported file system: ntfs", true)]
+        "UnsupportedFileSystem", "p1: unsupported file system: ntfs", true)]
     #[case::the_lasting_one_is_named(json!({"verdict": "unknown", "errors": ["p1: timed out", "p2: unsupported file system: ntfs"]}),
-        "Unsupported", "p2: unsupported file system: ntfs", true)]
+        "UnsupportedFileSystem", "p2: unsupported file system: ntfs", true)]
     #[case::may_pass(json!({"verdict": "unknown", "errors": ["GetSnapshotBlock: throttled"]}), "Unreadable", "GetSnapshotBlock: throttled", false)]
+    #[case::empty_disk(json!({"verdict": "unknown", "readable": true, "errors": ["no Linux distribution was found"]}),
+        "NoDistribution", "no Linux distribution was found", true)]
     #[case::silent(json!({}), "Unreadable", "houndigrade could not read the disk and did not say why", false)]
     fn an_unreadable_disk_is_never_called_another_linux(
         #[case] entry: Value,
