@@ -1,19 +1,206 @@
 //! `cloudigrade run`
 
+use std::time::Duration;
+
 use prometheus_client::registry::Registry;
+use sqlx::PgPool;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
-use crate::config::RunConfig;
+use crate::cloud::aws::{Aws, Inspections, S3Objects, SqsQueue};
+use crate::config::{Role, RunConfig};
+use crate::controllers::{cloud_account, image_inspection};
+use crate::ingest::{self, Ingest};
+use crate::leader::Leadership;
 use crate::observe::{self, Health, Metrics};
+use crate::{lookup, store};
 
-/// Runs the chosen roles until SIGTERM or until one of them cannot go on.
+/// How long the parts may take to finish what they hold after SIGTERM; below Kubernetes' grace period of 30 s.
+const DRAIN: Duration = Duration::from_secs(25);
+/// How often the database is asked whether it is there.
+const PING: Duration = Duration::from_secs(5);
+
+/// What every part is given.
+#[derive(Clone)]
+struct Given {
+    config: RunConfig,
+    pool: PgPool,
+    aws: Aws,
+    health: Health,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+}
+
+type Parts = JoinSet<Result<(), CommandError>>;
+
+/// Runs the chosen roles until SIGTERM, or until one of them cannot go on: then all stop and its error is told.
 pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
     observe::logs();
-    let shutdown = CancellationToken::new();
-    let health = Health::default();
     let mut registry = Registry::default();
-    let _metrics = Metrics::new(&mut registry);
-    observe::serve(config.listen, health, registry, shutdown).await?;
+    let metrics = Metrics::new(&mut registry);
+    let given = Given {
+        pool: store::connect(
+            config.database.database_url.expose(),
+            config.database_connections,
+        )?,
+        aws: Aws::load(metrics.clone()).await,
+        health: Health::default(),
+        shutdown: CancellationToken::new(),
+        metrics,
+        config,
+    };
+
+    let mut parts = Parts::new();
+    given.health.expect("database");
+    parts.spawn(stop_on_signal(given.shutdown.clone()));
+    parts.spawn(watch_database(given.clone()));
+    let served = observe::serve(
+        given.config.listen,
+        given.health.clone(),
+        registry,
+        given.shutdown.clone(),
+    );
+    parts.spawn(async { Ok(served.await?) });
+    for role in &given.config.role {
+        match role {
+            Role::Operator => parts.spawn(operate(given.clone())),
+            Role::Ingest => parts.spawn(take_in(given.clone())),
+        };
+    }
+    let result = first_end(&mut parts).await;
+    given.shutdown.cancel();
+    drain(parts).await;
+    result
+}
+
+/// Waits until any part ends: because it was told to, or because it cannot go on.
+async fn first_end(parts: &mut Parts) -> Result<(), CommandError> {
+    match parts.join_next().await {
+        Some(ended) => ended.map_err(CommandError::from).flatten(),
+        None => Ok(()),
+    }
+}
+
+/// Lets the parts finish what they hold.
+async fn drain(mut parts: Parts) {
+    let all = async {
+        while let Some(ended) = parts.join_next().await {
+            if let Err(error) = ended.map_err(CommandError::from).flatten() {
+                tracing::warn!(%error, "while stopping");
+            }
+        }
+    };
+    if timeout(DRAIN, all).await.is_err() {
+        let seconds = DRAIN.as_secs();
+        tracing::warn!(
+            seconds,
+            "stopping without waiting any longer; what was in hand is repeated at the next start"
+        );
+    }
+}
+
+/// SIGTERM from Kubernetes, SIGINT from a person.
+async fn stop_on_signal(shutdown: CancellationToken) -> Result<(), CommandError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        () = shutdown.cancelled() => {}
+    }
     Ok(())
+}
+
+/// Keeps readiness honest about the database.
+async fn watch_database(given: Given) -> Result<(), CommandError> {
+    while !given.shutdown.is_cancelled() {
+        match store::ping(&given.pool).await {
+            Ok(()) => given.health.ready("database"),
+            Err(error) => given.health.unready("database", error.to_string()),
+        }
+        tokio::select! {
+            () = sleep(PING) => {}
+            () = given.shutdown.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+/// The `ingest` role.
+async fn take_in(given: Given) -> Result<(), CommandError> {
+    let ingest = Ingest {
+        queue: SqsQueue::new(given.aws.clone(), given.config.queue_url.clone()),
+        queue_url: given.config.queue_url,
+        objects: S3Objects::new(given.aws),
+        pool: given.pool,
+        trail_bucket: given.config.trail_bucket,
+        metrics: given.metrics,
+        health: given.health,
+    };
+    ingest::run(ingest, given.shutdown).await;
+    Ok(())
+}
+
+/// The `operator` role: wins the leadership, reconciles while it lasts.
+async fn operate(given: Given) -> Result<(), CommandError> {
+    given.health.expect("kubernetes");
+    let config = kube::Config::infer().await?;
+    let client = kube::Client::try_from(config.clone())?;
+    client.apiserver_version().await?;
+    // One that waits for its turn is ready too: it is there to take over.
+    given.health.ready("kubernetes");
+    let leadership = tokio::select! {
+        won = Leadership::win(config, &given.config.namespace, &given.config.pod_name) => won?,
+        () = given.shutdown.cancelled() => return Ok(()),
+    };
+    tracing::info!("leading");
+    given.metrics.leader.set(1);
+    let result = tokio::select! {
+        // Whoever no longer leads stops in the middle of what it does: the next leader is at it already.
+        lost = leadership.lost() => Err(lost.into()),
+        () = reconcile(&given, client) => Ok(()),
+    };
+    given.metrics.leader.set(0);
+    if let Err(error) = leadership.release().await {
+        tracing::warn!(%error, "giving the Lease back; it runs out by itself");
+    }
+    result
+}
+
+/// What only the leader does, until `shutdown`.
+async fn reconcile(given: &Given, client: kube::Client) {
+    let Given {
+        config,
+        pool,
+        aws,
+        metrics,
+        shutdown,
+        ..
+    } = given.clone();
+    let namespace = config.watch_namespace.as_deref();
+    let accounts = cloud_account::Context::new(
+        client.clone(),
+        pool.clone(),
+        aws.clone(),
+        config.trail_bucket.clone(),
+        metrics.clone(),
+    );
+    let inspections = Inspections::new(aws.clone(), config.results_bucket.clone());
+    let endpoint = aws.config().endpoint_url().map(str::to_owned);
+    tokio::join!(
+        cloud_account::run(accounts, namespace, shutdown.clone()),
+        image_inspection::run(
+            client.clone(),
+            pool.clone(),
+            inspections,
+            &config,
+            endpoint,
+            metrics,
+            shutdown.clone()
+        ),
+        lookup::run(client, pool, aws, namespace, shutdown),
+    );
 }
