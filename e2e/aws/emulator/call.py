@@ -13,6 +13,7 @@ from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from emulator.errors import AwsError, Refusal, refuse
@@ -73,11 +74,14 @@ def read(environ: dict[str, Any], now: datetime) -> Call:
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
     request = Request(environ)
+    headers = Headers(request.headers)  # as they were signed
 
     try:
         signature = _signature(request)
         _, region, service, _ = signature.scope.split("/")
-        protocol = determine_request_protocol(get_service_model(service), request.content_type)
+        model = get_service_model(service)
+        protocol = determine_request_protocol(model, request.content_type)
+        request = _with_target(request, model.metadata.get("targetPrefix"))
         operation, parameters = _operation(request, service, protocol, body)
     except (KeyError, ValueError, UnknownServiceError, RequestParserError) as error:
         raise AwsError("MalformedRequest", f"{request.method} {request.path}: {error!r}") from error
@@ -87,7 +91,7 @@ def read(environ: dict[str, Any], now: datetime) -> Call:
         method=request.method,
         path=request.raw_path,
         query=request.query_string.decode(),
-        headers=request.headers,
+        headers=headers,
         body=body,
         service=service,
         region=region,
@@ -97,6 +101,14 @@ def read(environ: dict[str, Any], now: datetime) -> Call:
         signature=signature,
         time=now,
     )
+
+
+def _with_target(request: Request, prefix: str | None) -> Request:
+    """The request with the X-Amz-Target that moto knows: SDKs differ in how much of the service's name they write, AWS takes all."""
+    target = request.headers.get("X-Amz-Target")
+    if target and prefix and prefix.rpartition(".")[2] == target.rpartition(".")[0].rpartition(".")[2]:
+        request.environ["HTTP_X_AMZ_TARGET"] = f"{prefix}.{target.rpartition('.')[2]}"
+    return Request(request.environ)
 
 
 def _operation(request: Request, service: str, protocol: str, body: bytes) -> tuple[str, Mapping[str, Any]]:

@@ -50,6 +50,16 @@ def records(emulator: Emulator, name: str, region: str = "us-east-1") -> list[di
     return [each for each in found if each["eventName"] == name and each["awsRegion"] == region]
 
 
+def test_the_service_may_be_named_in_short_as_some_sdks_do(emulator: Emulator) -> None:
+    client = emulator.client(emulator.assume(), "cloudtrail")
+
+    def shorten(request: Any, **_: Any) -> None:
+        request.headers.replace_header("X-Amz-Target", "CloudTrail_20131101.DescribeTrails")
+
+    client.meta.events.register("before-sign.cloudtrail.DescribeTrails", shorten)
+    assert client.describe_trails()["trailList"] == []
+
+
 def test_a_launch_arrives_as_cloudtrail_writes_it(emulator: Emulator, trail: Any, image: str) -> None:
     ec2 = emulator.client("customers/hooli", "ec2")
     launched = ec2.run_instances(ImageId=image, InstanceType="t3.small", MinCount=2, MaxCount=2)["Instances"]
