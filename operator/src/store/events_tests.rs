@@ -325,3 +325,32 @@ async fn a_report_that_holds_the_org_sees_later_changes_drop_what_it_kept() {
     tokio::join!(write, keep);
     assert!(kept_usage(&db, "org").await.is_empty());
 }
+
+#[tokio::test]
+async fn what_starts_while_its_account_is_suspended_does_not_run_on() {
+    let db = TestDatabase::new().await;
+    let enrolment = db.enrol("210987654321", "org").await;
+    let mut transaction = db.begin().await.unwrap();
+    record(&mut transaction, enrolment, &events(&["i-1 on 0"]))
+        .await
+        .unwrap();
+    let commit_once_waited_for = async {
+        let waiting = "select count(*) from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting)
+            .fetch_one(&*db)
+            .await
+            .unwrap()
+            == 0
+        {
+            tokio::task::yield_now().await;
+        }
+        transaction.commit().await.unwrap();
+    };
+    let suspend = crate::store::enrolments::suspend(&db, enrolment, at(5));
+    let both = async { tokio::join!(suspend, commit_once_waited_for) };
+    let limit = std::time::Duration::from_secs(10);
+    let (suspended, ()) = tokio::time::timeout(limit, both).await.unwrap();
+    suspended.unwrap();
+    assert_eq!(stored_runs(&db).await, ["i-1 0-5"]);
+}
