@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from seeding.accounts import Accounts
@@ -37,6 +38,7 @@ def live(accounts: Accounts) -> list[str]:
     client, web = instance("acme", "web-2")
     client.stop_instances(InstanceIds=[web])
     client.modify_instance_attribute(InstanceId=web, InstanceType={"Value": "t3.xlarge"})
+    _next_second()
     client.start_instances(InstanceIds=[web])
     done.append(f"acme stops web-2 ({web}), makes it a t3.xlarge and starts it again")
 
@@ -58,3 +60,8 @@ def live(accounts: Accounts) -> list[str]:
 
     path.write_text(json.dumps(made, indent=2) + "\n")
     return done
+
+
+def _next_second() -> None:
+    """Lets time move on: CloudTrail tells whole seconds, and what happens within one has no order."""
+    time.sleep(1 - time.time() % 1)
