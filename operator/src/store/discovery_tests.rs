@@ -1,1 +1,123 @@
+use super::*;
+use crate::store::enrolments;
+use crate::store::events::{self, NewEvent};
+use crate::store::testing::TestDatabase;
 
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+fn found(id: &str, image_id: Option<&str>) -> FoundInstance {
+    FoundInstance {
+        id: id.into(),
+        region: "us-east-1".into(),
+        image_id: image_id.map(str::to_owned),
+    }
+}
+
+fn event(kind: EventKind, minutes: i64) -> NewEvent {
+    let at = NOW + jiff::SignedDuration::from_mins(minutes);
+    NewEvent {
+        event_id: format!("{kind:?}-{minutes}"),
+        instance_id: "i-1".into(),
+        region: "us-east-1".into(),
+        image_id: None,
+        kind,
+        at,
+        instance_type: Some("t3.micro".into()),
+    }
+}
+
+fn image(id: &str, rhel_tag: bool) -> Image {
+    Image {
+        id: id.into(),
+        name: Some("a name".into()),
+        owner_id: Some("309956199498".into()),
+        architecture: Some("x86_64".into()),
+        windows: false,
+        marketplace: false,
+        rhel_tag,
+        openshift_tag: false,
+    }
+}
+
+#[tokio::test]
+async fn the_newest_power_event_is_told_whatever_came_after_it() {
+    let database = TestDatabase::new().await;
+    let enrolment = database.enrol("210987654321", "11111111").await;
+    let mut connection = database.acquire().await.unwrap();
+    let events = [
+        event(EventKind::PowerOff, 2),
+        event(EventKind::AttributeChange, 3),
+        event(EventKind::PowerOn, 1),
+    ];
+    events::record(&mut connection, enrolment, &events)
+        .await
+        .unwrap();
+    name_instances(&mut connection, enrolment, &[found("i-2", None)])
+        .await
+        .unwrap();
+    let mut known = instances(&mut connection, enrolment).await.unwrap();
+    known.sort_by(|a, b| a.id.cmp(&b.id));
+    let told: Vec<_> = known
+        .into_iter()
+        .map(|instance| (instance.id, instance.power))
+        .collect();
+    let off = (
+        EventKind::PowerOff,
+        NOW + jiff::SignedDuration::from_mins(2),
+    );
+    assert_eq!(
+        told,
+        [("i-1".to_owned(), Some(off)), ("i-2".to_owned(), None)]
+    );
+}
+
+#[tokio::test]
+async fn images_are_described_once_and_those_nobody_knows_not_asked_for_again() {
+    let database = TestDatabase::new().await;
+    let enrolment = database.enrol("210987654321", "11111111").await;
+    let found = [
+        found("i-1", Some("ami-1")),
+        found("i-2", Some("ami-2")),
+        found("i-3", Some("ami-2")),
+    ];
+    let mut connection = database.acquire().await.unwrap();
+    for _ in 0..2 {
+        name_instances(&mut connection, enrolment, &found)
+            .await
+            .unwrap();
+    }
+    let named = |id: &str| ("us-east-1".to_owned(), id.to_owned());
+    assert_eq!(
+        undescribed_images(&database, enrolment).await.unwrap(),
+        [named("ami-1"), named("ami-2")]
+    );
+
+    let gone = ["ami-2".to_owned()];
+    describe_images(
+        &database,
+        "210987654321",
+        "us-east-1",
+        &[image("ami-1", true)],
+        &gone,
+        NOW,
+    )
+    .await
+    .unwrap();
+    assert!(
+        undescribed_images(&database, enrolment)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let counts = enrolments::counts(&database, enrolment).await.unwrap();
+    assert_eq!(
+        (
+            counts.instances,
+            counts.images,
+            counts.rhel,
+            counts.error,
+            counts.pending
+        ),
+        (3, 2, 1, 1, 0)
+    );
+}

@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 
-use jiff::Timestamp;
 use kube::runtime::events::{Event, Recorder};
 use kube::{Api, Client, Resource, ResourceExt};
 use sqlx::PgPool;
@@ -28,7 +27,6 @@ pub struct Context<C> {
     pub(super) metrics: Metrics,
     pub(super) schedule: Schedule,
     pub(super) backoff: Backoff,
-    clock: fn() -> Timestamp,
 }
 
 impl<C> Context<C> {
@@ -49,19 +47,7 @@ impl<C> Context<C> {
             metrics,
             schedule: Schedule::default(),
             backoff: Backoff::default(),
-            clock: Timestamp::now,
         }
-    }
-
-    /// With another clock, for tests.
-    #[cfg(test)]
-    pub(super) fn with_clock(self, clock: fn() -> Timestamp) -> Self {
-        Self { clock, ..self }
-    }
-
-    /// The time, asked once a pass.
-    pub(super) fn now(&self) -> Timestamp {
-        (self.clock)()
     }
 
     /// Where `account` lives.

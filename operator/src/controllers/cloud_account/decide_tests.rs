@@ -1,1 +1,75 @@
+use jiff::SignedDuration;
+use rstest::rstest;
+use uuid::Uuid;
 
+use super::*;
+use crate::controllers::cloud_account::tests::account;
+use crate::store::enrolments::Claimant;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const OURS: Uuid = Uuid::from_u128(7);
+
+fn enrolment(uid: Uuid, created_at: Timestamp) -> Enrolment {
+    Enrolment {
+        id: 1,
+        uid,
+        namespace: "customers".into(),
+        name: "holder".into(),
+        created_at,
+        enabled_at: None,
+        suspended: false,
+    }
+}
+
+fn seen(holder: Option<Enrolment>, next_check: Option<Timestamp>) -> Seen {
+    let claimant = Claimant {
+        account_id: "210987654321".into(),
+        org_id: "1".into(),
+        account_number: None,
+        uid: OURS,
+        namespace: "customers".into(),
+        name: "ours".into(),
+        created_at: NOW - HOUR,
+    };
+    Seen {
+        claimant,
+        holder,
+        next_check,
+    }
+}
+
+fn name(plan: Plan) -> &'static str {
+    match plan {
+        Plan::Refuse { .. } => "refuse",
+        Plan::Check => "check",
+        Plan::Suspend { enrolment: Some(_) } => "suspend",
+        Plan::Suspend { enrolment: None } => "nothing to suspend",
+        Plan::Rest => "rest",
+    }
+}
+
+#[rstest]
+#[case::never_looked_at(None, None, false, "check")]
+#[case::due(Some((OURS, -HOUR)), Some(SignedDuration::ZERO), false, "check")]
+#[case::not_due(Some((OURS, -HOUR)), Some(HOUR), false, "rest")]
+#[case::an_older_one_has_it(Some((Uuid::from_u128(9), -HOUR * 2)), None, false, "refuse")]
+#[case::an_older_one_has_it_and_suspend(Some((Uuid::from_u128(9), -HOUR * 2)), None, true, "refuse")]
+#[case::a_younger_one_has_it(Some((Uuid::from_u128(9), SignedDuration::ZERO)), None, false, "check")]
+#[case::same_second_smaller_uid(Some((Uuid::from_u128(3), -HOUR)), None, false, "refuse")]
+#[case::same_second_larger_uid(Some((Uuid::from_u128(9), -HOUR)), None, false, "check")]
+#[case::suspend(Some((OURS, -HOUR)), None, true, "suspend")]
+#[case::suspended_from_the_start(None, None, true, "nothing to suspend")]
+#[case::suspended_and_seen_to(Some((OURS, -HOUR)), Some(HOUR), true, "rest")]
+fn plans(
+    #[case] holder: Option<(Uuid, SignedDuration)>,
+    #[case] next_check: Option<SignedDuration>,
+    #[case] suspend: bool,
+    #[case] expected: &str,
+) {
+    let mut spec = account().spec;
+    spec.suspend = suspend;
+    let holder = holder.map(|(uid, since)| enrolment(uid, NOW + since));
+    let plan = decide(&spec, &seen(holder, next_check.map(|wait| NOW + wait)), NOW);
+    assert_eq!(name(plan), expected);
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
@@ -46,7 +47,7 @@ pub(super) async fn reconcile<C: Cloud>(
         }
     };
     let begun = Instant::now();
-    let result = pass(account, &context).await;
+    let result = pass(account, &context, Timestamp::now()).await;
     context
         .metrics
         .reconciles
@@ -72,8 +73,8 @@ pub(super) fn error_policy<C>(object: Arc<Guarded>, _: &Error, context: Arc<Cont
 pub(super) async fn pass<C: Cloud>(
     account: &CloudAccount,
     context: &Context<C>,
+    now: Timestamp,
 ) -> Result<Action, Error> {
-    let now = context.now();
     if account.metadata.deletion_timestamp.is_some() {
         return clean_up(account, context, now).await;
     }
