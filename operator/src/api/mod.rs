@@ -26,3 +26,6 @@ pub const FINALIZER: &str = "cloudigrade.io/cleanup";
 
 /// On everything we create in Kubernetes, so that children are watched by label.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "cloudigrade");
+
+#[cfg(test)]
+mod rules_tests;

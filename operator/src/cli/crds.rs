@@ -40,3 +40,22 @@ pub(super) fn run(args: &Args) -> Result<(), CommandError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_files_are_what_the_types_say() {
+        let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../crds"));
+        for crd in definitions() {
+            let name = crd.metadata.name.as_deref().unwrap();
+            let committed = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
+            let generated = serde_saphyr::to_string(&crd).unwrap();
+            assert!(
+                committed == generated,
+                "crds/{name}.yaml is out of date: run make generate"
+            );
+        }
+    }
+}
