@@ -105,7 +105,6 @@ impl<C: Inventory> Lookups<C> {
             &due.account_id,
             &due.region,
             &described,
-            &[],
             now,
         )
         .await?;

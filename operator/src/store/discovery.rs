@@ -102,29 +102,7 @@ pub async fn name_instances(
     usage_days::drop_for_images(connection, &given_image).await
 }
 
-/// Images of the account that nobody has described yet: region and id.
-///
-/// # Errors
-/// When Postgres does not answer.
-pub async fn undescribed_images(
-    pool: &PgPool,
-    enrolment: i64,
-) -> Result<Vec<(String, String)>, StoreError> {
-    sqlx::query!(
-        "select region, image_id from image
-          where described_at is null and not unavailable
-            and id in (select image from instance where enrolment_id = $1)
-          order by region, image_id",
-        enrolment
-    )
-    .map(|row| (row.region, row.image_id))
-    .fetch_all(pool)
-    .await
-    .doing("reading which images are not described")
-}
-
-/// Keeps what the cloud says of images, as of `now`. Those that it does not know (`gone`) are not asked for again;
-/// someone who can see them may still describe them.
+/// Keeps what the cloud says of images, as of `now`.
 ///
 /// # Errors
 /// When a statement fails; then nothing has changed.
@@ -133,23 +111,13 @@ pub async fn describe_images(
     account_id: &str,
     region: &str,
     described: &[Image],
-    gone: &[String],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     const DOING: &str = "describing images";
     let mut transaction = pool.begin().await.doing(DOING)?;
     let changed = describe(&mut transaction, described, now).await?;
     images::apply_tags(&mut transaction, &tags(account_id, region, described, now)).await?;
-    let unavailable = sqlx::query_scalar!(
-        "update image set unavailable = true, lookups = lookups + 1
-          where cloud = 'aws' and image_id = any($1) and described_at is null and not unavailable
-      returning id",
-        gone,
-    )
-    .fetch_all(&mut *transaction)
-    .await
-    .doing("marking images as unavailable")?;
-    usage_days::drop_for_images(&mut transaction, &[changed, unavailable].concat()).await?;
+    usage_days::drop_for_images(&mut transaction, &changed).await?;
     transaction.commit().await.doing(DOING)
 }
 

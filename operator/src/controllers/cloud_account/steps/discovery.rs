@@ -1,4 +1,5 @@
-//! Discovery: what runs now, and the power events that nobody told us of (§2.5).
+//! Discovery: what runs now, and the power events that nobody told us of (§2.5). Images that this brings to light are
+//! described like those that logs mention, by [`crate::lookup`].
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,6 +16,7 @@ use crate::controllers::cloud_account::error::Error;
 use crate::store::Doing;
 use crate::store::discovery::{self, FoundInstance, KnownInstance};
 use crate::store::events::{self, NewEvent};
+use crate::store::lookups;
 
 /// Regions looked at side by side.
 const REGIONS_AT_ONCE: usize = 16;
@@ -52,7 +54,6 @@ pub(in crate::controllers::cloud_account) async fn discover<C: Cloud>(
 ) -> Result<Change, Error> {
     let seen = observe(&account.spec.aws.regions, role, &context.cloud).await?;
     record(&seen, look, context).await?;
-    describe_images(role, look, context).await?;
 
     let looked_at = seen.regions.len() + seen.failed.len();
     let Some((_, first)) = seen.failed.first().cloned() else {
@@ -113,6 +114,7 @@ fn denied(error: CloudError) -> Error {
 async fn record<C>(seen: &Seen, look: Look, context: &Context<C>) -> Result<(), Error> {
     const DOING: &str = "recording what was discovered";
     let mut transaction = context.database.begin().await.doing(DOING)?;
+    lookups::lock(&mut transaction, look.enrolment).await?;
     let known = discovery::instances(&mut transaction, look.enrolment).await?;
     let missing = missing_events(&known, seen, look);
     events::record(&mut transaction, look.enrolment, &missing).await?;
@@ -208,30 +210,6 @@ fn event(region: &str, instance: &str, kind: EventKind, at: Timestamp) -> NewEve
         at,
         instance_type: None,
     }
-}
-
-/// Describes the images that nobody has described yet.
-async fn describe_images<C: Cloud>(
-    role: &Role,
-    look: Look,
-    context: &Context<C>,
-) -> Result<(), Error> {
-    let mut by_region: HashMap<String, Vec<String>> = HashMap::new();
-    for (region, image) in discovery::undescribed_images(&context.database, look.enrolment).await? {
-        by_region.entry(region).or_default().push(image);
-    }
-    for (region, mut ids) in by_region {
-        let images = context
-            .cloud
-            .images(role, &region, &ids)
-            .await
-            .map_err(denied)?;
-        ids.retain(|id| images.iter().all(|image| image.id != *id));
-        let account = role.arn.account_id();
-        discovery::describe_images(&context.database, account, &region, &images, &ids, look.at)
-            .await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
