@@ -19,7 +19,7 @@ pub(super) struct Done {
     /// What each step that was taken has to say
     pub(super) changes: Vec<Change>,
     /// The step that failed, and why; those after it were not taken
-    pub(super) failure: Option<(&'static str, Error)>,
+    pub(super) failure: Option<Failure>,
     /// The CloudAccount that turned out to have the account
     pub(super) refused_for: Option<Enrolment>,
     /// The account's enrolment, if it is ours
@@ -35,6 +35,9 @@ pub(super) struct Done {
     /// Whether everything that runs is known
     pub(super) discovered: bool,
 }
+
+/// The condition a failure is about, and the failure.
+pub(super) type Failure = (&'static str, Box<Error>);
 
 /// Does what `plan` says; each part can be repeated.
 pub(super) async fn act<C: Cloud>(
@@ -70,7 +73,7 @@ async fn check<C: Cloud>(
     context: &Context<C>,
     now: Timestamp,
     done: &mut Done,
-) -> Result<(), (&'static str, Error)> {
+) -> Result<(), Failure> {
     let role = role::of(&context.client, account)
         .await
         .of(ACCESS_VERIFIED)?;
@@ -129,7 +132,7 @@ async fn suspend<C: Cloud>(
     context: &Context<C>,
     now: Timestamp,
     done: &mut Done,
-) -> Result<(), (&'static str, Error)> {
+) -> Result<(), Failure> {
     if !enrolment.suspended {
         enrolments::suspend(&context.database, enrolment.id, now)
             .await
@@ -154,11 +157,11 @@ async fn suspend<C: Cloud>(
 
 /// Says which condition a failure is about.
 trait Of<T> {
-    fn of(self, condition: &'static str) -> Result<T, (&'static str, Error)>;
+    fn of(self, condition: &'static str) -> Result<T, Failure>;
 }
 
 impl<T, E: Into<Error>> Of<T> for Result<T, E> {
-    fn of(self, condition: &'static str) -> Result<T, (&'static str, Error)> {
-        self.map_err(|error| (condition, error.into()))
+    fn of(self, condition: &'static str) -> Result<T, Failure> {
+        self.map_err(|error| (condition, Box::new(error.into())))
     }
 }

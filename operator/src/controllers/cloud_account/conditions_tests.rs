@@ -53,7 +53,7 @@ fn error(kind: Kind) -> Error {
 
 fn failed(step: &'static str, error: Error) -> Done {
     Done {
-        failure: Some((step, error)),
+        failure: Some((step, Box::new(error))),
         ..Done::default()
     }
 }

@@ -19,7 +19,6 @@ mod wake;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use futures::future::ready;
 use kube::Api;
 use kube::ResourceExt;
 use kube::core::DeserializeGuard;
@@ -66,7 +65,7 @@ pub async fn run<C: Cloud>(
             reconcile::error_policy,
             Arc::new(context),
         )
-        .for_each(|result| ready(log(result)))
+        .for_each(|result| async { log(result) })
         .await;
 }
 
