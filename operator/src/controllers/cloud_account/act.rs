@@ -67,6 +67,7 @@ pub(super) async fn act<C: Cloud>(
 }
 
 /// The steps. The trail comes before the look at what runs, so that nothing is missed between the two.
+/// Each is boxed: the SDK's futures are large, and together they would not fit on a thread's stack in a debug build.
 async fn check<C: Cloud>(
     account: &CloudAccount,
     seen: &Seen,
@@ -78,7 +79,7 @@ async fn check<C: Cloud>(
         .await
         .of(ACCESS_VERIFIED)?;
     done.changes.push(
-        access::verify(&role, &context.cloud)
+        Box::pin(access::verify(&role, &context.cloud))
             .await
             .of(ACCESS_VERIFIED)?,
     );
@@ -96,7 +97,7 @@ async fn check<C: Cloud>(
         }
     };
 
-    let configured = trail::configure(account, &role, context)
+    let configured = Box::pin(trail::configure(account, &role, context))
         .await
         .of(TRAIL_CONFIGURED)?;
     done.changes.push(configured.change);
@@ -115,7 +116,7 @@ async fn check<C: Cloud>(
         at: now,
     };
     done.changes.push(
-        discovery::discover(account, &role, look, context)
+        Box::pin(discovery::discover(account, &role, look, context))
             .await
             .of(DISCOVERED)?,
     );
@@ -141,7 +142,7 @@ async fn suspend<C: Cloud>(
     let role = role::of(&context.client, account)
         .await
         .of(TRAIL_CONFIGURED)?;
-    trail::remove(account, &role, context)
+    Box::pin(trail::remove(account, &role, context))
         .await
         .of(TRAIL_CONFIGURED)?;
     done.trail_removed = true;
