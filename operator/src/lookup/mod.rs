@@ -89,3 +89,6 @@ impl<C> Lookups<C> {
             .cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;
