@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use prometheus_client::registry::Registry;
 use sqlx::PgPool;
 use tokio::signal::unix::{SignalKind, signal};
@@ -190,8 +191,9 @@ async fn reconcile(given: &Given, client: kube::Client) {
     );
     let inspections = Inspections::new(aws.clone(), config.results_bucket.clone());
     let endpoint = aws.config().endpoint_url().map(str::to_owned);
+    // Boxed, because an unoptimized build would keep all of it on the stack of one thread.
     tokio::join!(
-        cloud_account::run(accounts, namespace, shutdown.clone()),
+        cloud_account::run(accounts, namespace, shutdown.clone()).boxed(),
         image_inspection::run(
             client.clone(),
             pool.clone(),
@@ -200,7 +202,8 @@ async fn reconcile(given: &Given, client: kube::Client) {
             endpoint,
             metrics,
             shutdown.clone()
-        ),
-        lookup::run(client, pool, aws, namespace, shutdown),
+        )
+        .boxed(),
+        lookup::run(client, pool, aws, namespace, shutdown).boxed(),
     );
 }
