@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from moto.iam.access_control import AssumedRoleAccessKey, IAMUserAccessKey
+from moto.iam.exceptions import NotFoundException
 from moto.iam.models import Policy, get_account_id_from, iam_backends
 from moto.sts.models import sts_backends
 
@@ -73,6 +74,11 @@ def _lookup(call: Call, root_secret: str) -> tuple[Caller, str]:
         if session.expiration.replace(tzinfo=UTC) < call.time:
             raise refuse(Refusal.EXPIRED, call.service)
         owner = AssumedRoleAccessKey(account, "aws", key, {"X-Amz-Security-Token": session.session_token})
+        try:
+            policies = owner.collect_policies()
+        except NotFoundException:
+            # The role has been deleted, and its sessions with it.
+            raise refuse(Refusal.UNKNOWN_KEY, call.service) from None
         return Caller(
             kind="AssumedRole",
             account=account,
@@ -80,7 +86,7 @@ def _lookup(call: Call, root_secret: str) -> tuple[Caller, str]:
             principal_id=session.user_id,
             name=session.role_arn.split("/")[-1],
             access_key=key,
-            policies=tuple(_documents(owner.collect_policies())),
+            policies=tuple(_documents(policies)),
             session_policy=json.loads(session.policy) if session.policy else None,
         ), session.secret_access_key
     backend = iam_backends[account]["aws"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from conftest import HOOLI, Emulator, snapshot_of
+from seeding import customer
 
 
 def code(refused: pytest.ExceptionInfo[ClientError]) -> str:
@@ -120,6 +122,21 @@ def test_unknown_keys_and_wrong_secrets_are_refused(emulator: Emulator) -> None:
     with pytest.raises(ClientError) as refused:
         emulator.client(session | {"SecretAccessKey": "wrong"}, "cloudtrail").describe_trails()
     assert code(refused) == "InvalidSignatureException"
+
+
+def test_a_role_that_is_deleted_takes_its_sessions_with_it(emulator: Emulator) -> None:
+    iam = emulator.client("customers/hooli", "iam")
+    trust = iam.get_role(RoleName=customer.ROLE)["Role"]["AssumeRolePolicyDocument"]
+    iam.create_role(RoleName="short-lived", AssumeRolePolicyDocument=json.dumps(trust))
+    session = emulator.assume(role="short-lived")
+    iam.delete_role(RoleName="short-lived")
+    for service, call, expected in [
+        ("cloudtrail", "describe_trails", "UnrecognizedClientException"),
+        ("sts", "get_caller_identity", "InvalidClientTokenId"),
+    ]:
+        with pytest.raises(ClientError) as refused:
+            getattr(emulator.client(session, service), call)()
+        assert code(refused) == expected
 
 
 @pytest.mark.parametrize(
