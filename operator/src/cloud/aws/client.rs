@@ -104,34 +104,34 @@ impl Aws {
     ///
     /// # Errors
     /// What the SDK said once its own retries were used up.
-    pub async fn call<T, E>(
+    pub fn call<T, E>(
         &self,
         service: &'static str,
         operation: &'static str,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, CloudError>
+    ) -> impl Future<Output = Result<T, CloudError>>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let span = tracing::debug_span!("aws", service, operation);
-        let begun = Instant::now();
-        let result = call
-            .instrument(span)
-            .await
-            .map_err(|error| explain(service, operation, &error));
-        let outcome = result.as_ref().map_or_else(CloudError::outcome, |_| "ok");
-        self.metrics.aws_call(
-            AwsCall {
+        // The SDK's futures are tens of kilobytes large; in those of their callers that would add up.
+        let call = Box::pin(call.instrument(tracing::debug_span!("aws", service, operation)));
+        async move {
+            let begun = Instant::now();
+            let result = call
+                .await
+                .map_err(|error| explain(service, operation, &error));
+            let outcome = result.as_ref().map_or_else(CloudError::outcome, |_| "ok");
+            let call = AwsCall {
                 service,
                 operation,
                 outcome,
-            },
-            begun.elapsed(),
-        );
-        if let Err(error) = &result {
-            tracing::debug!(%error, "call to AWS failed");
+            };
+            self.metrics.aws_call(call, begun.elapsed());
+            if let Err(error) = &result {
+                tracing::debug!(%error, "call to AWS failed");
+            }
+            result
         }
-        result
     }
 
     /// What keeps one account from being asked too much at once of one service.

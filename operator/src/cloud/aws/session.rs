@@ -178,26 +178,29 @@ impl Session {
     ///
     /// # Errors
     /// As [`Aws::call`].
-    pub async fn call<T, E>(
+    pub fn call<T, E>(
         &self,
         service: &'static str,
         operation: &'static str,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, CloudError>
+    ) -> impl Future<Output = Result<T, CloudError>>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let budget = self.aws.budget(self.account_id(), service).await;
-        // The semaphore is never closed; if it were, the call would go unlimited rather than not at all.
-        let _permit = budget.acquire().await.ok();
-        let result = self.aws.call(service, operation, call).await;
-        if result
-            .as_ref()
-            .is_err_and(|error| matches!(error.kind, Kind::Denied | Kind::Credentials))
-        {
-            self.aws.sessions.0.invalidate(&self.key).await;
+        let call = self.aws.call(service, operation, call);
+        async move {
+            let budget = self.aws.budget(self.account_id(), service).await;
+            // The semaphore is never closed; if it were, the call would go unlimited rather than not at all.
+            let _permit = budget.acquire().await.ok();
+            let result = call.await;
+            if result
+                .as_ref()
+                .is_err_and(|error| matches!(error.kind, Kind::Denied | Kind::Credentials))
+            {
+                self.aws.sessions.0.invalidate(&self.key).await;
+            }
+            result
         }
-        result
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn pass<C: Cloud>(
     now: Timestamp,
 ) -> Result<Action, Error> {
     if account.metadata.deletion_timestamp.is_some() {
-        return clean_up(account, context, now).await;
+        return Box::pin(clean_up(account, context, now)).await;
     }
     finalizer::add(&context.accounts(account), account)
         .await
@@ -84,7 +84,7 @@ pub(super) async fn pass<C: Cloud>(
 
     let seen = observe(account, context).await?;
     let plan = decide(&account.spec, &seen, now);
-    let done = act(account, &seen, &plan, context, now).await;
+    let done = Box::pin(act(account, &seen, &plan, context, now)).await;
     report(account, &seen, &plan, &done, context, now).await
 }
 

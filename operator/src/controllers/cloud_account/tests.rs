@@ -579,3 +579,19 @@ async fn a_duplicate_that_is_deleted_leaves_the_others_trail_alone() {
     assert_eq!(world.pass(NOW + HOUR).await, ["finalizers []"]);
     assert!(world.cloud.asked().is_empty());
 }
+
+#[tokio::test]
+async fn a_pass_fits_the_stack_of_a_thread() {
+    let account = account();
+    let (_, client) = ApiServer::serve(&account);
+    let database = crate::store::connect("postgres://nowhere/nothing", 1).unwrap();
+    let config = aws_config::SdkConfig::builder().build();
+    let aws = crate::cloud::aws::Aws::with_config(config, Metrics::default());
+    let context = Context::new(client, database, aws, "ours".into(), Metrics::default());
+    let pass = pass(&account, &context, NOW);
+    assert!(
+        size_of_val(&pass) < 16 * 1024,
+        "{} bytes",
+        size_of_val(&pass)
+    );
+}
