@@ -311,7 +311,7 @@ mod tests {
             assert_eq!(due.ids, ["ami-1"]);
             asked.push(due.enrolment);
             missed_images(&database, &due.ids, now).await.unwrap();
-            now = now + jiff::Span::new().hours(1);
+            now += jiff::Span::new().hours(1);
         }
         assert_eq!(asked.len(), 7);
         assert!(

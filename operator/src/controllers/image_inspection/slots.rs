@@ -102,6 +102,9 @@ impl Slots {
         state.waiting.retain(|(_, waiting), _| waiting != uid);
         state.running.remove(uid);
         self.count(&state);
+        if state.running.len() >= self.limits.overall {
+            return;
+        }
         let next = state
             .waiting
             .iter()

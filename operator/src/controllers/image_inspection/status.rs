@@ -44,7 +44,12 @@ pub(super) fn after(
     if status.phase.is_finished() && status.finished_time.is_none() {
         status.finished_time = Some(Time(now));
     }
-    for change in changes(plan, &status) {
+    let resources = resources(plan, &status);
+    for change in outcome(plan, &status)
+        .into_iter()
+        .flatten()
+        .chain(resources)
+    {
         status.conditions.set(&change, generation, now);
     }
     for condition in &mut status.conditions {
@@ -66,108 +71,97 @@ fn phase(plan: &Plan) -> Option<Phase> {
     }
 }
 
-/// The conditions that `plan` changes; `status` is the one being written.
-fn changes(plan: &Plan, status: &ImageInspectionStatus) -> Vec<Change> {
-    let runner = status
-        .runner
-        .as_ref()
-        .map_or("", |runner| runner.name.as_str());
-    let to_release = || {
-        released(
-            Status::False,
-            "Releasing",
-            format!("credentials and result of {runner} are being deleted"),
-        )
-    };
-    let not_yet = |reason, message: &str| {
-        [(INSPECTED, Status::Unknown), (READY, Status::False)]
-            .map(|(type_, status)| Change {
-                type_,
-                status,
-                reason,
-                message: message.to_owned(),
-            })
-            .to_vec()
-    };
-    let ended = |inspected, ready, reason, message: &str| {
-        [(INSPECTED, inspected), (READY, ready)]
-            .map(|(type_, status)| Change {
-                type_,
-                status,
-                reason,
-                message: message.to_owned(),
-            })
-            .to_vec()
-    };
-    let made_something = status
-        .conditions
-        .find(RELEASED)
-        .is_some_and(|c| c.status != "True");
-    match plan {
+/// What `plan` changes in `Inspected` and, for pipelines, in `Ready`; `status` is the one being written.
+fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[Change; 2]> {
+    let runner = runner(status);
+    let (inspected, ready, reason, message) = match plan {
         Plan::Wait {
             reason, message, ..
         }
         | Plan::Retry {
             reason, message, ..
-        } => {
-            let mut changes = not_yet(reason, message);
-            changes.extend(made_something.then(to_release));
-            changes
-        }
-        Plan::Prepare => {
-            let mut changes = not_yet("Preparing", "credentials and the Job are being made");
-            changes.push(released(
-                Status::False,
-                "InUse",
-                format!("Job {runner}, its Secret and its result"),
-            ));
-            changes
-        }
-        Plan::Launch { snapshot, .. } => {
-            not_yet("Inspecting", &format!("Job {runner} reads {snapshot}"))
-        }
-        Plan::Record(report) => {
-            let mut changes = ended(
-                Status::True,
-                Status::True,
-                "Inspected",
-                &summary(&report.verdict),
-            );
-            changes.push(to_release());
-            changes
-        }
-        Plan::AlreadyKnown(verdict) => ended(
+        } => (Status::Unknown, Status::False, *reason, message.clone()),
+        Plan::Prepare => (
+            Status::Unknown,
+            Status::False,
+            "Preparing",
+            "credentials and the Job are being made".into(),
+        ),
+        Plan::Launch { snapshot, .. } => (
+            Status::Unknown,
+            Status::False,
+            "Inspecting",
+            format!("Job {runner} reads {snapshot}"),
+        ),
+        Plan::Record(report) => (
+            Status::True,
+            Status::True,
+            "Inspected",
+            summary(&report.verdict),
+        ),
+        Plan::AlreadyKnown(verdict) => (
             Status::True,
             Status::True,
             "AlreadyKnown",
-            &format!("inspected before: {}", summary(verdict)),
+            format!("inspected before: {}", summary(verdict)),
         ),
-        Plan::Skip { reason, verdict } => {
-            ended(Status::False, Status::True, reason, &summary(verdict))
-        }
+        Plan::Skip { reason, verdict } => (Status::False, Status::True, *reason, summary(verdict)),
         Plan::GiveUp { reason, message } => {
-            let mut changes = ended(Status::False, Status::False, reason, message);
-            changes.extend(made_something.then(to_release));
-            changes
+            (Status::False, Status::False, *reason, message.clone())
         }
-        Plan::Release => {
-            vec![released(
-                Status::True,
-                "Released",
-                format!("credentials and result of {runner} are deleted"),
-            )]
-        }
-        Plan::Rest(_) | Plan::Remove | Plan::CleanUp => Vec::new(),
-    }
+        Plan::Rest(_) | Plan::Release | Plan::Remove | Plan::CleanUp => return None,
+    };
+    Some(
+        [(INSPECTED, inspected), (READY, ready)].map(|(type_, status)| Change {
+            type_,
+            status,
+            reason,
+            message: message.clone(),
+        }),
+    )
 }
 
-fn released(status: Status, reason: &'static str, message: String) -> Change {
-    Change {
+/// What `plan` changes in `ResourcesReleased`. Once something is made, every way out leads through its release.
+fn resources(plan: &Plan, status: &ImageInspectionStatus) -> Option<Change> {
+    let runner = runner(status);
+    let released = status.conditions.find(RELEASED).map(|c| c.status == "True");
+    let (status, reason, message) = match (plan, released) {
+        (Plan::Prepare, _) => (
+            Status::False,
+            "InUse",
+            format!("Job {runner}, its Secret and its result"),
+        ),
+        (Plan::Release, _) => (
+            Status::True,
+            "Released",
+            format!("credentials and result of {runner} are deleted"),
+        ),
+        (Plan::Launch { .. } | Plan::Rest(_) | Plan::Remove | Plan::CleanUp, _) => return None,
+        (_, Some(false)) => (
+            Status::False,
+            "Releasing",
+            format!("credentials and result of {runner} are being deleted"),
+        ),
+        (Plan::AlreadyKnown(_) | Plan::Skip { .. } | Plan::GiveUp { .. }, None) => (
+            Status::True,
+            "NothingMade",
+            "nothing was made that could be left behind".into(),
+        ),
+        _ => return None,
+    };
+    Some(Change {
         type_: RELEASED,
         status,
         reason,
         message,
-    }
+    })
+}
+
+fn runner(status: &ImageInspectionStatus) -> &str {
+    status
+        .runner
+        .as_ref()
+        .map_or("", |runner| runner.name.as_str())
 }
 
 /// A verdict in one sentence.

@@ -561,6 +561,7 @@ async fn what_was_found_is_kept_and_then_nothing_is_left() {
         again.inspection.status.clone().unwrap().verdict,
         Some(verdict)
     );
+    assert_eq!(again.reason(RELEASED), "True NothingMade");
     again.pass(&[]).await;
 }
 
