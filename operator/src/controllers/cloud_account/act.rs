@@ -10,7 +10,6 @@ use super::steps::{
     ACCESS_VERIFIED, DISCOVERED, READY, TRAIL_CONFIGURED, access, discovery, flow, trail,
 };
 use crate::api::{Change, CloudAccount, Status, TrailStatus};
-use crate::controllers::role;
 use crate::store::enrolments::{self, Claim, Enrolment};
 
 /// What has been done, and how far that went.
@@ -75,7 +74,9 @@ async fn check<C: Cloud>(
     now: Timestamp,
     done: &mut Done,
 ) -> Result<(), Failure> {
-    let role = role::of(&context.client, account)
+    let role = context
+        .roles
+        .read(&context.client, account)
         .await
         .of(ACCESS_VERIFIED)?;
     done.changes.push(
@@ -139,7 +140,9 @@ async fn suspend<C: Cloud>(
             .await
             .of(READY)?;
     }
-    let role = role::of(&context.client, account)
+    let role = context
+        .roles
+        .read(&context.client, account)
         .await
         .of(TRAIL_CONFIGURED)?;
     Box::pin(trail::remove(account, &role, context))

@@ -14,7 +14,7 @@ use super::steps::{READY, TRAIL_CONFIGURED, trail};
 use crate::api::{
     Change, CloudAccount, Conditions, DeletionPolicy, FINALIZER, Status, same_ignoring_times,
 };
-use crate::controllers::{backoff, finalizer, role, status};
+use crate::controllers::{backoff, finalizer, status};
 use crate::store::enrolments;
 
 /// Tries after which access that was refused counts as taken away: some 40 s.
@@ -51,7 +51,7 @@ pub(super) async fn clean_up<C: Cloud>(
     now: Timestamp,
 ) -> Result<Action, Error> {
     if !account.finalizers().iter().any(|name| name == FINALIZER) {
-        context.schedule.forget(account);
+        context.forget(account);
         return Ok(Action::await_change());
     }
     let seen = observe(account, context).await?;
@@ -95,7 +95,7 @@ pub(super) async fn clean_up<C: Cloud>(
     finalizer::remove(&context.accounts(account), account)
         .await
         .doing("taking off the finalizer")?;
-    context.schedule.forget(account);
+    context.forget(account);
     Ok(Action::await_change())
 }
 
@@ -131,7 +131,7 @@ fn since(account: &CloudAccount, now: Timestamp) -> Timestamp {
 }
 
 async fn delete_trail<C: Cloud>(account: &CloudAccount, context: &Context<C>) -> Result<(), Error> {
-    let role = role::of(&context.client, account).await?;
+    let role = context.roles.last(&context.client, account).await?;
     trail::remove(account, &role, context).await
 }
 

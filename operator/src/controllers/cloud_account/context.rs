@@ -6,6 +6,7 @@ use kube::runtime::events::{Event, Recorder};
 use kube::{Api, Client, Resource, ResourceExt};
 use sqlx::PgPool;
 
+use super::roles::Roles;
 use super::schedule::Schedule;
 use crate::api::{CloudAccount, FIELD_MANAGER};
 use crate::cloud::{Access, Inventory, Trails};
@@ -26,6 +27,7 @@ pub struct Context<C> {
     pub(super) recorder: Recorder,
     pub(super) metrics: Metrics,
     pub(super) schedule: Schedule,
+    pub(super) roles: Roles,
     pub(super) backoff: Backoff,
 }
 
@@ -46,6 +48,7 @@ impl<C> Context<C> {
             trail_bucket,
             metrics,
             schedule: Schedule::default(),
+            roles: Roles::default(),
             backoff: Backoff::default(),
         }
     }
@@ -56,6 +59,12 @@ impl<C> Context<C> {
             self.client.clone(),
             &account.namespace().unwrap_or_default(),
         )
+    }
+
+    /// Forgets an account that is gone.
+    pub(super) fn forget(&self, account: &CloudAccount) {
+        self.schedule.forget(account);
+        self.roles.forget(account);
     }
 
     /// Tells people about `object`; that it does not work changes nothing else.

@@ -12,6 +12,7 @@ mod error;
 mod observe;
 mod reconcile;
 mod report;
+mod roles;
 mod schedule;
 mod steps;
 mod wake;

@@ -81,6 +81,7 @@ pub(super) async fn pass<C: Cloud>(
     finalizer::add(&context.accounts(account), account)
         .await
         .doing("adding the finalizer")?;
+    context.roles.learn(&context.client, account).await;
 
     let seen = observe(account, context).await?;
     let plan = decide(&account.spec, &seen, now);

@@ -22,6 +22,7 @@ use crate::store::testing::TestDatabase;
 
 const PATH: &str = "/apis/cloudigrade.io/v1alpha1/namespaces/customers/cloudaccounts/acme";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/customers/events";
+const SECRET: &str = "/api/v1/namespaces/customers/secrets/external-id";
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -202,9 +203,13 @@ impl ApiServer {
             while let Some((request, reply)) = handle.next_request().await {
                 let call = format!("{} {}", request.method(), request.uri().path());
                 let bytes = request.into_body().collect_bytes().await.unwrap();
-                let body: Value = serde_json::from_slice(&bytes).unwrap();
-                let answer = answering.answer(&call, &body).to_string().into_bytes();
-                reply.send_response(Response::new(Body::from(answer)));
+                let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                let answer = answering.answer(&call, &body);
+                let status = if answer["code"] == 404 { 404 } else { 200 };
+                let answer = Response::builder()
+                    .status(status)
+                    .body(Body::from(answer.to_string().into_bytes()));
+                reply.send_response(answer.unwrap());
             }
         });
         (server, Client::new(service, "default"))
@@ -228,6 +233,13 @@ impl ApiServer {
                     .push(format!("event {}", body["reason"].as_str().unwrap()));
                 return body.clone();
             }
+            ("GET", SECRET) => {
+                let value = k8s_openapi::ByteString(b"acme-external-id".to_vec());
+                return match account["secret"].as_bool() {
+                    Some(false) => not_found(),
+                    _ => json!({"metadata": {"name": "external-id"}, "data": {"id": value}}),
+                };
+            }
             // The same event again is written into the first.
             ("PATCH", path) if path.starts_with(EVENTS) => {
                 self.calls.lock().unwrap().push("event again".into());
@@ -238,6 +250,10 @@ impl ApiServer {
         self.calls.lock().unwrap().push(told);
         account.clone()
     }
+}
+
+fn not_found() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": ""})
 }
 
 /// One account and all that passes over it touch.
@@ -513,6 +529,26 @@ async fn deletion_takes_the_trail_away_and_keeps_what_was_recorded() {
         world.pass(NOW + HOUR).await.is_empty(),
         "let go means let go"
     );
+}
+
+#[tokio::test]
+async fn a_secret_that_is_deleted_first_does_not_keep_the_trail() {
+    let mut account = account();
+    account.spec.aws.external_id = None;
+    account.spec.aws.external_id_secret_ref = Some(crate::api::SecretKeyRef {
+        name: "external-id".into(),
+        key: "id".into(),
+    });
+    let world = World::with(account).await;
+    world.pass(NOW).await;
+    assert!(world.status().conditions.is_true("Ready"));
+    world.change(delete);
+    world.change(|account| account["secret"] = json!(false));
+    assert_eq!(
+        world.pass(NOW + HOUR).await,
+        ["event TrailDeleted", "finalizers []"]
+    );
+    assert!(world.cloud.0.lock().unwrap().trail.is_none());
 }
 
 #[tokio::test]
