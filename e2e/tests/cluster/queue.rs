@@ -116,24 +116,6 @@ async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
     let resources = world.resources("queue").await?;
     resources.apply("queue", &customer).await?;
     resources.condition("queue", "Ready", "True", None).await?;
-    // Log times have whole seconds, and what happened before the account was enabled does not count.
-    let enabled = resources
-        .accounts
-        .get("queue")
-        .await?
-        .status
-        .and_then(|status| status.enabled_at)
-        .ok_or("no enabledAt")?;
-    until("a second to have passed", || async {
-        let now = jiff::Timestamp::now();
-        if now.as_second() > enabled.0.as_second() + 1 {
-            Ok(())
-        } else {
-            Err("not yet".into())
-        }
-    })
-    .await?;
-
     own.put(&customer, "not-gzip", b"this is not gzip".to_vec())
         .await?;
     own.put(&customer, "not-json", gzip(&json!("no records"))?)

@@ -180,11 +180,13 @@ async fn rename(
     Ok(())
 }
 
-/// Counts events from `now` on, unless it does already. Since when it does.
+/// Counts events from `now` on, unless it does already. Since when it does: from the whole second on, because CloudTrail's
+/// times have no fractions and what happens right after would seem to have happened before.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn enable(pool: &PgPool, id: i64, now: Timestamp) -> Result<Timestamp, StoreError> {
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let enabled = sqlx::query_scalar!(
         r#"update enrolment
               set enabled_at = case when suspended then $2 else coalesce(enabled_at, $2) end,
