@@ -32,9 +32,7 @@ impl FromStr for RoleArn {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let (&["arn", partition, "iam", "", account, name], Some(())) =
-            (parts.as_slice(), Some(()))
-        else {
+        let &["arn", partition, "iam", "", account, name] = parts.as_slice() else {
             return Err(InvalidRoleArn(text.to_owned()));
         };
         let valid = partition.starts_with("aws")

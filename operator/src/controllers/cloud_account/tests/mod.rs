@@ -1,28 +1,21 @@
 //! Whole passes against a scripted API server and a cloud that answers from its fields: exactly these calls, and none at
 //! all when nothing is new.
 
-use std::sync::{Arc, Mutex};
+mod api_server;
+mod cloud;
 
-use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use kube::Client;
-use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::reconcile::pass;
 use super::*;
 use crate::api::{CloudAccountStatus, Conditions, FINALIZER};
-use crate::cloud::aws::Role;
-use crate::cloud::{
-    Access, CloudError, Image, Instance, Inventory, Kind, Power, Trail, TrailSpec, TrailStatus,
-    Trails,
-};
+use crate::cloud::Kind;
 use crate::observe::Metrics;
 use crate::store::testing::TestDatabase;
+use api_server::ApiServer;
+use cloud::TestCloud;
 
-const PATH: &str = "/apis/cloudigrade.io/v1alpha1/namespaces/customers/cloudaccounts/acme";
-const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/customers/events";
-const SECRET: &str = "/api/v1/namespaces/customers/secrets/external-id";
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -41,219 +34,6 @@ pub(super) fn account() -> CloudAccount {
         }
     }))
     .unwrap()
-}
-
-/// An AWS account with one running and one stopped instance of the same image.
-#[derive(Debug, Default)]
-struct State {
-    asked: Vec<String>,
-    refuse: Option<(&'static str, Kind)>,
-    trail: Option<Trail>,
-    stopped: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct TestCloud(Arc<Mutex<State>>);
-
-impl TestCloud {
-    /// Notes that `operation` was asked for, and refuses it if that is to be.
-    fn ask(&self, operation: &'static str) -> Result<std::sync::MutexGuard<'_, State>, CloudError> {
-        let mut state = self.0.lock().unwrap();
-        state.asked.push(operation.into());
-        match state.refuse {
-            Some((refused, kind)) if refused == operation => Err(CloudError {
-                kind,
-                service: "aws",
-                operation,
-                code: "Code".into(),
-                message: "no".into(),
-            }),
-            _ => Ok(state),
-        }
-    }
-
-    /// What was asked for since the last time.
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().asked)
-    }
-}
-
-impl Access for TestCloud {
-    async fn identity(&self, role: &Role) -> Result<String, CloudError> {
-        self.ask("AssumeRole")
-            .map(|_| role.arn.account_id().to_owned())
-    }
-
-    async fn denied(&self, _: &Role) -> Result<Vec<&'static str>, CloudError> {
-        self.ask("DryRun").map(|_| Vec::new())
-    }
-}
-
-impl Trails for TestCloud {
-    async fn trail(&self, _: &Role, _: &str) -> Result<Option<Trail>, CloudError> {
-        self.ask("DescribeTrails").map(|state| state.trail.clone())
-    }
-
-    async fn records_writes_only(&self, _: &Role, _: &str) -> Result<bool, CloudError> {
-        self.ask("GetEventSelectors").map(|_| true)
-    }
-
-    async fn trail_status(&self, _: &Role, _: &str) -> Result<TrailStatus, CloudError> {
-        self.ask("GetTrailStatus").map(|_| TrailStatus {
-            logging: true,
-            ..TrailStatus::default()
-        })
-    }
-
-    async fn create_trail(&self, _: &Role, trail: &TrailSpec) -> Result<String, CloudError> {
-        let arn = format!(
-            "arn:aws:cloudtrail:us-east-1:210987654321:trail/{}",
-            trail.name
-        );
-        let mut state = self.ask("CreateTrail")?;
-        state.trail = Some(Trail {
-            arn: arn.clone(),
-            home_region: "us-east-1".into(),
-            bucket: trail.bucket.clone(),
-            multi_region: true,
-            global_events: true,
-            prefixed: false,
-        });
-        Ok(arn)
-    }
-
-    async fn update_trail(&self, _: &Role, trail: &TrailSpec) -> Result<(), CloudError> {
-        let mut state = self.ask("UpdateTrail")?;
-        if let Some(changed) = &mut state.trail {
-            changed.bucket = trail.bucket.clone();
-            changed.multi_region = true;
-        }
-        Ok(())
-    }
-
-    async fn record_writes_only(&self, _: &Role, _: &str) -> Result<(), CloudError> {
-        self.ask("PutEventSelectors").map(drop)
-    }
-
-    async fn start_logging(&self, _: &Role, _: &str) -> Result<(), CloudError> {
-        self.ask("StartLogging").map(drop)
-    }
-
-    async fn delete_trail(&self, _: &Role, _: &str) -> Result<(), CloudError> {
-        self.ask("DeleteTrail").map(|mut state| state.trail = None)
-    }
-}
-
-impl Inventory for TestCloud {
-    async fn regions(&self, _: &Role) -> Result<Vec<String>, CloudError> {
-        self.ask("DescribeRegions")
-            .map(|_| vec!["us-east-1".into()])
-    }
-
-    async fn instances(
-        &self,
-        _: &Role,
-        _: &str,
-        _: &[String],
-    ) -> Result<Vec<Instance>, CloudError> {
-        let state = self.ask("DescribeInstances")?;
-        let since = NOW - HOUR * 5;
-        let running = if state.stopped {
-            Power::Off {
-                since: Some(NOW + HOUR),
-            }
-        } else {
-            Power::On { since }
-        };
-        let instance = |id: &str, power| Instance {
-            id: id.into(),
-            image_id: Some("ami-1".into()),
-            instance_type: Some("t3.micro".into()),
-            power,
-            gone: false,
-        };
-        Ok(vec![
-            instance("i-1", running),
-            instance("i-2", Power::Off { since: None }),
-        ])
-    }
-
-    async fn images(&self, _: &Role, _: &str, _: &[String]) -> Result<Vec<Image>, CloudError> {
-        unreachable!("images are looked up elsewhere")
-    }
-}
-
-/// An API server that holds one account and notes what it is asked.
-#[derive(Clone)]
-struct ApiServer {
-    account: Arc<Mutex<Value>>,
-    calls: Arc<Mutex<Vec<String>>>,
-}
-
-impl ApiServer {
-    fn serve(account: &CloudAccount) -> (Self, Client) {
-        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
-        let account = Arc::new(Mutex::new(serde_json::to_value(account).unwrap()));
-        let server = Self {
-            account,
-            calls: Arc::default(),
-        };
-        let answering = server.clone();
-        tokio::spawn(async move {
-            while let Some((request, reply)) = handle.next_request().await {
-                let call = format!("{} {}", request.method(), request.uri().path());
-                let bytes = request.into_body().collect_bytes().await.unwrap();
-                let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-                let answer = answering.answer(&call, &body);
-                let status = if answer["code"] == 404 { 404 } else { 200 };
-                let answer = Response::builder()
-                    .status(status)
-                    .body(Body::from(answer.to_string().into_bytes()));
-                reply.send_response(answer.unwrap());
-            }
-        });
-        (server, Client::new(service, "default"))
-    }
-
-    fn answer(&self, call: &str, body: &Value) -> Value {
-        let mut account = self.account.lock().unwrap();
-        let told = match call.split_once(' ').unwrap() {
-            ("PATCH", PATH) => {
-                account["metadata"]["finalizers"] = body["metadata"]["finalizers"].clone();
-                format!("finalizers {}", body["metadata"]["finalizers"])
-            }
-            ("PATCH", path) if path == format!("{PATH}/status") => {
-                account["status"] = body["status"].clone();
-                "status".into()
-            }
-            ("POST", EVENTS) => {
-                self.calls
-                    .lock()
-                    .unwrap()
-                    .push(format!("event {}", body["reason"].as_str().unwrap()));
-                return body.clone();
-            }
-            ("GET", SECRET) => {
-                let value = k8s_openapi::ByteString(b"acme-external-id".to_vec());
-                return match account["secret"].as_bool() {
-                    Some(false) => not_found(),
-                    _ => json!({"metadata": {"name": "external-id"}, "data": {"id": value}}),
-                };
-            }
-            // The same event again is written into the first.
-            ("PATCH", path) if path.starts_with(EVENTS) => {
-                self.calls.lock().unwrap().push("event again".into());
-                return body.clone();
-            }
-            (_, path) => panic!("nobody should call {path}"),
-        };
-        self.calls.lock().unwrap().push(told);
-        account.clone()
-    }
-}
-
-fn not_found() -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": ""})
 }
 
 /// One account and all that passes over it touch.

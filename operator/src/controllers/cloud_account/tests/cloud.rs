@@ -1,0 +1,152 @@
+//! A cloud that answers from its fields and notes what it is asked.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{HOUR, NOW};
+use crate::cloud::aws::Role;
+use crate::cloud::{
+    Access, CloudError, Image, Instance, Inventory, Kind, Power, Trail, TrailSpec, TrailStatus,
+    Trails,
+};
+
+/// An AWS account with one running and one stopped instance of the same image.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    asked: Vec<String>,
+    /// An operation, and how it fails
+    pub(super) refuse: Option<(&'static str, Kind)>,
+    pub(super) trail: Option<Trail>,
+    /// Whether the running instance has been stopped, an hour after [`NOW`]
+    pub(super) stopped: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct TestCloud(pub(super) Arc<Mutex<State>>);
+
+impl TestCloud {
+    /// Notes that `operation` was asked for, and refuses it if that is to be.
+    fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, CloudError> {
+        let mut state = self.0.lock().unwrap();
+        state.asked.push(operation.into());
+        match state.refuse {
+            Some((refused, kind)) if refused == operation => Err(CloudError {
+                kind,
+                service: "aws",
+                operation,
+                code: "Code".into(),
+                message: "no".into(),
+            }),
+            _ => Ok(state),
+        }
+    }
+
+    /// What was asked for since the last time.
+    pub(super) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().asked)
+    }
+}
+
+impl Access for TestCloud {
+    async fn identity(&self, role: &Role) -> Result<String, CloudError> {
+        self.ask("AssumeRole")
+            .map(|_| role.arn.account_id().to_owned())
+    }
+
+    async fn denied(&self, _: &Role) -> Result<Vec<&'static str>, CloudError> {
+        self.ask("DryRun").map(|_| Vec::new())
+    }
+}
+
+impl Trails for TestCloud {
+    async fn trail(&self, _: &Role, _: &str) -> Result<Option<Trail>, CloudError> {
+        self.ask("DescribeTrails").map(|state| state.trail.clone())
+    }
+
+    async fn records_writes_only(&self, _: &Role, _: &str) -> Result<bool, CloudError> {
+        self.ask("GetEventSelectors").map(|_| true)
+    }
+
+    async fn trail_status(&self, _: &Role, _: &str) -> Result<TrailStatus, CloudError> {
+        self.ask("GetTrailStatus").map(|_| TrailStatus {
+            logging: true,
+            ..TrailStatus::default()
+        })
+    }
+
+    async fn create_trail(&self, _: &Role, trail: &TrailSpec) -> Result<String, CloudError> {
+        let arn = format!(
+            "arn:aws:cloudtrail:us-east-1:210987654321:trail/{}",
+            trail.name
+        );
+        let mut state = self.ask("CreateTrail")?;
+        state.trail = Some(Trail {
+            arn: arn.clone(),
+            home_region: "us-east-1".into(),
+            bucket: trail.bucket.clone(),
+            multi_region: true,
+            global_events: true,
+            prefixed: false,
+        });
+        Ok(arn)
+    }
+
+    async fn update_trail(&self, _: &Role, trail: &TrailSpec) -> Result<(), CloudError> {
+        let mut state = self.ask("UpdateTrail")?;
+        if let Some(changed) = &mut state.trail {
+            changed.bucket = trail.bucket.clone();
+            changed.multi_region = true;
+        }
+        Ok(())
+    }
+
+    async fn record_writes_only(&self, _: &Role, _: &str) -> Result<(), CloudError> {
+        self.ask("PutEventSelectors").map(drop)
+    }
+
+    async fn start_logging(&self, _: &Role, _: &str) -> Result<(), CloudError> {
+        self.ask("StartLogging").map(drop)
+    }
+
+    async fn delete_trail(&self, _: &Role, _: &str) -> Result<(), CloudError> {
+        self.ask("DeleteTrail").map(|mut state| state.trail = None)
+    }
+}
+
+impl Inventory for TestCloud {
+    async fn regions(&self, _: &Role) -> Result<Vec<String>, CloudError> {
+        self.ask("DescribeRegions")
+            .map(|_| vec!["us-east-1".into()])
+    }
+
+    async fn instances(
+        &self,
+        _: &Role,
+        _: &str,
+        _: &[String],
+    ) -> Result<Vec<Instance>, CloudError> {
+        let state = self.ask("DescribeInstances")?;
+        let since = NOW - HOUR * 5;
+        let running = if state.stopped {
+            Power::Off {
+                since: Some(NOW + HOUR),
+            }
+        } else {
+            Power::On { since }
+        };
+        let instance = |id: &str, power| Instance {
+            id: id.into(),
+            image_id: Some("ami-1".into()),
+            instance_type: Some("t3.micro".into()),
+            power,
+            gone: false,
+        };
+        Ok(vec![
+            instance("i-1", running),
+            instance("i-2", Power::Off { since: None }),
+        ])
+    }
+
+    async fn images(&self, _: &Role, _: &str, _: &[String]) -> Result<Vec<Image>, CloudError> {
+        unreachable!("images are looked up elsewhere")
+    }
+}
