@@ -30,10 +30,9 @@ pub struct Claimant {
 }
 
 impl Claimant {
-    /// Whether it comes before the CloudAccount that has the account: the older does, and of two made in the same
-    /// second the one with the smaller UID.
+    /// Whether it is older than the CloudAccount that has the account. Made in the same second it is not: who has it keeps it.
     pub fn precedes(&self, holder: &Enrolment) -> bool {
-        (self.created_at, self.uid) < (holder.created_at, holder.uid)
+        self.created_at < holder.created_at
     }
 }
 
