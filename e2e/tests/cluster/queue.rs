@@ -116,6 +116,7 @@ async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
     let resources = world.resources("queue").await?;
     resources.apply("queue", &customer).await?;
     resources.condition("queue", "Ready", "True", None).await?;
+    let instance = |number: u8| format!("i-0{}{number:08}", customer.org);
     own.put(&customer, "not-gzip", b"this is not gzip".to_vec())
         .await?;
     own.put(&customer, "not-json", gzip(&json!("no records"))?)
@@ -138,21 +139,13 @@ async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
         .send()
         .await?;
     let good = own
-        .put(
-            &customer,
-            "good",
-            gzip(&launch(&customer, "i-0aaaaaaaaaaaaaaa1"))?,
-        )
+        .put(&customer, "good", gzip(&launch(&customer, &instance(1)))?)
         .await?;
     for _ in 0..3 {
         own.tell(&good).await?;
     }
-    own.put(
-        &customer,
-        "last",
-        gzip(&launch(&customer, "i-0aaaaaaaaaaaaaaa2"))?,
-    )
-    .await?;
+    own.put(&customer, "last", gzip(&launch(&customer, &instance(2)))?)
+        .await?;
 
     until("the good files to be recorded", || async {
         let runs = world.runs(&customer.account).await?;
@@ -187,11 +180,11 @@ async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
         }
     })
     .await?;
-    let events: i64 = sqlx::query_scalar(
-        "select count(*) from instance_event where event_id like 'launch-of-i-0aaaaaaaaaaaaaaa%'",
-    )
-    .fetch_one(&world.database)
-    .await?;
+    let events: i64 =
+        sqlx::query_scalar("select count(*) from instance_event where event_id like $1")
+            .bind(format!("launch-of-i-0{}%", customer.org))
+            .fetch_one(&world.database)
+            .await?;
     assert_eq!(events, 2, "told four times, counted once");
     let reasons: Vec<String> = sqlx::query_scalar(
         "select reason from dead_letter where body like '%' || $1 || '%' or body = 'not even JSON'",
