@@ -17,21 +17,10 @@ _QUEUES = [f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{name}" for name in (QUEUE,
 # What the operator itself may do; everything in a customer's account it does with the customer's role.
 OPERATOR_POLICY = allow(
     (["sts:AssumeRole"], "arn:aws:iam::*:role/*"),
-    (["ec2:DescribeRegions", "ec2:DescribeInstanceTypes"], "*"),
     (["s3:ListBucket"], [f"arn:aws:s3:::{TRAIL_BUCKET}", f"arn:aws:s3:::{RESULTS_BUCKET}"]),
     (["s3:GetObject"], f"arn:aws:s3:::{TRAIL_BUCKET}/AWSLogs/*"),
     (["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], f"arn:aws:s3:::{RESULTS_BUCKET}/InspectionResults/*"),
-    (
-        [
-            "sqs:ReceiveMessage",
-            "sqs:DeleteMessage",
-            "sqs:ChangeMessageVisibility",
-            "sqs:GetQueueAttributes",
-            "sqs:GetQueueUrl",
-            "sqs:SendMessage",
-        ],
-        _QUEUES,
-    ),
+    (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], _QUEUES[0]),
 )
 
 
