@@ -20,6 +20,6 @@ def aws(emulator: Emulator, credentials: str, *arguments: str) -> Any:
 
 def test_each_service_is_reached(emulator: Emulator, image: str) -> None:
     assert aws(emulator, "customers/hooli", "sts", "get-caller-identity")["Account"] == HOOLI
-    assert aws(emulator, "own", "sqs", "get-queue-url", "--queue-name", QUEUE)["QueueUrl"].endswith(QUEUE)
+    assert aws(emulator, "admin", "sqs", "get-queue-url", "--queue-name", QUEUE)["QueueUrl"].endswith(QUEUE)
     found = aws(emulator, "customers/hooli", "ec2", "describe-images", "--image-ids", image)
     assert found["Images"][0]["ImageId"] == image

@@ -45,7 +45,7 @@ def test_a_fault_strikes_only_the_calls_it_names(emulator: Emulator) -> None:
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         ec2.describe_instances()
     ec2.create_key_pair(KeyName="other-operation")
-    emulator.client("own", "ec2").describe_regions()
+    emulator.client("admin", "ec2").describe_regions()
     emulator.ask("DELETE", "faults")
     ec2.describe_instances()
 
@@ -54,7 +54,7 @@ def test_a_fault_strikes_only_the_calls_it_names(emulator: Emulator) -> None:
 def test_outages_and_codes_of_ones_own(emulator: Emulator, error: str, status: int) -> None:
     emulator.ask("POST", "faults", {"service": "ec2", "error": error})
     with pytest.raises(ClientError) as refused:
-        emulator.client("own", "ec2").describe_regions()
+        emulator.client("admin", "ec2").describe_regions()
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 

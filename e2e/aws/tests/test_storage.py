@@ -57,7 +57,7 @@ def test_a_presigned_url_ends(emulator: Emulator) -> None:
 
 
 def test_only_log_files_are_told_to_the_queue(emulator: Emulator) -> None:
-    s3, sqs = emulator.client("admin", "s3"), emulator.client("own", "sqs")
+    s3, sqs = emulator.client("admin", "s3"), emulator.client("admin", "sqs")
     queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     for key in ("other/x.json.gz", "AWSLogs/x.txt", "AWSLogs/x.json.gz"):
         s3.put_object(Bucket=TRAIL_BUCKET, Key=key, Body=b"x")

@@ -37,7 +37,7 @@ def trail(emulator: Emulator) -> Iterator[Any]:
 
 def records(emulator: Emulator, name: str, region: str = "us-east-1") -> list[dict[str, Any]]:
     """The records of that name that have arrived, as the operator finds them: told by SQS, read from S3."""
-    sqs, s3 = emulator.client("own", "sqs"), emulator.client("own", "s3")
+    sqs, s3 = emulator.client("admin", "sqs"), emulator.client("admin", "s3")
     queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     found = []
     for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
