@@ -146,17 +146,16 @@ fn missing_events(known: &[KnownInstance], seen: &Seen, look: Look) -> Vec<NewEv
         .map(|(_, instance)| instance.id.as_str())
         .collect();
 
+    let met: BTreeSet<&str> = known.iter().map(|instance| instance.id.as_str()).collect();
     let of_found = seen.instances.iter().filter_map(|(region, instance)| {
-        let (kind, at) = missing(
-            instance.power,
-            newest.get(instance.id.as_str()).copied(),
-            look,
-        )?;
+        let id = instance.id.as_str();
+        let (kind, at) = missing(instance.power, newest.get(id).copied(), look)
+            .or_else(|| (!met.contains(id)).then(|| first_type(instance, look))?)?;
         let (image_id, instance_type) = (instance.image_id.clone(), instance.instance_type.clone());
         Some(NewEvent {
             image_id,
             instance_type,
-            ..event(region, &instance.id, kind, at)
+            ..event(region, id, kind, at)
         })
     });
     // EC2 forgets an instance an hour after its end.
@@ -195,11 +194,19 @@ fn missing(
     ))
 }
 
+/// The event that tells the type of an instance that is off when it is first met: the record of its start will not (§8.1).
+fn first_type(instance: &Instance, look: Look) -> Option<(EventKind, Timestamp)> {
+    let tells = !instance.gone
+        && instance.instance_type.is_some()
+        && matches!(instance.power, Power::Off { .. });
+    tells.then(|| (EventKind::AttributeChange, look.at.max(look.enabled_at)))
+}
+
 fn event(region: &str, instance: &str, kind: EventKind, at: Timestamp) -> NewEvent {
-    let word = if kind == EventKind::PowerOn {
-        "power_on"
-    } else {
-        "power_off"
+    let word = match kind {
+        EventKind::PowerOn => "power_on",
+        EventKind::PowerOff => "power_off",
+        EventKind::AttributeChange => "attribute_change",
     };
     NewEvent {
         event_id: format!("discovery:{instance}:{word}:{at}"),

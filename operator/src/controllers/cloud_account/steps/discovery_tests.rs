@@ -117,3 +117,24 @@ fn the_same_look_twice_gives_the_same_ids() {
     );
     assert_eq!(first[0].instance_type.as_deref(), Some("t3.micro"));
 }
+
+#[rstest]
+#[case::never_met(&[], 1)]
+#[case::met_before(&[known("i-1", "us-east-1", None)], 0)]
+fn the_type_of_an_instance_that_is_off_is_kept_for_its_start(
+    #[case] known: &[KnownInstance],
+    #[case] events: usize,
+) {
+    let seen = Seen {
+        instances: vec![found("i-1", off(Some(-60)))],
+        ..Seen::default()
+    };
+    let missing = missing_events(known, &seen, look());
+    assert_eq!(missing.len(), events);
+    for event in missing {
+        assert_eq!(
+            (event.kind, event.at, event.instance_type.as_deref()),
+            (EventKind::AttributeChange, NOW, Some("t3.micro"))
+        );
+    }
+}
