@@ -2,8 +2,10 @@
 
 pub mod backoff;
 pub mod cloud_account;
+mod event;
 pub mod finalizer;
 pub mod image_inspection;
+mod log;
 pub mod role;
 pub mod status;
 pub mod watch;

@@ -8,12 +8,12 @@ use kube::runtime::controller::Action;
 use super::context::{Cloud, Context};
 use super::error::{Doing, Error};
 use super::observe::{Seen, observe};
-use super::reconcile::{news, warning};
 use super::report::Planned;
 use super::steps::{READY, TRAIL_CONFIGURED, trail};
 use crate::api::{
     Change, CloudAccount, Conditions, DeletionPolicy, FINALIZER, Status, same_ignoring_times,
 };
+use crate::controllers::event::{news, warning};
 use crate::controllers::{backoff, finalizer, status};
 use crate::store::enrolments;
 

@@ -23,13 +23,14 @@ use futures::StreamExt;
 use kube::Api;
 use kube::ResourceExt;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::{self, Action, Config, Controller};
+use kube::runtime::controller::{Config, Controller};
 use kube::runtime::predicates::{finalizers, generation};
-use kube::runtime::reflector::{ObjectRef, reflector, store};
+use kube::runtime::reflector::{reflector, store};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, watcher};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::CloudAccount;
+use crate::controllers::log::log;
 
 pub use context::{Cloud, Context};
 
@@ -66,22 +67,8 @@ pub async fn run<C: Cloud>(
             reconcile::error_policy,
             Arc::new(context),
         )
-        .for_each(|result| async { log(result) })
+        .for_each(|result| async { log(result, error::Error::reason) })
         .await;
-}
-
-fn log(
-    result: Result<(ObjectRef<Guarded>, Action), controller::Error<error::Error, watcher::Error>>,
-) {
-    match result {
-        Ok((object, action)) => tracing::debug!(%object, ?action, "reconciled"),
-        // Gone since it was put into the queue.
-        Err(controller::Error::ObjectNotFound(object)) => tracing::debug!(%object, "no more there"),
-        Err(controller::Error::ReconcilerFailed(error, object)) => {
-            tracing::warn!(%object, reason = error.reason(), %error, "the pass failed and will be repeated");
-        }
-        Err(error) => tracing::warn!(%error, "watching"),
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::runtime::events::{Event, EventType};
 use uuid::Uuid;
 
 use super::Guarded;
@@ -18,6 +17,7 @@ use super::error::{Doing, Error};
 use super::observe::observe;
 use super::report::report;
 use crate::api::CloudAccount;
+use crate::controllers::event::warning;
 use crate::controllers::finalizer;
 use crate::observe::{Kind, Reason};
 
@@ -99,27 +99,5 @@ impl<C> Context<C> {
                 reason: error.reason(),
             })
             .inc();
-    }
-}
-
-/// What people should know and may have to do something about.
-pub(super) fn warning(reason: &str, note: String) -> Event {
-    event(EventType::Warning, reason, note)
-}
-
-/// What people may like to know.
-pub(super) fn news(reason: &str, note: String) -> Event {
-    event(EventType::Normal, reason, note)
-}
-
-/// The API server takes notes of up to 1 KiB.
-fn event(type_: EventType, reason: &str, mut note: String) -> Event {
-    note.truncate(note.floor_char_boundary(1000));
-    Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(note),
-        action: "Reconcile".into(),
-        secondary: None,
     }
 }

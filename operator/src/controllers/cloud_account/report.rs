@@ -13,10 +13,10 @@ use super::context::Context;
 use super::decide::Plan;
 use super::error::{Doing, Error};
 use super::observe::Seen;
-use super::reconcile::news;
 use crate::api::{
     CloudAccount, CloudAccountStatus, ImageCounts, InstanceCounts, same_ignoring_times,
 };
+use crate::controllers::event::news;
 use crate::controllers::{backoff, status};
 use crate::store::enrolments::{self, Counts};
 

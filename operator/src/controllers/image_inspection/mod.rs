@@ -20,10 +20,10 @@ use futures::channel::mpsc;
 use futures::future::ready;
 use k8s_openapi::api::batch::v1::Job;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::controller::{Config, Controller};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef, reflector};
-use kube::runtime::{WatchStreamExt, controller, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,7 @@ use crate::api::{CloudAccount, FIELD_MANAGER, ImageInspection, MANAGED_BY, Phase
 use crate::cloud::InspectionCloud;
 use crate::config::RunConfig;
 use crate::controllers::backoff::Backoff;
+use crate::controllers::log::log;
 use crate::controllers::watch;
 use crate::observe::Metrics;
 use context::Context;
@@ -125,7 +126,7 @@ pub async fn run<C: InspectionCloud>(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned())
         .run(reconcile::reconcile, reconcile::error_policy, context)
-        .for_each(async |result| log(result));
+        .for_each(async |result| log(result, error::Error::reason));
     if shutdown
         .run_until_cancelled(accounts.wait_until_ready())
         .await
@@ -148,18 +149,6 @@ fn waits_for(inspection: &Guarded, account: &GuardedAccount) -> bool {
     !begun
         && inspection.spec.cloud_account_ref.name == account.name_any()
         && inspection.namespace() == account.namespace()
-}
-
-fn log(result: Result<(Object, Action), controller::Error<error::Error, watcher::Error>>) {
-    match result {
-        Ok((object, action)) => tracing::debug!(%object, ?action, "reconciled"),
-        // Gone since it was put into the queue.
-        Err(controller::Error::ObjectNotFound(object)) => tracing::debug!(%object, "no more there"),
-        Err(controller::Error::ReconcilerFailed(error, object)) => {
-            tracing::warn!(%object, reason = error.reason(), %error, "the pass failed and will be repeated");
-        }
-        Err(error) => tracing::warn!(%error, "watching"),
-    }
 }
 
 #[cfg(test)]

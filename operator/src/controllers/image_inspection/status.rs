@@ -10,6 +10,7 @@ use crate::api::{
     Change, Conditions, ImageInspection, ImageInspectionStatus, Phase, RunnerKind, RunnerStatus,
     Status, Verdict,
 };
+use crate::controllers::event;
 
 /// The status once `plan` has been acted on.
 pub(super) fn after(
@@ -196,11 +197,6 @@ pub(super) fn event(plan: &Plan, status: &ImageInspectionStatus) -> Option<Event
         }
     };
     let inspected = status.conditions.find(INSPECTED)?;
-    Some(Event {
-        type_,
-        reason: inspected.reason.clone(),
-        note: Some(inspected.message.clone()),
-        action: "Inspect".into(),
-        secondary: None,
-    })
+    let (reason, note) = (&inspected.reason, inspected.message.clone());
+    Some(event::event(type_, "Inspect", reason, note))
 }
