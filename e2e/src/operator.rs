@@ -1,7 +1,9 @@
 //! The operator's pods.
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
+use tokio::process::Command;
 
 use crate::{Failure, until};
 
@@ -18,7 +20,7 @@ impl Operator {
         }
     }
 
-    async fn names(&self) -> Result<Vec<String>, Failure> {
+    async fn running(&self) -> Result<Vec<Pod>, Failure> {
         let pods = self
             .pods
             .list(&ListParams::default().labels("app.kubernetes.io/name=cloudigrade"))
@@ -32,21 +34,25 @@ impl Operator {
                 .is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
             ready && pod.metadata.deletion_timestamp.is_none()
         });
-        Ok(running.filter_map(|pod| pod.metadata.name).collect())
+        Ok(running.collect())
     }
 
-    /// Kills it (SIGKILL, no grace).
+    /// Kills it: its process by SIGKILL, where containerd can be reached, and then its pod, so that the next one
+    /// need not wait for the kubelet's patience with containers that crash.
     ///
     /// # Errors
     /// When there is none to kill.
     pub async fn kill(&self) -> Result<(), Failure> {
-        let names = self.names().await?;
-        if names.is_empty() {
+        let pods = self.running().await?;
+        if pods.is_empty() {
             return Err("no ready operator to kill".into());
         }
-        for name in names {
+        for pod in pods {
+            if std::env::var_os("CONTAINERD_ADDRESS").is_some() {
+                kill_processes(&pod).await?;
+            }
             self.pods
-                .delete(&name, &DeleteParams::default().grace_period(0))
+                .delete(&pod.name_any(), &DeleteParams::default().grace_period(0))
                 .await?;
         }
         Ok(())
@@ -58,7 +64,7 @@ impl Operator {
     /// When none becomes ready.
     pub async fn ready(&self) -> Result<(), Failure> {
         until("a ready operator", || async {
-            if self.names().await?.is_empty() {
+            if self.running().await?.is_empty() {
                 Err("none is ready".into())
             } else {
                 Ok(())
@@ -66,4 +72,32 @@ impl Operator {
         })
         .await
     }
+}
+
+/// SIGKILL for what runs in a pod: a force-deleted one would get SIGTERM and its time first.
+async fn kill_processes(pod: &Pod) -> Result<(), Failure> {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let ids = statuses
+        .into_iter()
+        .flatten()
+        .filter_map(|status| status.container_id.as_deref());
+    for id in ids.filter_map(|id| id.strip_prefix("containerd://")) {
+        let kill = [
+            "--namespace",
+            "k8s.io",
+            "tasks",
+            "kill",
+            "--signal",
+            "SIGKILL",
+            id,
+        ];
+        let output = Command::new("ctr").args(kill).output().await?;
+        if !output.status.success() {
+            return Err(format!("ctr: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+    }
+    Ok(())
 }

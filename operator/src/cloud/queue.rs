@@ -41,4 +41,4 @@ pub trait Queue: Send + Sync {
 }
 
 /// How long a message that was handed out stays with who got it.
-pub const VISIBILITY: Duration = Duration::from_secs(300);
+pub const VISIBILITY: Duration = Duration::from_secs(60);

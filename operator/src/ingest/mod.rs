@@ -36,7 +36,7 @@ const MAX_RECEIVES: u32 = 5;
 /// Wait before the second attempt; four times as long before each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 /// From receiving messages to letting go of them, well before somebody else gets them (§12 no. 41).
-const WORK_LIMIT: Duration = VISIBILITY.saturating_sub(Duration::from_secs(60));
+const WORK_LIMIT: Duration = VISIBILITY.saturating_sub(Duration::from_secs(15));
 /// How long work in hand may go on once the process is to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// Longest wait between attempts to reach the queue or the database.
