@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType};
 
-use super::{Entry, Error, FileSystem, Root};
+use super::{Entry, Error, File, FileSystem, Root};
 use crate::bytes::le32;
 use crate::source::BlockSource;
 
@@ -65,23 +65,10 @@ impl FileSystem for Ext {
         Ok(String::from_utf8_lossy(target.as_ref()).into_owned())
     }
 
-    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Error> {
-        let translate = |error| translate(self.kind, error);
-        let mut file = self.fs.open(path).map_err(translate)?;
-        let size = usize::try_from(file.metadata().len()).unwrap_or(usize::MAX);
-        let mut contents = vec![0; size.min(limit)];
-        let mut filled = 0;
-        while filled < contents.len() {
-            match file
-                .read_bytes(&mut contents[filled..])
-                .map_err(translate)?
-            {
-                0 => break,
-                read => filled += read,
-            }
-        }
-        contents.truncate(filled);
-        Ok(contents)
+    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
+        let kind = self.kind;
+        let file = self.fs.open(path).map_err(|error| translate(kind, error))?;
+        Ok(Box::new(ExtFile { kind, file }))
     }
 
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
@@ -102,6 +89,34 @@ impl FileSystem for Ext {
             }
         }
         Ok(names)
+    }
+}
+
+struct ExtFile {
+    kind: &'static str,
+    file: ext4_view::File,
+}
+
+impl File for ExtFile {
+    fn size(&self) -> u64 {
+        self.file.metadata().len()
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let translate = |error| translate(self.kind, error);
+        self.file.seek_to(offset).map_err(translate)?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self
+                .file
+                .read_bytes(&mut buffer[filled..])
+                .map_err(translate)?
+            {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        Ok(filled)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Error, FileSystem};
+use super::{Entry, Error, File, FileSystem};
 
 /// By path: a file's contents, or as `Err` where a symlink points to. Directories are those they lie in.
 pub(crate) struct Memory(pub(crate) BTreeMap<&'static str, Result<&'static str, &'static str>>);
@@ -24,8 +24,8 @@ impl FileSystem for Memory {
         Ok(self.0[path].unwrap_err().into())
     }
 
-    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Error> {
-        Ok(self.0[path].unwrap().bytes().take(limit).collect())
+    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
+        Ok(Box::new(self.0[path].unwrap().as_bytes()))
     }
 
     fn names(&self, path: &str, _limit: usize) -> Result<Vec<String>, Error> {
@@ -37,5 +37,21 @@ impl FileSystem for Memory {
             .filter_map(|rest| rest.split('/').next())
             .map(str::to_owned)
             .collect())
+    }
+}
+
+impl File for &[u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.get(offset..))
+            .unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
     }
 }

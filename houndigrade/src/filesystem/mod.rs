@@ -30,17 +30,30 @@ pub trait FileSystem {
     /// As for [`entry`](Self::entry).
     fn link_target(&self, path: &str) -> Result<String, Error>;
 
-    /// The first bytes, at most `limit`, of the regular file at `path`.
+    /// Opens the regular file at `path`.
     ///
     /// # Errors
     /// As for [`entry`](Self::entry).
-    fn head(&self, path: &str, limit: usize) -> Result<Vec<u8>, Error>;
+    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error>;
 
     /// Names in the directory at `path`, in no order, without `.` and `..` and without names that are not UTF-8.
     ///
     /// # Errors
     /// As for [`entry`](Self::entry), and if there are more than `limit`.
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error>;
+}
+
+/// A regular file that is open.
+pub trait File {
+    /// Size in bytes, as the file system claims: a sparse file of a small disk may claim any.
+    fn size(&self) -> u64;
+
+    /// Fills `buffer` from `offset` on, as far as the file goes. Returns the number of bytes: less than the buffer's only at
+    /// the end of the file.
+    ///
+    /// # Errors
+    /// If the file system is damaged or the disk can't be read.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error>;
 }
 
 /// What is at a path.

@@ -1,6 +1,6 @@
 //! Paths inside an image. No symlink, absolute or with any number of `..`, leads out of it.
 
-use super::{Entry, Error, FileSystem};
+use super::{Entry, Error, File, FileSystem};
 
 /// The directory tree of an image.
 pub struct Root<'a> {
@@ -31,11 +31,26 @@ impl<'a> Root<'a> {
     /// # Errors
     /// If the file system is damaged or the disk can't be read.
     pub fn head(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Error> {
+        let Some(mut file) = self.open(path)? else {
+            return Ok(None);
+        };
+        let size = usize::try_from(file.size()).unwrap_or(usize::MAX);
+        let mut contents = vec![0; size.min(limit)];
+        let length = file.read_at(0, &mut contents)?;
+        contents.truncate(length);
+        Ok(Some(contents))
+    }
+
+    /// Opens the file at `path`; `None` if there is no regular file.
+    ///
+    /// # Errors
+    /// As for [`head`](Self::head).
+    pub fn open(&self, path: &str) -> Result<Option<Box<dyn File + 'a>>, Error> {
         match self.resolve(path)? {
             Some(Resolved {
                 path,
                 entry: Entry::File,
-            }) => self.fs.head(&path, limit).map(Some),
+            }) => self.fs.open(&path).map(Some),
             _ => Ok(None),
         }
     }

@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 
 use rstest::rstest;
 
 use super::memory::Memory;
 use super::*;
-use crate::test_disks::{MIB, MemoryDisk, Tree, with_dirty_journal};
+use crate::test_disks::kernel::{Mount, assert_same_tree};
+use crate::test_disks::{MIB, MemoryDisk, Tree, rhel, with_dirty_journal};
 
 fn memory() -> Memory {
     Memory(BTreeMap::from([
@@ -210,4 +212,30 @@ fn superblocks_that_promise_too_much_are_refused(
         error.starts_with("ext2 file system: ") && error.contains(expected),
         "{error}"
     );
+}
+
+#[rstest]
+#[case("ext2")]
+#[case("ext3")]
+#[case("ext4")]
+fn the_kernel_sees_the_same_files(#[case] kind: &str) {
+    let tree = rhel()
+        .file("/etc/large", vec![7; 3 * MIB])
+        .file("/etc/empty", "")
+        .link("/etc/broken", "/nowhere")
+        .file("/usr/share/doc/many/files/deep/down", "x");
+    let Some(image) = tree.file_system(kind, 16 * MIB) else {
+        return;
+    };
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&image).unwrap();
+    let Some(mount) = Mount::new(file.path(), "ro") else {
+        return;
+    };
+    let fs = super::open(
+        Content::probe(&MemoryDisk(image.clone())).unwrap(),
+        Arc::new(MemoryDisk(image)),
+    )
+    .unwrap();
+    assert_same_tree(&*fs, mount.path());
 }

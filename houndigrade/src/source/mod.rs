@@ -4,11 +4,13 @@
 
 mod deadline;
 mod file;
+#[cfg(feature = "cli")]
 mod snapshot;
 mod window;
 
 pub use deadline::Deadline;
 pub use file::DiskFile;
+#[cfg(feature = "cli")]
 pub use snapshot::{Snapshot, client as ebs_client};
 pub use window::Window;
 

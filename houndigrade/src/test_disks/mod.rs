@@ -1,5 +1,7 @@
 //! Disks for tests, made with the tools that make real ones: `mke2fs -d` and `sfdisk`, with no mount and no privilege.
 
+pub(crate) mod kernel;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
@@ -142,7 +144,7 @@ pub(crate) fn with_dirty_journal(image: &[u8], path: &str, contents: &[u8]) -> O
 }
 
 /// Runs a tool with `input`, and returns its output. `None` if there is no such tool.
-fn run(tool: &str, arguments: &[&str], input: &str) -> Option<String> {
+pub(crate) fn run(tool: &str, arguments: &[&str], input: &str) -> Option<String> {
     // Both live in sbin, which is not on everybody's path.
     let path = format!(
         "{}:/usr/sbin:/sbin",

@@ -1,0 +1,118 @@
+//! The second opinion: the Linux kernel mounts the disk, plain system calls read it, and both must see the same files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::filesystem::{Entry, FileSystem};
+
+/// A file system that the kernel has mounted. It is unmounted when this is dropped.
+pub(crate) struct Mount {
+    folder: TempDir,
+}
+
+impl Mount {
+    /// Mounts the image in the file at `image` with `options` of `mount -o`, beside `loop`. `None`, and a word about it, where
+    /// this may not be done: it takes root, loop devices and a kernel that knows the file system.
+    pub(crate) fn new(image: &Path, options: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new("mount")
+            .args(["-o", &format!("loop,{options}")])
+            .args([image, folder.path()])
+            .output()
+            .unwrap();
+        if !output.status.success() {
+            eprintln!(
+                "SKIPPED: the kernel can't mount the disk: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+            return None;
+        }
+        Some(Self { folder })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
+/// What is at a path: its kind, and what is in it.
+#[derive(Debug, PartialEq, Eq)]
+enum Node {
+    File(Vec<u8>),
+    Directory,
+    Symlink(String),
+    Special,
+}
+
+/// Fails the test unless `fs` has the same tree below its root as the folder.
+pub(crate) fn assert_same_tree(fs: &dyn FileSystem, folder: &Path) {
+    let (ours, theirs) = (our_tree(fs), kernel_tree(folder));
+    let paths = |tree: &BTreeMap<String, Node>| tree.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(paths(&ours), paths(&theirs));
+    for (path, node) in &ours {
+        assert!(node == &theirs[path], "{path} differs");
+    }
+}
+
+fn our_tree(fs: &dyn FileSystem) -> BTreeMap<String, Node> {
+    let mut tree = BTreeMap::new();
+    let mut pending = vec![String::new()];
+    while let Some(folder) = pending.pop() {
+        let at = if folder.is_empty() { "/" } else { &folder };
+        for name in fs.names(at, 1_000_000).unwrap() {
+            let path = format!("{folder}/{name}");
+            let node = match fs.entry(&path).unwrap().unwrap() {
+                Entry::File => {
+                    let mut file = fs.open(&path).unwrap();
+                    let mut contents = vec![0; file.size() as usize];
+                    assert_eq!(file.read_at(0, &mut contents).unwrap(), contents.len());
+                    Node::File(contents)
+                }
+                Entry::Directory => {
+                    pending.push(path.clone());
+                    Node::Directory
+                }
+                Entry::Symlink => Node::Symlink(fs.link_target(&path).unwrap()),
+                Entry::Special => Node::Special,
+            };
+            tree.insert(path, node);
+        }
+    }
+    tree
+}
+
+fn kernel_tree(root: &Path) -> BTreeMap<String, Node> {
+    let mut tree = BTreeMap::new();
+    let mut pending: Vec<PathBuf> = vec![root.into()];
+    while let Some(folder) = pending.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let (path, kind) = (entry.path(), entry.file_type().unwrap());
+            let node = if kind.is_dir() {
+                pending.push(path.clone());
+                Node::Directory
+            } else if kind.is_symlink() {
+                let target = fs::read_link(&path).unwrap();
+                Node::Symlink(target.to_str().unwrap().into())
+            } else if kind.is_fifo() || kind.is_socket() || !kind.is_file() {
+                Node::Special
+            } else {
+                Node::File(fs::read(&path).unwrap())
+            };
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            tree.insert(format!("/{name}"), node);
+        }
+    }
+    tree
+}
