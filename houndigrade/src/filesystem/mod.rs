@@ -41,6 +41,12 @@ pub trait FileSystem {
     /// # Errors
     /// As for [`entry`](Self::entry), and if there are more than `limit`.
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error>;
+
+    /// Directories that may be the root of an installed system, likeliest first: a file system with subvolumes has several.
+    /// A path that does not exist is no error, it just is not the one.
+    fn roots(&self) -> Vec<String> {
+        vec!["/".into()]
+    }
 }
 
 /// A regular file that is open.
