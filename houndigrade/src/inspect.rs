@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::facts::{self, Findings};
+use crate::facts::{self, Findings, system_purpose};
 use crate::filesystem::{self, Content, Root};
 use crate::partition;
 use crate::report::{Image, Partition};
@@ -127,13 +127,14 @@ impl Inspection {
             image.rhel_version = image.rhel_version.take().or_else(version);
         }
         image.rhel_product_certs_found |= facts.rhel_product_certs.rhel_found == Some(true);
+        image.rhel_enabled_repos_found |= facts.rhel_enabled_repos.rhel_found == Some(true);
         image.evidence.extend(evidence);
         image.distribution = image.distribution.take().or(distribution);
         if image.syspurpose.is_none() {
             image.syspurpose = facts
                 .syspurpose_contents
                 .as_deref()
-                .and_then(|text| serde_json::from_str(text).ok());
+                .and_then(system_purpose::parse);
         }
         facts
     }

@@ -30,8 +30,8 @@ pub struct Image {
     pub rhel_release_files_found: bool,
     /// A RHEL product certificate is installed.
     pub rhel_product_certs_found: bool,
-    /// A RHEL repository is enabled; `null`: not checked.
-    pub rhel_enabled_repos_found: Option<bool>,
+    /// A RHEL repository is enabled.
+    pub rhel_enabled_repos_found: bool,
     /// A package signed by Red Hat is installed; `null`: not checked.
     pub rhel_signed_packages_found: Option<bool>,
     /// `VERSION_ID` of the partition whose release files name Red Hat.
@@ -82,7 +82,7 @@ pub struct Distribution {
 /// One reason to say RHEL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Name of the check: `rhel_release_files` or `rhel_product_certs`.
+    /// Name of the check: `rhel_release_files`, `rhel_product_certs` or `rhel_enabled_repos`.
     pub fact: String,
     /// The file in the image.
     pub path: String,
@@ -114,7 +114,7 @@ pub struct Facts {
     /// RHEL's product certificates.
     pub rhel_product_certs: ProductCerts,
     /// Enabled RHEL repositories.
-    pub rhel_enabled_repos: Unchecked,
+    pub rhel_enabled_repos: EnabledRepos,
     /// Packages signed by Red Hat.
     pub rhel_signed_packages: Unchecked,
     /// `VERSION_ID` of os-release.
@@ -160,6 +160,29 @@ pub struct ProductCerts {
     /// Why the check has no result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+}
+
+/// Result of the repository check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnabledRepos {
+    /// Any is enabled. Not set if none was found but something could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rhel_found: Option<bool>,
+    /// The repositories of RHEL that are enabled, in the order of their files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rhel_enabled_repos: Vec<Repository>,
+    /// Files that could not be read, and those that yum and dnf would skip too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+/// A repository of packages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Repository {
+    /// Its id: the section of the file.
+    pub repo: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// A check of the original that this version does not make.

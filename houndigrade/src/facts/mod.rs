@@ -1,9 +1,11 @@
 //! What the files of an image say about it.
 
 mod distribution;
+mod ini;
 mod product_certs;
 mod release_files;
-mod system_purpose;
+mod repositories;
+pub mod system_purpose;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +30,8 @@ pub fn gather(root: &Root<'_>, partition: &str) -> Findings {
     let mut findings = Findings::default();
     release_files::check(root, partition, &mut findings);
     product_certs::check(root, &mut findings);
+    repositories::check(root, &mut findings);
     system_purpose::check(root, &mut findings);
-    findings.facts.rhel_enabled_repos = not_checked("enabled repositories");
     findings.facts.rhel_signed_packages = not_checked("installed packages");
     findings
 }

@@ -1,5 +1,7 @@
 //! Red Hat's system purpose: what the machine is used for, as its owner told subscription-manager.
 
+use serde_json::Value;
+
 use super::Findings;
 use crate::filesystem::Root;
 
@@ -7,11 +9,25 @@ const PATH: &str = "/etc/rhsm/syspurpose/syspurpose.json";
 /// A larger file is ignored, as the original does.
 const MAX_SIZE: usize = 1024;
 
+/// Keeps the file as it is. One that is empty, too large or not UTF-8 says nothing, as with the original.
 pub(super) fn check(root: &Root<'_>, findings: &mut Findings) {
     let head = findings.keep("system purpose", root.head(PATH, MAX_SIZE + 1));
     findings.facts.syspurpose_contents = head
         .ok()
         .flatten()
-        .filter(|bytes| bytes.len() <= MAX_SIZE)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        .filter(|bytes| !bytes.is_empty() && bytes.len() <= MAX_SIZE)
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+}
+
+/// What the file says; `None` if it is not JSON, or says nothing: `{}`, `[]`, `""`, `null`.
+pub fn parse(contents: &str) -> Option<Value> {
+    let purpose = serde_json::from_str(contents).ok()?;
+    let silent = match &purpose {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    (!silent).then_some(purpose)
 }

@@ -1,4 +1,5 @@
 use rstest::rstest;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::filesystem::memory::Memory;
@@ -119,15 +120,10 @@ fn product_certificates(#[case] path: &'static str, #[case] rhel: bool) {
 #[test]
 fn checks_that_were_not_made_say_so_and_find_nothing() {
     let facts = serde_json::to_value(findings(&[]).facts).unwrap();
-    for check in ["rhel_enabled_repos", "rhel_signed_packages"] {
-        assert!(facts[check].get("rhel_found").is_none());
-        assert!(
-            facts[check]["status"]
-                .as_str()
-                .unwrap()
-                .starts_with("not checked")
-        );
-    }
+    let packages = &facts["rhel_signed_packages"];
+    assert!(packages.get("rhel_found").is_none());
+    let status = packages["status"].as_str().unwrap();
+    assert!(status.starts_with("not checked"));
     assert_eq!(
         facts["rhel_release_files"]["status"],
         "No release files found on disk1"
@@ -135,10 +131,32 @@ fn checks_that_were_not_made_say_so_and_find_nothing() {
 }
 
 #[rstest]
-#[case(1024, true)]
-#[case(1025, false)]
-fn a_large_system_purpose_is_ignored(#[case] size: usize, #[case] kept: bool) {
-    let text: &'static str = "x".repeat(size).leak();
-    let found = findings(&[("/etc/rhsm/syspurpose/syspurpose.json", text)]);
-    assert_eq!(found.facts.syspurpose_contents.is_some(), kept);
+#[case::as_it_is("{\n  \"role\": \"Server\"\n}\n", true)]
+#[case::malformed("{role", true)]
+#[case::whitespace(" \n", true)]
+#[case::empty("", false)]
+#[case::as_large_as_allowed(&"x".repeat(1024), true)]
+#[case::too_large(&"x".repeat(1025), false)]
+fn system_purpose_files(#[case] text: &str, #[case] kept: bool) {
+    let found = findings(&[(
+        "/etc/rhsm/syspurpose/syspurpose.json",
+        text.to_owned().leak(),
+    )]);
+    assert_eq!(
+        found.facts.syspurpose_contents.as_deref(),
+        kept.then_some(text)
+    );
+}
+
+#[rstest]
+#[case::object(r#" {"role": "Server"} "#, Some(json!({"role": "Server"})))]
+#[case::other(r#"["Server"]"#, Some(json!(["Server"])))]
+#[case::empty_object("{}", None)]
+#[case::null("null", None)]
+#[case::whitespace(" \n", None)]
+#[case::malformed("{role", None)]
+#[case::words_behind("{} x", None)]
+#[case::deep(&"[".repeat(1024), None)]
+fn system_purposes(#[case] text: &str, #[case] expected: Option<Value>) {
+    assert_eq!(system_purpose::parse(text), expected);
 }
