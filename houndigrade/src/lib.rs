@@ -17,5 +17,6 @@ pub mod source;
 #[cfg(test)]
 mod test_disks;
 pub mod verdict;
+pub mod volume;
 
 pub use inspect::{Disk, inspect};

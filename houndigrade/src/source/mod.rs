@@ -35,7 +35,7 @@ pub trait BlockSource: Send + Sync {
 }
 
 /// The error of a read that leaves the source.
-fn beyond_the_end(offset: u64, length: usize, size: u64) -> io::Error {
+pub(crate) fn beyond_the_end(offset: u64, length: usize, size: u64) -> io::Error {
     io::Error::new(
         io::ErrorKind::UnexpectedEof,
         format!("reading {length} bytes at offset {offset}: the disk ends at {size}"),

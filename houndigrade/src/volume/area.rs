@@ -1,0 +1,102 @@
+//! A metadata area: a header, and behind it a ring of texts, the newest of which describes the group.
+
+use std::io;
+
+use super::checksum;
+use super::label::SECTOR;
+use crate::bytes::{array, le32, le64};
+use crate::source::BlockSource;
+
+/// Longest text that is read. A logical volume takes about 1 KiB of it.
+pub(super) const MAX_TEXT: u64 = 4 << 20;
+
+const MAGIC: [u8; 16] = *b" LVM2 x[5A%r0N*>";
+/// The area holds no text of use, on purpose.
+const IGNORED: u32 = 1;
+
+/// Why an area is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Damage {
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    #[error("no header")]
+    Header,
+    #[error("the {0} does not match its checksum")]
+    Checksum(&'static str),
+    #[error("a text of {0} bytes, where {MAX_TEXT} are the limit")]
+    Limit(u64),
+    #[error("a text outside of the area")]
+    Outside,
+}
+
+/// Where in an area its text lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Location {
+    /// From the start of the area.
+    offset: u64,
+    pub(super) size: u64,
+    pub(super) checksum: u32,
+}
+
+/// Reads the header of the area that is `size` bytes long and begins at byte `start`. `None` if it holds no text: nothing was
+/// ever written, or other areas are used.
+pub(super) fn locate(
+    volume: &dyn BlockSource,
+    start: u64,
+    size: u64,
+) -> Result<Option<Location>, Damage> {
+    let mut header = [0; SECTOR];
+    volume.read_at(start, &mut header)?;
+    if array(&header, 4) != Some(MAGIC) {
+        return Err(Damage::Header);
+    }
+    if le32(&header, 0) != Some(checksum(&[&header[4..]])) {
+        return Err(Damage::Checksum("header"));
+    }
+    let fields = || {
+        let expected = (1, start, size);
+        ((le32(&header, 20)?, le64(&header, 24)?, le64(&header, 32)?) == expected).then_some(())?;
+        // A second location is a change that was prepared and never made.
+        let location = Location {
+            offset: le64(&header, 40)?,
+            size: le64(&header, 48)?,
+            checksum: le32(&header, 56)?,
+        };
+        Some((location, le32(&header, 60)? & IGNORED != 0))
+    };
+    let (location, ignored) = fields().ok_or(Damage::Header)?;
+    if ignored || location.offset == 0 || location.size == 0 {
+        return Ok(None);
+    }
+    if location.size > MAX_TEXT {
+        return Err(Damage::Limit(location.size));
+    }
+    Ok(Some(location))
+}
+
+/// Reads the text at `location` of the area. One that reaches the end of the area goes on behind the header.
+pub(super) fn text(
+    volume: &dyn BlockSource,
+    start: u64,
+    size: u64,
+    location: Location,
+) -> Result<Vec<u8>, Damage> {
+    let ring = SECTOR as u64;
+    let room = size.checked_sub(location.offset).ok_or(Damage::Outside)?;
+    let (head, tail) = match location.size.checked_sub(room) {
+        Some(tail) => (room, tail),
+        None => (location.size, 0),
+    };
+    let wraps_into_itself = ring.saturating_add(tail) > location.offset;
+    if location.offset < ring || (tail > 0 && wraps_into_itself) || location.size > MAX_TEXT {
+        return Err(Damage::Outside);
+    }
+    let mut text = vec![0; usize::try_from(location.size).map_err(|_| Damage::Outside)?];
+    let (first, second) = text.split_at_mut(usize::try_from(head).map_err(|_| Damage::Outside)?);
+    volume.read_at(start.saturating_add(location.offset), first)?;
+    volume.read_at(start.saturating_add(ring), second)?;
+    if checksum(&[first, second]) != location.checksum {
+        return Err(Damage::Checksum("text"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,226 @@
+//! From a group's description to volumes that can be read.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::group::{Area, Group, Kind, Leg, Physical, Segment};
+use super::mapping::{Mapping, Place, Target};
+use super::{Error, LogicalVolume, Present, raid};
+use crate::source::BlockSource;
+
+/// Most logical volumes that lie on each other. The tools make five: thin on cache on RAID on integrity on disks.
+const MAX_DEPTH: u32 = 8;
+
+/// The visible volumes of a group. `shown_as` is the group's part of their names.
+pub(super) fn volumes(group: &Group, shown_as: &str, present: &Present) -> Vec<LogicalVolume> {
+    let mut assembly = Assembly {
+        group,
+        present,
+        opened: HashMap::new(),
+    };
+    let volume = |name: &str| LogicalVolume {
+        name: format!("/dev/{shown_as}/{name}"),
+        source: assembly
+            .logical(name, MAX_DEPTH)
+            .map(|opened| opened.source),
+        members: assembly.members(name),
+    };
+    group.visible().map(volume).collect()
+}
+
+/// A volume that can be read.
+#[derive(Clone)]
+struct Opened {
+    source: Arc<dyn BlockSource>,
+    /// How many logical volumes lie on each other in it.
+    height: u32,
+}
+
+struct Assembly<'a> {
+    group: &'a Group,
+    present: &'a Present,
+    /// Each logical volume is opened once; one that is being opened and is asked for again has an error here.
+    opened: HashMap<&'a str, Result<Opened, Error>>,
+}
+
+impl<'a> Assembly<'a> {
+    fn logical(&mut self, name: &str, depth: u32) -> Result<Opened, Error> {
+        let Some((name, volume)) = self.group.logical.get_key_value(name) else {
+            return Err(Error::Damaged(format!("there is no volume {name}")));
+        };
+        if let Some(opened) = self.opened.get(name.as_str()) {
+            return opened.clone();
+        }
+        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
+        let cycle = Error::Damaged(format!("{name} lies on itself"));
+        self.opened.insert(name, Err(cycle));
+        let opened = match &volume.segments {
+            Ok(segments) => self.map(segments, depth),
+            Err(error) => Err(error.clone()),
+        };
+        self.opened.insert(name, opened.clone());
+        opened
+    }
+
+    fn map(&mut self, segments: &'a [Segment], depth: u32) -> Result<Opened, Error> {
+        let mut mapping = Mapping::default();
+        let mut height = 1;
+        for segment in segments {
+            let (target, below) = self.target(segment, depth)?;
+            height = height.max(below + 1);
+            if height > MAX_DEPTH {
+                return Err(too_deep());
+            }
+            let size = self.bytes(segment.count)?;
+            mapping.push(size, target).ok_or_else(too_large)?;
+        }
+        Ok(Opened {
+            source: Arc::new(mapping),
+            height,
+        })
+    }
+
+    /// What a segment is made of, and how high the volumes are that it lies on.
+    fn target(&mut self, segment: &'a Segment, depth: u32) -> Result<(Target, u32), Error> {
+        match &segment.kind {
+            Kind::Striped { areas, chunk } => self.stripes(areas, *chunk, segment.count, depth),
+            Kind::Mirror(areas) => self.mirror(areas, segment.count, depth),
+            Kind::Raid1(legs) => self.raid1(legs, segment.count, depth),
+            Kind::Zero => Ok((Target::Zero, 0)),
+            Kind::Other { kind, .. } => Err(Error::Unsupported(kind.clone())),
+        }
+    }
+
+    fn stripes(
+        &mut self,
+        areas: &[Area],
+        chunk: u64,
+        count: u64,
+        depth: u32,
+    ) -> Result<(Target, u32), Error> {
+        let stripes = areas.len() as u64;
+        if stripes == 0 || !count.is_multiple_of(stripes) {
+            return Err(Error::damaged("stripes of different sizes"));
+        }
+        let each = count / stripes;
+        let mut places = Vec::with_capacity(areas.len());
+        let mut height = 0;
+        for area in areas {
+            let (place, below) = self.place(area, each, depth)?;
+            places.push(place);
+            height = height.max(below);
+        }
+        if places.len() == 1 {
+            let target = places.pop().map(Target::Linear);
+            return Ok((target.unwrap_or(Target::Zero), height));
+        }
+        if chunk == 0 || !self.bytes(each)?.is_multiple_of(chunk) {
+            return Err(Error::damaged("stripes of a size that does not fit"));
+        }
+        Ok((Target::Striped { places, chunk }, height))
+    }
+
+    /// The first area that is there.
+    fn mirror(&mut self, areas: &[Area], count: u64, depth: u32) -> Result<(Target, u32), Error> {
+        let mut failed = Error::damaged("a mirror of nothing");
+        for (tried, area) in areas.iter().enumerate() {
+            match self.place(area, count, depth) {
+                Ok((place, height)) => return Ok((Target::Linear(place), height)),
+                Err(error) if tried == 0 => failed = error,
+                Err(_) => {}
+            }
+        }
+        Err(failed)
+    }
+
+    /// A leg that is there and in sync.
+    fn raid1(&mut self, legs: &[Leg], count: u64, depth: u32) -> Result<(Target, u32), Error> {
+        let mut states = Vec::with_capacity(legs.len());
+        for leg in legs {
+            let state = self.logical(&leg.state, depth);
+            states.push(state.ok().and_then(|state| raid::state(&*state.source)));
+        }
+        let mut failed = Error::damaged("no copy of a RAID 1 is complete");
+        for position in raid::in_sync(&states) {
+            let area = Area {
+                name: legs[position].data.clone(),
+                extent: 0,
+            };
+            match self.place(&area, count, depth) {
+                Ok((place, height)) => return Ok((Target::Linear(place), height)),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Where `count` extents of an area lie, and how high the volumes are that they lie on.
+    fn place(&mut self, area: &Area, count: u64, depth: u32) -> Result<(Place, u32), Error> {
+        let end = area.extent.checked_add(count).ok_or_else(too_large)?;
+        let offset = self.bytes(area.extent)?;
+        let outside = || Error::Damaged(format!("extents behind the end of {}", area.name));
+        if let Some(physical) = self.group.physical.get(&area.name) {
+            if end > physical.extents {
+                return Err(outside());
+            }
+            let offset = physical.start.checked_add(offset).ok_or_else(too_large)?;
+            let source = Arc::clone(&self.physical(physical)?.source);
+            return Ok((Place { source, offset }, 0));
+        }
+        let Opened { source, height } = self.logical(&area.name, depth)?;
+        if self.bytes(end)? > source.size() {
+            return Err(outside());
+        }
+        Ok((Place { source, offset }, height))
+    }
+
+    fn physical(&self, physical: &Physical) -> Result<&'a super::Member, Error> {
+        let member = self.present.get(&physical.id).filter(|_| !physical.missing);
+        member.ok_or_else(|| Error::Missing {
+            id: physical.id.to_string(),
+            device: physical
+                .device
+                .chars()
+                .take(64)
+                .flat_map(char::escape_debug)
+                .collect(),
+        })
+    }
+
+    /// Bytes in so many extents.
+    fn bytes(&self, extents: u64) -> Result<u64, Error> {
+        extents.checked_mul(self.group.extent).ok_or_else(too_large)
+    }
+
+    /// The partitions that a volume lies on, as far as they are there, in order.
+    fn members(&self, name: &str) -> Vec<String> {
+        let mut names = BTreeSet::from([name]);
+        let mut pending = vec![name];
+        let mut members = BTreeSet::new();
+        while let Some(name) = pending.pop() {
+            if let Some(physical) = self.group.physical.get(name) {
+                members.extend(
+                    self.present
+                        .get(&physical.id)
+                        .map(|member| member.name.clone()),
+                );
+            } else if let Some(volume) = self.group.logical.get(name) {
+                let segments = volume.segments.iter().flatten();
+                pending.extend(
+                    segments
+                        .flat_map(Segment::names)
+                        .filter(|&name| names.insert(name)),
+                );
+            }
+        }
+        members.into_iter().collect()
+    }
+}
+
+fn too_deep() -> Error {
+    Error::Damaged(format!("more than {MAX_DEPTH} volumes lie on each other"))
+}
+
+fn too_large() -> Error {
+    Error::damaged("larger than any disk")
+}

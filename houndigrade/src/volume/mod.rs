@@ -1,0 +1,196 @@
+//! Logical volumes of LVM2, from the physical volumes among an image's partitions.
+//!
+//! ```text
+//! label ──► area ──► text ──► group ──► assembly ──► mapping
+//! a PV      a ring   syntax   a VG      names        a BlockSource
+//! ```
+//! The reader is our own: the crate for it, `lamlvm` 0.1, knows groups of one physical volume.
+
+mod area;
+mod assembly;
+mod group;
+mod label;
+mod mapping;
+mod raid;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use crate::source::BlockSource;
+use group::Group;
+use label::{Id, Label};
+
+/// Most text that is read, of all groups together. Each is read once, however many copies there are.
+const MAX_TEXTS: u64 = 2 * area::MAX_TEXT;
+
+/// A partition that is a physical volume.
+pub struct Member {
+    /// As it is reported: `/dev/sda2`.
+    pub name: String,
+    /// Its bytes.
+    pub source: Arc<dyn BlockSource>,
+}
+
+/// What the physical volumes hold.
+#[derive(Default)]
+pub struct Assembled {
+    /// The volumes that a Linux would show as devices, by group and name.
+    pub volumes: Vec<LogicalVolume>,
+    /// What is damaged so that volumes may be missing here, each with the partition it is about.
+    pub problems: Vec<String>,
+}
+
+/// A logical volume.
+pub struct LogicalVolume {
+    /// `/dev/GROUP/VOLUME`. Of two groups with the same name, each goes by its UUID.
+    pub name: String,
+    /// Its bytes, or why they can't be read.
+    pub source: Result<Arc<dyn BlockSource>, Error>,
+    /// Names of the partitions it lies on, sorted.
+    pub members: Vec<String>,
+}
+
+/// Why a logical volume can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A part of it lies on another disk.
+    #[error(
+        "its physical volume {id} (last seen as {device}) is missing: inspect all disks of the machine together"
+    )]
+    Missing {
+        /// UUID of the physical volume.
+        id: String,
+        /// Where the machine that used the group last saw it.
+        device: String,
+    },
+    /// It has segments of a type that this version can't read.
+    #[error("unsupported LVM2 segments: {0}")]
+    Unsupported(String),
+    /// The metadata contradict themselves.
+    #[error("LVM2: {0}")]
+    Damaged(String),
+}
+
+impl Error {
+    fn damaged(what: &str) -> Self {
+        Self::Damaged(what.into())
+    }
+}
+
+/// The physical volumes by UUID.
+type Present = BTreeMap<Id, Member>;
+
+/// Reads the volume groups that `members` belong to.
+pub fn assemble(members: Vec<Member>) -> Assembled {
+    let mut problems = Vec::new();
+    let mut present = Present::new();
+    let mut survey = Survey::default();
+    let mut unexplained = Vec::new();
+    for member in members {
+        let label = match label::read(&*member.source) {
+            Ok(label) => label,
+            Err(damage) => {
+                problems.push(format!("{}: {damage}", member.name));
+                continue;
+            }
+        };
+        if let Some(first) = present.get(&label.id) {
+            problems.push(format!(
+                "{}: it is the same physical volume as {}: {}. Only the latter was read",
+                member.name, first.name, label.id
+            ));
+            continue;
+        }
+        unexplained.push((label.id, survey.read(&label, &member)));
+        present.insert(label.id, member);
+    }
+    for (id, problem) in unexplained {
+        // What one copy lacks, another has told.
+        let is_known = || survey.groups.values().any(|group| group.has(id));
+        if let (Some(problem), Some(member)) = (problem, present.get(&id))
+            && !is_known()
+        {
+            problems.push(format!("{}: {problem}", member.name));
+        }
+    }
+    Assembled {
+        volumes: volumes(&survey, &present),
+        problems,
+    }
+}
+
+fn volumes(survey: &Survey, present: &Present) -> Vec<LogicalVolume> {
+    let mut groups: Vec<&Group> = survey.groups.values().collect();
+    groups.sort_by_key(|group| (&group.name, group.id));
+    let mut names: BTreeMap<&str, u32> = BTreeMap::new();
+    for group in &groups {
+        *names.entry(&group.name).or_default() += 1;
+    }
+    let volumes = groups.into_iter().flat_map(|group| {
+        let shown_as = match names.get(group.name.as_str()) {
+            Some(1) => group.name.clone(),
+            _ => group.id.to_string(),
+        };
+        assembly::volumes(group, &shown_as, present)
+    });
+    volumes.collect()
+}
+
+/// The newest description found of each group.
+#[derive(Default)]
+struct Survey {
+    groups: BTreeMap<Id, Group>,
+    seen: HashSet<(u64, u32)>,
+    bytes: u64,
+}
+
+impl Survey {
+    /// Reads the metadata areas of one physical volume. Returns why its group may remain unknown.
+    fn read(&mut self, label: &Label, member: &Member) -> Option<String> {
+        let mut problem = None;
+        for &(start, size) in &label.metadata {
+            match self.read_area(&*member.source, start, size) {
+                Ok(()) => {}
+                Err(what) => problem = Some(format!("metadata area at byte {start}: {what}")),
+            }
+        }
+        let elsewhere =
+            || "it belongs to a volume group whose metadata lie on other disks".to_owned();
+        problem.or_else(|| label.used.then(elsewhere))
+    }
+
+    fn read_area(&mut self, volume: &dyn BlockSource, start: u64, size: u64) -> Result<(), String> {
+        let text = |damage: area::Damage| damage.to_string();
+        let Some(location) = area::locate(volume, start, size).map_err(text)? else {
+            return Ok(());
+        };
+        let copy = (location.size, location.checksum);
+        if self.seen.contains(&copy) {
+            return Ok(());
+        }
+        self.bytes += location.size;
+        if self.bytes > MAX_TEXTS {
+            return Err(format!("more than {MAX_TEXTS} bytes of metadata in all"));
+        }
+        let bytes = area::text(volume, start, size, location).map_err(text)?;
+        let group =
+            Group::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string())?;
+        self.seen.insert(copy);
+        match self.groups.get(&group.id) {
+            Some(known) if known.sequence >= group.sequence => {}
+            _ => drop(self.groups.insert(group.id, group)),
+        }
+        Ok(())
+    }
+}
+
+/// The checksum of all LVM2 structures: CRC-32 that begins with a number of its own and is not inverted at its end.
+fn checksum(parts: &[&[u8]]) -> u32 {
+    const INITIAL: u32 = 0xf597_a6cf;
+    let mut hasher = crc32fast::Hasher::new_with_initial(!INITIAL);
+    parts.iter().for_each(|part| hasher.update(part));
+    !hasher.finalize()
+}

@@ -1,0 +1,129 @@
+//! Groups made by the real tools on loop devices. No device-mapper is needed: nothing is activated.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::super::*;
+use crate::source::DiskFile;
+use crate::test_disks::MIB;
+
+/// Physical volumes in files, attached to loop devices as long as this lives. The tools see no other devices, and leave nothing
+/// on the machine.
+pub(super) struct Tools {
+    folder: TempDir,
+    devices: Vec<String>,
+}
+
+impl Tools {
+    /// Disks of so many MiB. `None`, and a word about it, without the tools or the right to use loop devices.
+    pub(super) fn new(sizes: &[usize]) -> Option<Self> {
+        Self::with_sectors(sizes, 512)
+    }
+
+    pub(super) fn with_sectors(sizes: &[usize], sector: u32) -> Option<Self> {
+        if Command::new("lvm").arg("version").output().is_err() {
+            eprintln!("SKIPPED: lvm is not installed");
+            return None;
+        }
+        let mut tools = Self {
+            folder: tempfile::tempdir().unwrap(),
+            devices: Vec::new(),
+        };
+        for (number, size) in sizes.iter().enumerate() {
+            let file = tools.file(number);
+            File::create(&file)
+                .unwrap()
+                .set_len((size * MIB) as u64)
+                .unwrap();
+            let sector = format!("--sector-size={sector}");
+            let output = Command::new("losetup")
+                .args(["--find", "--show", &sector])
+                .arg(&file)
+                .output()
+                .unwrap();
+            if !output.status.success() {
+                let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                eprintln!("SKIPPED: no loop device: {why}");
+                return None;
+            }
+            tools
+                .devices
+                .push(String::from_utf8(output.stdout).unwrap().trim().to_owned());
+        }
+        Some(tools)
+    }
+
+    pub(super) fn file(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("disk{number}"))
+    }
+
+    /// Path of a loop device.
+    pub(super) fn device(&self, number: usize) -> &str {
+        &self.devices[number]
+    }
+
+    /// Runs `lvm` with a command line, in which `@0` is the first device. Returns its output.
+    pub(super) fn lvm(&self, command: &str) -> String {
+        let folder = self.folder.path().to_str().unwrap();
+        let accepted: Vec<String> = self
+            .devices
+            .iter()
+            .map(|device| format!("\"a|^{device}$|\""))
+            .collect();
+        let filter = format!("[{}, \"r|.*|\"]", accepted.join(", "));
+        let config = format!(
+            "devices {{ filter = {filter} global_filter = {filter} use_devicesfile = 0 hints = \"none\" obtain_device_list_from_udev = 0 }}
+             global {{ locking_dir = \"{folder}/lock\" event_activation = 0 }}
+             activation {{ udev_sync = 0 udev_rules = 0 monitoring = 0 }}
+             backup {{ backup = 0 archive = 0 }}"
+        );
+        let mut command = command.replace('%', folder);
+        for (number, device) in self.devices.iter().enumerate() {
+            command = command.replace(&format!("@{number}"), device);
+        }
+        let mut arguments: Vec<&str> = command.split_whitespace().collect();
+        arguments.extend(["--driverloaded", "n", "--config", &config]);
+        let output = Command::new("lvm")
+            .args(&arguments)
+            .env("LVM_SYSTEM_DIR", folder)
+            .env("LVM_SUPPRESS_FD_WARNINGS", "1")
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "lvm {command}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs several command lines.
+    pub(super) fn lvms(&self, commands: &[&str]) {
+        for command in commands {
+            self.lvm(command);
+        }
+    }
+
+    /// The disks as the reader gets them, called `disk0`, `disk1`, …
+    pub(super) fn members(&self) -> Vec<Member> {
+        let member = |number| Member {
+            name: format!("disk{number}"),
+            source: Arc::new(DiskFile::open(&self.file(number)).unwrap()),
+        };
+        (0..self.devices.len()).map(member).collect()
+    }
+
+    pub(super) fn write(&self, number: usize, offset: u64, bytes: &[u8]) {
+        let file = File::options().write(true).open(self.file(number)).unwrap();
+        file.write_all_at(bytes, offset).unwrap();
+    }
+}
+
+impl Drop for Tools {
+    fn drop(&mut self) {
+        for device in &self.devices {
+            let _ = Command::new("losetup").args(["--detach", device]).status();
+        }
+    }
+}

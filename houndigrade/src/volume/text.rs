@@ -1,0 +1,239 @@
+//! The language of the metadata: sections of sections and of `name = value`, where a value is a number, a string or a list.
+//!
+//! ```text
+//! vg {
+//!     extent_size = 8192      # 4 Megabytes
+//!     status = ["READ", "WRITE"]
+//! }
+//! ```
+
+/// Deepest nesting of sections and lists. Volume groups have four.
+const MAX_DEPTH: u32 = 16;
+/// Most sections and values of a text. A logical volume has about twenty.
+const MAX_ENTRIES: usize = 1 << 18;
+
+/// Names and what they stand for, in the order of the text.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Section<'a> {
+    entries: Vec<(&'a str, Entry<'a>)>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Entry<'a> {
+    Section(Section<'a>),
+    Value(Value<'a>),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    Number(u64),
+    /// As it stands between the quotes: nothing that is read here needs escapes.
+    Text(&'a str),
+    List(Vec<Value<'a>>),
+    /// A fraction, a negative number, a bare word: nothing that is read here.
+    Other,
+}
+
+impl<'a> Section<'a> {
+    /// The sections in it.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (&'a str, &Section<'a>)> {
+        self.entries.iter().filter_map(|(name, entry)| match entry {
+            Entry::Section(section) => Some((*name, section)),
+            Entry::Value(_) => None,
+        })
+    }
+
+    /// The section called `name`.
+    pub(super) fn section(&self, name: &str) -> Option<&Section<'a>> {
+        let mut sections = self.sections();
+        sections.find_map(|(found, section)| (found == name).then_some(section))
+    }
+
+    fn value(&self, name: &str) -> Option<&Value<'a>> {
+        self.entries.iter().find_map(|(found, entry)| match entry {
+            Entry::Value(value) if *found == name => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The number called `name`.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        match self.value(name)? {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The string called `name`.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        match self.value(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The list called `name`.
+    pub(super) fn list(&self, name: &str) -> Option<&[Value<'a>]> {
+        match self.value(name)? {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// All strings, those in lists too.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> {
+        let values = self.entries.iter().flat_map(|(_, entry)| match entry {
+            Entry::Value(Value::List(list)) => list.as_slice(),
+            Entry::Value(value) => std::slice::from_ref(value),
+            Entry::Section(_) => &[],
+        });
+        values.filter_map(|value| match value {
+            Value::Text(text) => Some(*text),
+            _ => None,
+        })
+    }
+
+    /// Whether the list called `name` holds the string `item`.
+    pub(super) fn lists(&self, name: &str, item: &str) -> bool {
+        let list = self.list(name).unwrap_or_default();
+        list.contains(&Value::Text(item))
+    }
+}
+
+/// Why a text is not understood.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub(super) enum Damage {
+    #[error("line {line}: {expected} is expected")]
+    Syntax { line: usize, expected: &'static str },
+    #[error("more than {MAX_ENTRIES} entries")]
+    Entries,
+    #[error("nested more than {MAX_DEPTH} deep")]
+    Depth,
+}
+
+/// Parses a text up to its end, or to the NUL that ends it on disk.
+pub(super) fn parse(text: &str) -> Result<Section<'_>, Damage> {
+    let text = text.split('\0').next().unwrap_or_default();
+    let mut parser = Parser {
+        text,
+        rest: text,
+        entries: 0,
+    };
+    parser.section(MAX_DEPTH, true)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    rest: &'a str,
+    entries: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn section(&mut self, depth: u32, outermost: bool) -> Result<Section<'a>, Damage> {
+        let depth = depth.checked_sub(1).ok_or(Damage::Depth)?;
+        let mut section = Section::default();
+        loop {
+            match self.peek() {
+                None if outermost => return Ok(section),
+                Some('}') if !outermost => {
+                    self.eat('}');
+                    return Ok(section);
+                }
+                _ => {}
+            }
+            let name = self.word("a name")?;
+            self.count()?;
+            let entry = if self.eat('{') {
+                Entry::Section(self.section(depth, false)?)
+            } else if self.eat('=') {
+                Entry::Value(self.value(depth)?)
+            } else {
+                return Err(self.expected("`{` or `=`"));
+            };
+            section.entries.push((name, entry));
+        }
+    }
+
+    fn value(&mut self, depth: u32) -> Result<Value<'a>, Damage> {
+        let depth = depth.checked_sub(1).ok_or(Damage::Depth)?;
+        if self.eat('[') {
+            let mut list = Vec::new();
+            while !self.eat(']') {
+                self.count()?;
+                list.push(self.value(depth)?);
+                if !self.eat(',') && self.peek() != Some(']') {
+                    return Err(self.expected("`,` or `]`"));
+                }
+            }
+            return Ok(Value::List(list));
+        }
+        if self.eat('"') {
+            return self.string();
+        }
+        let word = self.word("a value")?;
+        Ok(word.parse().map_or(Value::Other, Value::Number))
+    }
+
+    /// The rest of a string whose opening quote is behind us.
+    fn string(&mut self) -> Result<Value<'a>, Damage> {
+        let mut escaped = false;
+        let end = self.rest.bytes().position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        let end = end.ok_or_else(|| self.expected("the end of a string"))?;
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = &rest[1..];
+        Ok(Value::Text(text))
+    }
+
+    fn word(&mut self, expected: &'static str) -> Result<&'a str, Damage> {
+        self.peek();
+        let is_delimiter = |c: char| {
+            c.is_ascii_whitespace() || matches!(c, '=' | '{' | '}' | '[' | ']' | ',' | '#' | '"')
+        };
+        let end = self.rest.find(is_delimiter).unwrap_or(self.rest.len());
+        if end == 0 {
+            return Err(self.expected(expected));
+        }
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Ok(word)
+    }
+
+    /// The next character that is neither space nor comment.
+    fn peek(&mut self) -> Option<char> {
+        loop {
+            self.rest = self.rest.trim_ascii_start();
+            let Some(comment) = self.rest.strip_prefix('#') else {
+                return self.rest.chars().next();
+            };
+            self.rest = comment.split_once('\n').map_or("", |(_, rest)| rest);
+        }
+    }
+
+    fn eat(&mut self, character: char) -> bool {
+        let found = self.peek() == Some(character);
+        if found {
+            self.rest = &self.rest[character.len_utf8()..];
+        }
+        found
+    }
+
+    fn count(&mut self) -> Result<(), Damage> {
+        self.entries += 1;
+        if self.entries > MAX_ENTRIES {
+            return Err(Damage::Entries);
+        }
+        Ok(())
+    }
+
+    fn expected(&self, expected: &'static str) -> Damage {
+        let read = &self.text.as_bytes()[..self.text.len() - self.rest.len()];
+        Damage::Syntax {
+            line: 1 + read.iter().filter(|&&byte| byte == b'\n').count(),
+            expected,
+        }
+    }
+}
