@@ -4,7 +4,7 @@
 //! label ──► area ──► text ──► group ──► assembly ──► mapping
 //! a PV      a ring   syntax   a VG      names        a BlockSource
 //! ```
-//! The reader is our own: the crate for it, `lamlvm` 0.1, knows groups of one physical volume.
+//! The reader is our own: the crate for it, `lamlvm`, knows groups of one physical volume only.
 
 mod area;
 mod assembly;

@@ -1,4 +1,5 @@
 mod groups;
+mod hostile;
 mod reference;
 mod tools;
 
