@@ -3,29 +3,40 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::group::{Area, Group, Kind, Leg, Physical, Segment};
+use super::group::{Group, Physical};
 use super::mapping::{Mapping, Place, Target};
+use super::segment::{Area, Kind, Leg, Segment};
 use super::{Error, LogicalVolume, Present, raid};
 use crate::source::BlockSource;
 
 /// Most logical volumes that lie on each other. The tools make five: thin on cache on RAID on integrity on disks.
 const MAX_DEPTH: u32 = 8;
 
-/// The visible volumes of a group. `shown_as` is the group's part of their names.
-pub(super) fn volumes(group: &Group, shown_as: &str, present: &Present) -> Vec<LogicalVolume> {
+/// The visible volumes of a group, `limit` of them at most. `shown_as` is the group's part of their names.
+pub(super) fn volumes(
+    group: &Group,
+    shown_as: &str,
+    present: &Present,
+    limit: usize,
+) -> Vec<LogicalVolume> {
     let mut assembly = Assembly {
         group,
         present,
         opened: HashMap::new(),
+        members: HashMap::new(),
     };
-    let volume = |name: &str| LogicalVolume {
+    let volume = |name| LogicalVolume {
         name: format!("/dev/{shown_as}/{name}"),
         source: assembly
             .logical(name, MAX_DEPTH)
             .map(|opened| opened.source),
-        members: assembly.members(name),
+        members: assembly
+            .members(name, MAX_DEPTH)
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     };
-    group.visible().map(volume).collect()
+    group.visible().take(limit).map(volume).collect()
 }
 
 /// A volume that can be read.
@@ -41,6 +52,8 @@ struct Assembly<'a> {
     present: &'a Present,
     /// Each logical volume is opened once; one that is being opened and is asked for again has an error here.
     opened: HashMap<&'a str, Result<Opened, Error>>,
+    /// Partitions that logical volumes lie on.
+    members: HashMap<&'a str, BTreeSet<&'a str>>,
 }
 
 impl<'a> Assembly<'a> {
@@ -192,28 +205,31 @@ impl<'a> Assembly<'a> {
         extents.checked_mul(self.group.extent).ok_or_else(too_large)
     }
 
-    /// The partitions that a volume lies on, as far as they are there, in order.
-    fn members(&self, name: &str) -> Vec<String> {
-        let mut names = BTreeSet::from([name]);
-        let mut pending = vec![name];
-        let mut members = BTreeSet::new();
-        while let Some(name) = pending.pop() {
-            if let Some(physical) = self.group.physical.get(name) {
-                members.extend(
-                    self.present
-                        .get(&physical.id)
-                        .map(|member| member.name.clone()),
-                );
-            } else if let Some(volume) = self.group.logical.get(name) {
-                let segments = volume.segments.iter().flatten();
-                pending.extend(
-                    segments
-                        .flat_map(Segment::names)
-                        .filter(|&name| names.insert(name)),
-                );
-            }
+    /// The partitions that a volume lies on, as far as they are there.
+    fn members(&mut self, name: &'a str, depth: u32) -> BTreeSet<&'a str> {
+        if let Some(physical) = self.group.physical.get(name) {
+            let member = self.present.get(&physical.id);
+            return member
+                .map(|member| member.name.as_str())
+                .into_iter()
+                .collect();
         }
-        members.into_iter().collect()
+        let (Some(volume), Some(depth)) = (self.group.logical.get(name), depth.checked_sub(1))
+        else {
+            return BTreeSet::new();
+        };
+        if let Some(members) = self.members.get(name) {
+            return members.clone();
+        }
+        self.members.insert(name, BTreeSet::new());
+        let segments = volume.segments.iter().flatten();
+        let parts: BTreeSet<&str> = segments.flat_map(Segment::names).collect();
+        let members: BTreeSet<&str> = parts
+            .into_iter()
+            .flat_map(|part| self.members(part, depth))
+            .collect();
+        self.members.insert(name, members.clone());
+        members
     }
 }
 

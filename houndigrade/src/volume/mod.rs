@@ -12,6 +12,7 @@ mod group;
 mod label;
 mod mapping;
 mod raid;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -25,6 +26,8 @@ use label::{Id, Label};
 
 /// Most text that is read, of all groups together. Each is read once, however many copies there are.
 const MAX_TEXTS: u64 = 2 * area::MAX_TEXT;
+/// Most logical volumes, of all groups together.
+const MAX_VOLUMES: usize = 1024;
 
 /// A partition that is a physical volume.
 pub struct Member {
@@ -116,6 +119,16 @@ pub fn assemble(members: Vec<Member>) -> Assembled {
             problems.push(format!("{}: {problem}", member.name));
         }
     }
+    let visible = survey
+        .groups
+        .values()
+        .map(|group| group.visible().count())
+        .sum::<usize>();
+    if visible > MAX_VOLUMES {
+        problems.push(format!(
+            "{visible} logical volumes: only {MAX_VOLUMES} are read"
+        ));
+    }
     Assembled {
         volumes: volumes(&survey, &present),
         problems,
@@ -129,14 +142,16 @@ fn volumes(survey: &Survey, present: &Present) -> Vec<LogicalVolume> {
     for group in &groups {
         *names.entry(&group.name).or_default() += 1;
     }
-    let volumes = groups.into_iter().flat_map(|group| {
+    let mut volumes = Vec::new();
+    for group in groups {
         let shown_as = match names.get(group.name.as_str()) {
             Some(1) => group.name.clone(),
             _ => group.id.to_string(),
         };
-        assembly::volumes(group, &shown_as, present)
-    });
-    volumes.collect()
+        let room = MAX_VOLUMES - volumes.len();
+        volumes.extend(assembly::volumes(group, &shown_as, present, room));
+    }
+    volumes
 }
 
 /// The newest description found of each group.

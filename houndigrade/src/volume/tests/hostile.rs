@@ -127,6 +127,30 @@ fn a_volume_that_contradicts_itself_takes_no_other_along(
     open(&assembled, "/dev/vg/sane");
 }
 
+/// A name goes into the error of every volume that lies on it.
+#[test]
+fn long_names_of_parts_are_refused() {
+    let nowhere = format!(
+        "type = \"striped\" stripes = [\"{}\", 0]",
+        "a".repeat(10_000)
+    );
+    let assembled = read(disk(&group(&lv("root", &[(0, 1, &nowhere)]))));
+    assert!(error(&assembled, "/dev/vg/root").len() < 200);
+}
+
+#[test]
+fn volumes_beyond_the_limit_are_a_problem() {
+    let volumes: Vec<String> = (0..1025)
+        .map(|number| lv(&format!("v{number}"), &[(0, 1, LINEAR)]))
+        .collect();
+    let assembled = read(disk(&group(&volumes.concat())));
+    assert_eq!(assembled.volumes.len(), 1024);
+    assert_eq!(
+        assembled.problems,
+        ["1025 logical volumes: only 1024 are read"]
+    );
+}
+
 /// Volumes each of which lies on the one before, or twice on it.
 #[rstest]
 #[case::opened_from_below(|number| format!("v{number:03}"))]

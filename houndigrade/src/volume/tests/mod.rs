@@ -1,5 +1,7 @@
-mod groups;
+mod device_mapper;
 mod hostile;
+mod layouts;
+mod losses;
 mod reference;
 mod tools;
 

@@ -11,6 +11,9 @@ use super::super::*;
 use crate::source::DiskFile;
 use crate::test_disks::MIB;
 
+/// Makes a volume and leaves it alone.
+pub(super) const CREATE: &str = "lvcreate -an -Zn -Wn -y";
+
 /// Physical volumes in files, attached to loop devices as long as this lives. The tools see no other devices, and leave nothing
 /// on the machine.
 pub(super) struct Tools {
@@ -53,6 +56,16 @@ impl Tools {
             tools
                 .devices
                 .push(String::from_utf8(output.stdout).unwrap().trim().to_owned());
+        }
+        Some(tools)
+    }
+
+    /// A disk with the group `vg` and volumes of two extents each.
+    pub(super) fn one_disk(names: &[&str]) -> Option<Self> {
+        let tools = Self::new(&[16])?;
+        tools.lvms(&["pvcreate @0", "vgcreate -s 1m vg @0"]);
+        for name in names {
+            tools.lvm(&format!("{CREATE} -n {name} -l 2 vg"));
         }
         Some(tools)
     }
@@ -112,6 +125,12 @@ impl Tools {
             source: Arc::new(DiskFile::open(&self.file(number)).unwrap()),
         };
         (0..self.devices.len()).map(member).collect()
+    }
+
+    /// A number in the header of the first metadata area on disk 0.
+    pub(super) fn header_field(&self, at: usize) -> u64 {
+        let disk = std::fs::read(self.file(0)).unwrap();
+        crate::bytes::le64(&disk, 4096 + at).unwrap()
     }
 
     pub(super) fn write(&self, number: usize, offset: u64, bytes: &[u8]) {
