@@ -131,3 +131,22 @@ fn a_volume_of_an_unknown_group_is_a_problem() {
     let expected = "disk1: it belongs to a volume group whose metadata lie on other disks";
     assert_eq!(assembled.problems, [expected]);
 }
+
+/// A disk that was away while the group changed.
+#[rstest]
+#[case(0)]
+#[case(1)]
+fn the_newest_copy_counts(#[case] stale: usize) {
+    let Some(tools) = Tools::new(&[8, 8]) else {
+        return;
+    };
+    tools.lvms(&[
+        "pvcreate @0 @1",
+        "vgcreate -s 1m vg @0 @1",
+        &format!("{CREATE} -n before -l 2 vg"),
+    ]);
+    let then = std::fs::read(tools.file(stale)).unwrap();
+    tools.lvm("lvrename vg/before vg/after");
+    tools.write(stale, 0, &then);
+    assert_eq!(names(&assemble(tools.members())), ["/dev/vg/after"]);
+}
