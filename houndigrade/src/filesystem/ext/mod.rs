@@ -1,4 +1,16 @@
-//! ext2, ext3 and ext4, read by `ext4-view`, which applies the journal in memory.
+//! ext2, ext3 and ext4, read by `ext4-view` once the journal is replayed.
+//!
+//! `ext4-view` 1.0 can replay some journals itself, but neither those of ext3 nor any without checksums of the third kind, nor a log that
+//! goes on at its beginning; and it heeds only those revokes that come with the block they void, which are the rarest.
+
+mod checksum;
+mod extents;
+mod journal;
+mod overlay;
+mod superblock;
+mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,14 +18,12 @@ use std::sync::Arc;
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType};
 
+use self::overlay::Overlay;
 use super::{Entry, Error, File, FileSystem, Root};
-use crate::bytes::le32;
 use crate::source::BlockSource;
 
-/// `ext4-view` allocates a few blocks of cache before it reads anything; Linux allows no larger ones either.
-const MAX_BLOCK_SIZE_LOG: u32 = 6;
-/// It also holds the descriptors of all block groups in memory: 64 TiB in groups of 128 MiB.
-const MAX_GROUPS: u64 = 512 * 1024;
+/// Farthest into a file that is read without reading what is before: a sparse file of a small disk may claim to be of any size.
+const MAX_OFFSET: u64 = 4 << 30;
 
 pub(super) struct Ext {
     kind: &'static str,
@@ -22,8 +32,8 @@ pub(super) struct Ext {
 
 impl Ext {
     pub(super) fn open(kind: &'static str, partition: Arc<dyn BlockSource>) -> Result<Self, Error> {
-        check_geometry(kind, &*partition)?;
-        let fs = Ext4::load(Box::new(Reader(partition))).map_err(|error| translate(kind, error))?;
+        let recovered = Overlay::recover(kind, partition)?;
+        let fs = Ext4::load(Box::new(Reader(recovered))).map_err(|error| translate(kind, error))?;
         Ok(Self { kind, fs })
     }
 
@@ -103,8 +113,21 @@ impl File for ExtFile {
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        if offset >= self.size() {
+            return Ok(0);
+        }
         let translate = |error| translate(self.kind, error);
-        self.file.seek_to(offset).map_err(translate)?;
+        // The reader gets to an offset block by block, from the beginning of the file.
+        if offset != self.file.position() {
+            if offset > MAX_OFFSET {
+                return Err(Error::Limit {
+                    path: "a file".into(),
+                    limit: MAX_OFFSET as usize,
+                    of: "bytes",
+                });
+            }
+            self.file.seek_to(offset).map_err(translate)?;
+        }
         let mut filled = 0;
         while filled < buffer.len() {
             match self
@@ -118,37 +141,6 @@ impl File for ExtFile {
         }
         Ok(filled)
     }
-}
-
-/// Refuses superblocks that would make the reader allocate without bound, or that promise more than the disk has.
-fn check_geometry(kind: &'static str, partition: &dyn BlockSource) -> Result<(), Error> {
-    let mut superblock = [0; 1024];
-    partition.read_at(1024, &mut superblock)?;
-    let field = |offset| le32(&superblock, offset).unwrap_or_default();
-    let damaged = |what: String| Err(Error::Damaged { kind, what });
-
-    // The high half counts whatever the features say, as it does for the reader.
-    let blocks = u64::from(field(0x4)) | u64::from(field(0x150)) << 32;
-    let (block_size_log, blocks_per_group) = (field(0x18), field(0x20));
-    if block_size_log > MAX_BLOCK_SIZE_LOG {
-        return damaged(format!(
-            "blocks of 2^{} bytes; 64 KiB is the limit",
-            block_size_log.saturating_add(10)
-        ));
-    }
-    let size = blocks.saturating_mul(1024 << block_size_log);
-    if size > partition.size() {
-        return damaged(format!(
-            "it is {size} bytes long, but its partition ends after {}",
-            partition.size()
-        ));
-    }
-    if blocks_per_group == 0 || blocks / u64::from(blocks_per_group) > MAX_GROUPS {
-        return damaged(format!(
-            "{blocks} blocks in groups of {blocks_per_group}; {MAX_GROUPS} groups are the limit"
-        ));
-    }
-    Ok(())
 }
 
 fn translate(kind: &'static str, error: Ext4Error) -> Error {
@@ -165,7 +157,7 @@ fn translate(kind: &'static str, error: Ext4Error) -> Error {
 }
 
 /// A partition as `ext4-view` reads it.
-struct Reader(Arc<dyn BlockSource>);
+struct Reader(Overlay);
 
 impl Ext4Read for Reader {
     fn read(

@@ -1,0 +1,346 @@
+//! The journal of ext3 and ext4, as Linux recovers it. The [kernel's documentation] has its format, but for `fs/jbd2/recovery.c`.
+//!
+//! [kernel's documentation]: https://docs.kernel.org/filesystems/ext4/journal.html
+//!
+//! The log is read once, without the blocks it holds: where the last copy of each is gets remembered, unless it was revoked by then. A
+//! block is read, and held against its checksum, when somebody asks for it.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::Error;
+use super::checksum::{crc32_be, crc32c};
+use super::extents::Extents;
+use super::superblock::Superblock;
+use super::tags::{Layout, Tag, be32};
+use crate::bytes::array;
+use crate::source::BlockSource;
+
+/// Blocks whose copies are kept track of: 2 GiB in blocks of 4 KiB. `mke2fs` makes journals of up to 1 GiB unless told otherwise.
+const MAX_LOGGED: usize = 512 * 1024;
+/// Blocks whose copies are void.
+const MAX_REVOKED: usize = 512 * 1024;
+
+const MAGIC: [u8; 4] = 0xc03b_3998_u32.to_be_bytes();
+/// Kinds of blocks that begin with the mark.
+const DESCRIPTOR: u32 = 1;
+const COMMIT: u32 = 2;
+const SUPERBLOCK_V1: u32 = 3;
+const SUPERBLOCK_V2: u32 = 4;
+const REVOKE: u32 = 5;
+
+/// Compatible feature: a commit has a checksum of its whole transaction.
+const CHECKSUM_V1: u32 = 0x1;
+/// Incompatible features.
+const IS_64BIT: u32 = 0x2;
+const ASYNC_COMMIT: u32 = 0x4;
+const CHECKSUM_V2: u32 = 0x8;
+const CHECKSUM_V3: u32 = 0x10;
+const FAST_COMMIT: u32 = 0x20;
+/// With the first, revokes.
+const KNOWN: u32 = 0x1 | IS_64BIT | ASYNC_COMMIT | CHECKSUM_V2 | CHECKSUM_V3;
+
+/// What a journal puts in the place of blocks on the disk.
+pub(super) struct Replay {
+    pub(super) block_size: u64,
+    layout: Layout,
+    blocks: BTreeMap<u64, Logged>,
+}
+
+/// Where in the journal a block has its last copy.
+#[derive(Clone, Copy)]
+struct Logged {
+    /// Number on the disk of the block that holds it.
+    at: u64,
+    /// Of its transaction.
+    sequence: u32,
+    tag: Tag,
+}
+
+impl Replay {
+    /// That of a clean file system.
+    pub(super) fn nothing(block_size: u64) -> Self {
+        Self {
+            block_size,
+            layout: Layout::default(),
+            blocks: BTreeMap::new(),
+        }
+    }
+
+    /// The first block from `block` on that is replaced.
+    pub(super) fn first_from(&self, block: u64) -> Option<u64> {
+        self.blocks.range(block..).next().map(|(&block, _)| block)
+    }
+
+    /// What replaces `block`, if anything does.
+    pub(super) fn read(
+        &self,
+        block: u64,
+        partition: &dyn BlockSource,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let Some(logged) = self.blocks.get(&block) else {
+            return Ok(None);
+        };
+        let mut contents = vec![0; self.block_size as usize];
+        partition.read_at(logged.at.saturating_mul(self.block_size), &mut contents)?;
+        if !self.layout.fits(&logged.tag, logged.sequence, &contents) {
+            let what = format!("the journal's copy of block {block} does not fit its checksum");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        if logged.tag.escaped {
+            contents[..MAGIC.len()].copy_from_slice(&MAGIC);
+        }
+        Ok(Some(contents))
+    }
+}
+
+/// Reads the journal of a file system that needs recovery.
+///
+/// # Errors
+/// If Linux would refuse to mount it, if there is too much in it, or if it is not in the file system.
+pub(super) fn replay(
+    superblock: &Superblock,
+    partition: &dyn BlockSource,
+) -> Result<Replay, Error> {
+    let number = superblock.journal_inode();
+    let number = number.ok_or(Error::Unsupported("ext4 with a dirty journal elsewhere"))?;
+    let inode = superblock.inode(partition, number)?;
+    let extents = Extents::of(&inode, superblock, partition)?;
+    Log::open(superblock, partition, &extents)?.read()
+}
+
+/// The log, and where the reader is in it.
+struct Log<'a> {
+    superblock: &'a Superblock,
+    partition: &'a dyn BlockSource,
+    extents: &'a Extents<'a>,
+    layout: Layout,
+    checksum_v1: bool,
+    async_commit: bool,
+    /// Its blocks are `first..end`, of the journal, and `first` comes after the last.
+    first: u64,
+    end: u64,
+    next: u64,
+    /// Blocks not seen so far. A log may be full, but none is read twice.
+    left: u64,
+    sequence: u32,
+}
+
+/// A transaction whose commit has not been seen.
+#[derive(Default)]
+struct Transaction {
+    blocks: Vec<Logged>,
+    revoked: Vec<u64>,
+    /// Something in it does not fit its checksum.
+    suspect: bool,
+}
+
+impl<'a> Log<'a> {
+    fn open(
+        superblock: &'a Superblock,
+        partition: &'a dyn BlockSource,
+        extents: &'a Extents<'a>,
+    ) -> Result<Self, Error> {
+        let damaged = |what: &str| superblock.damaged(format!("its journal {what}"));
+        let mut head = [0; 1024];
+        let at = extents.block(0)?.saturating_mul(superblock.block_size());
+        partition.read_at(at, &mut head)?;
+        let field = |offset| be32(&head, offset).unwrap_or_default();
+
+        let second = match field(0x4) {
+            SUPERBLOCK_V2 => true,
+            SUPERBLOCK_V1 => false,
+            _ => return Err(damaged("has no superblock")),
+        };
+        if array(&head, 0) != Some(MAGIC) || u64::from(field(0xc)) != superblock.block_size() {
+            return Err(damaged("has no superblock"));
+        }
+        let (compatible, features) = if second {
+            (field(0x24), field(0x28))
+        } else {
+            (0, 0)
+        };
+        if features & FAST_COMMIT != 0 {
+            return Err(Error::Unsupported(
+                "ext4 with a dirty journal of fast commits",
+            ));
+        }
+        if features & !KNOWN != 0 {
+            return Err(damaged(&format!("has unknown features, {features:#x}")));
+        }
+        let layout = Layout {
+            is_64bit: features & IS_64BIT != 0,
+            checksum_v2: features & CHECKSUM_V2 != 0,
+            checksum_v3: features & CHECKSUM_V3 != 0,
+            seed: crc32c(!0, &head[0x30..0x40]),
+        };
+        if layout.has_checksums() {
+            let expected = field(0xfc);
+            head[0xfc..0x100].fill(0);
+            if head[0x50] != 4 || crc32c(!0, &head) != expected {
+                return Err(damaged("has a superblock that does not fit its checksum"));
+            }
+        }
+
+        let field = |offset| u64::from(be32(&head, offset).unwrap_or_default());
+        let (end, first, next) = (field(0x10), field(0x14), field(0x1c));
+        // Zero: there is nothing in the log.
+        let clean = next == 0;
+        if end > extents.length
+            || first == 0
+            || first >= end
+            || !(clean || (first..end).contains(&next))
+        {
+            return Err(damaged("is not where its superblock says"));
+        }
+        Ok(Self {
+            superblock,
+            partition,
+            extents,
+            layout,
+            checksum_v1: compatible & CHECKSUM_V1 != 0,
+            async_commit: features & ASYNC_COMMIT != 0,
+            first,
+            end,
+            next,
+            left: if clean { 0 } else { end - first },
+            sequence: field(0x18) as u32,
+        })
+    }
+
+    /// Reads transactions to the end of the log: where a block is not of the transaction that comes next, or not of the log at all.
+    fn read(mut self) -> Result<Replay, Error> {
+        let mut blocks: BTreeMap<u64, Logged> = BTreeMap::new();
+        let mut revoked: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut transaction = Transaction::default();
+        let mut checksum_v1 = !0;
+        let mut last_commit = 0;
+        let mut block = vec![0; self.superblock.block_size() as usize];
+        while let Some(at) = self.step()? {
+            self.read_block(at, &mut block)?;
+            if array(&block, 0) != Some(MAGIC) || be32(&block, 8) != Some(self.sequence) {
+                break;
+            }
+            match be32(&block, 4) {
+                Some(DESCRIPTOR) => {
+                    transaction.suspect |= !self.layout.tail_fits(&block);
+                    checksum_v1 = crc32_be(checksum_v1, &block);
+                    for tag in self.layout.tags(&block) {
+                        let Some(at) = self.step()? else {
+                            break;
+                        };
+                        if self.checksum_v1 {
+                            let mut logged = vec![0; block.len()];
+                            self.read_block(at, &mut logged)?;
+                            checksum_v1 = crc32_be(checksum_v1, &logged);
+                        }
+                        transaction.blocks.push(Logged {
+                            at,
+                            sequence: self.sequence,
+                            tag,
+                        });
+                    }
+                    limit(
+                        blocks.len() + transaction.blocks.len(),
+                        MAX_LOGGED,
+                        "blocks",
+                    )?;
+                }
+                Some(REVOKE) => {
+                    transaction.suspect |= !self.layout.tail_fits(&block);
+                    transaction.revoked.extend(self.layout.revoked(&block));
+                    limit(
+                        revoked.len() + transaction.revoked.len(),
+                        MAX_REVOKED,
+                        "revoked blocks",
+                    )?;
+                }
+                Some(COMMIT) => {
+                    let time = array(&block, 0x30).map_or(0, u64::from_be_bytes);
+                    let fits = !transaction.suspect
+                        && self.layout.commit_fits(&block)
+                        && (!self.checksum_v1 || commit_v1_fits(&block, checksum_v1));
+                    if !fits {
+                        // An older commit is what this part of the log held before, and an asynchronous one may be cut short.
+                        if time < last_commit || (self.async_commit && !transaction.suspect) {
+                            break;
+                        }
+                        return Err(self.superblock.damaged(format!(
+                            "transaction {} of its journal does not fit its checksum",
+                            self.sequence
+                        )));
+                    }
+                    let Transaction {
+                        blocks: logged,
+                        revoked: void,
+                        ..
+                    } = std::mem::take(&mut transaction);
+                    blocks.extend(logged.into_iter().map(|logged| (logged.tag.block, logged)));
+                    revoked.extend(void.into_iter().map(|block| (block, self.sequence)));
+                    self.sequence = self.sequence.wrapping_add(1);
+                    (checksum_v1, last_commit) = (!0, time);
+                }
+                _ => break,
+            }
+        }
+        // A revoke voids the copies of its own transaction and of those before.
+        blocks.retain(|block, logged| {
+            revoked
+                .get(block)
+                .is_none_or(|&until| later(logged.sequence, until))
+        });
+        Ok(Replay {
+            block_size: self.superblock.block_size(),
+            layout: self.layout,
+            blocks,
+        })
+    }
+
+    /// The next block of the log, by its number on the disk; `None` after the last.
+    fn step(&mut self) -> Result<Option<u64>, Error> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let block = self.extents.block(self.next)?;
+        self.next += 1;
+        if self.next == self.end {
+            self.next = self.first;
+        }
+        Ok(Some(block))
+    }
+
+    fn read_block(&self, block: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.partition
+            .read_at(block.saturating_mul(self.superblock.block_size()), buffer)
+    }
+}
+
+/// Whether transaction `a` came after `b`: their numbers begin anew after the largest.
+fn later(a: u32, b: u32) -> bool {
+    a != b && a.wrapping_sub(b) < 1 << 31
+}
+
+/// Checks the checksum of a whole transaction, which may be left out.
+fn commit_v1_fits(commit: &[u8], checksum: u32) -> bool {
+    let stated = be32(commit, 0x10);
+    match commit[0xc..0xe] {
+        [0, 0] => stated == Some(0),
+        [1, 4] => stated == Some(checksum),
+        _ => false,
+    }
+}
+
+fn limit(count: usize, limit: usize, of: &'static str) -> Result<(), Error> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(Error::Limit {
+        path: "the journal".into(),
+        limit,
+        of,
+    })
+}
+
+#[cfg(test)]
+mod tests;

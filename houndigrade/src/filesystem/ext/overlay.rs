@@ -1,0 +1,102 @@
+//! A file system as it is after recovery: the blocks in its journal take the place of those on the disk.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Error;
+use super::journal::{self, Replay};
+use super::superblock::Superblock;
+use crate::report::Stats;
+use crate::source::BlockSource;
+
+/// A partition whose ext file system reads as if it had been recovered. Nothing is written.
+pub(super) struct Overlay {
+    partition: Arc<dyn BlockSource>,
+    replay: Replay,
+    superblock: Option<[u8; Superblock::SIZE]>,
+}
+
+impl Overlay {
+    /// Replays the journal, if need be.
+    ///
+    /// # Errors
+    /// If the file system or its journal is damaged, or has features that can't be read.
+    pub(super) fn recover(
+        kind: &'static str,
+        partition: Arc<dyn BlockSource>,
+    ) -> Result<Self, Error> {
+        let superblock = Superblock::read(kind, &*partition)?;
+        let replay = if superblock.needs_recovery() {
+            journal::replay(&superblock, &*partition)?
+        } else {
+            Replay::nothing(superblock.block_size())
+        };
+        let mut overlay = Self {
+            partition,
+            replay,
+            superblock: None,
+        };
+        // The journal may hold another superblock, which deserves no more trust than the first.
+        let after = Superblock::read(kind, &overlay)?;
+        if after.block_size() != superblock.block_size() {
+            return Err(superblock.damaged("its journal changes the size of blocks".into()));
+        }
+        overlay.superblock = Some(after.recovered());
+        Ok(overlay)
+    }
+}
+
+impl BlockSource for Overlay {
+    fn size(&self) -> u64 {
+        self.partition.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.size()) {
+            return self.partition.read_at(offset, buffer);
+        }
+        let block_size = self.replay.block_size;
+        let mut done = 0;
+        while done < buffer.len() {
+            let at = offset + done as u64;
+            let rest = &mut buffer[done..];
+            let block = at / block_size;
+            let until = match self.replay.first_from(block) {
+                Some(next) if next == block => block.saturating_add(1).saturating_mul(block_size),
+                Some(next) => next.saturating_mul(block_size),
+                None => u64::MAX,
+            };
+            let length = rest
+                .len()
+                .min(usize::try_from(until - at).unwrap_or(usize::MAX));
+            match self.replay.read(block, &*self.partition)? {
+                Some(logged) => {
+                    let start = (at % block_size) as usize;
+                    rest[..length].copy_from_slice(&logged[start..start + length]);
+                }
+                None => self.partition.read_at(at, &mut rest[..length])?,
+            }
+            done += length;
+        }
+        if let Some(superblock) = &self.superblock {
+            lay_over(buffer, offset, superblock, Superblock::OFFSET);
+        }
+        Ok(())
+    }
+
+    fn stats(&self) -> Stats {
+        self.partition.stats()
+    }
+}
+
+/// Replaces what of `buffer`, which begins at `offset`, `patch` at `at` covers.
+fn lay_over(buffer: &mut [u8], offset: u64, patch: &[u8], at: u64) {
+    let start = offset.max(at);
+    let end = (offset + buffer.len() as u64).min(at + patch.len() as u64);
+    if start < end {
+        let length = (end - start) as usize;
+        let (to, from) = ((start - offset) as usize, (start - at) as usize);
+        buffer[to..to + length].copy_from_slice(&patch[from..from + length]);
+    }
+}
