@@ -1,5 +1,9 @@
 //! What the fuzz targets share.
 
+mod patched;
+
+pub use patched::{Patched, walk};
+
 use std::io;
 
 use houndigrade::report::Stats;
