@@ -95,8 +95,9 @@ async fn open(location: Location, until: Instant) -> Disk {
             DiskFile::open(&path).map(limited(until)),
         ),
         Location::Snapshot { id, region } => {
-            let client = ebs_client(region).await;
-            let snapshot = Snapshot::open(client, &id).await;
+            let client =
+                ebs_client(houndigrade::source::SnapshotAccess { region, role: None }).await;
+            let snapshot = Snapshot::open(client, &id, 64 << 20).await;
             (id, snapshot.map(limited(until)))
         }
     };

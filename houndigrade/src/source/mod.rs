@@ -2,8 +2,10 @@
 //!
 //! Everything above this folder reads a disk through [`BlockSource`] and can't tell a file from a snapshot in a cloud.
 
+mod cache;
 mod deadline;
 mod file;
+mod runs;
 #[cfg(feature = "cli")]
 mod snapshot;
 mod window;
@@ -11,7 +13,7 @@ mod window;
 pub use deadline::Deadline;
 pub use file::DiskFile;
 #[cfg(feature = "cli")]
-pub use snapshot::{Snapshot, client as ebs_client};
+pub use snapshot::{Access as SnapshotAccess, Role, Snapshot, client as ebs_client};
 pub use window::Window;
 
 use std::io;

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region};
 use aws_sdk_ebs::Client;
 use aws_sdk_ebs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ebs::operation::get_snapshot_block::GetSnapshotBlockError;
 use aws_sdk_ebs::types::ChecksumAlgorithm;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -17,12 +15,8 @@ use tracing::debug;
 
 use super::listing::Page;
 
-/// One attempt at a call, and then the body of a block.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
-/// A call with its retries: throttling is waited out up to here.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// Attempts at a call the API throttles or fails.
-const CALL_ATTEMPTS: u32 = 8;
+/// For the body of a block, once the answer has begun.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Attempts at a block that arrives damaged or not at all.
 const BLOCK_ATTEMPTS: u32 = 3;
 /// Most the API gives.
@@ -30,35 +24,15 @@ const PAGE_SIZE: i32 = 10_000;
 /// Blocks are 512 KiB today.
 const BLOCK_SIZES: std::ops::RangeInclusive<i32> = 4096..=16 * 1024 * 1024;
 
-/// A client for the region, or for that of the environment. Credentials and endpoint come from the environment.
-pub async fn client(region: Option<String>) -> Client {
-    let mut config = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(CALL_ATTEMPTS)
-                .with_max_backoff(Duration::from_secs(10)),
-        )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                .operation_timeout(CALL_TIMEOUT)
-                .build(),
-        );
-    if let Ok(name) = AppName::new("houndigrade") {
-        config = config.app_name(name);
-    }
-    if let Some(region) = region {
-        config = config.region(Region::new(region));
-    }
-    Client::new(&config.load().await)
-}
-
 /// Why a snapshot can't be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The call failed for good.
     #[error("{action}: {why}")]
     Call { action: String, why: String },
+    /// The token of a block was refused: it may have ended.
+    #[error("reading block {index}: {why}")]
+    Token { index: u64, why: String },
     /// A block was damaged every time.
     #[error("block {index}: {why}")]
     Block { index: u64, why: String },
@@ -199,9 +173,17 @@ impl Api {
             .block_token(token)
             .send()
             .await
-            .map_err(|error| Error::Call {
-                action: format!("reading block {index}"),
-                why: explain(&error),
+            .map_err(|error| {
+                let why = explain(&error);
+                match error.as_service_error() {
+                    Some(GetSnapshotBlockError::ValidationException(_)) => {
+                        Error::Token { index, why }
+                    }
+                    _ => Error::Call {
+                        action: format!("reading block {index}"),
+                        why,
+                    },
+                }
             })?;
         let mut block = Vec::with_capacity(size);
         let mut body = answer.block_data;
@@ -218,12 +200,9 @@ impl Api {
             }
             Ok(())
         };
-        let received = tokio::time::timeout(ATTEMPT_TIMEOUT, receive).await;
+        let received = tokio::time::timeout(BODY_TIMEOUT, receive).await;
         Ok(match received {
-            Err(_) => Err(format!(
-                "it did not arrive in {} s",
-                ATTEMPT_TIMEOUT.as_secs()
-            )),
+            Err(_) => Err(format!("it did not arrive in {} s", BODY_TIMEOUT.as_secs())),
             Ok(Err(why)) => Err(why),
             Ok(Ok(())) => check(
                 &block,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 
-/// Pages kept; a page has up to 10 000 tokens of about 100 bytes.
-const PAGES: usize = 16;
+/// Pages kept; a page has up to 10 000 tokens of about 100 bytes, for up to 5 GiB of blocks.
+const PAGES: usize = 8;
 
 /// A part of the list.
 #[derive(Debug)]
@@ -28,6 +28,11 @@ impl Listing {
             self.0.pop_front();
         }
         self.0.push_back(page);
+    }
+
+    /// Drops the page that speaks of the block.
+    pub(super) fn forget(&mut self, index: u64) {
+        self.0.retain(|page| !page.covers.contains(&index));
     }
 
     /// Whether it is known if the block exists.

@@ -1,0 +1,158 @@
+//! Getting blocks: from memory, from a fetch that is under way, or by a fetch of their own.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use tokio::sync::Semaphore;
+
+use super::api::{Api, Error};
+use super::listing::Listing;
+use crate::report::Stats;
+use crate::source::cache::Cache;
+
+pub(super) type Block = Arc<[u8]>;
+
+/// Ends when the block is there, whoever waits for it, and goes on if nobody does.
+type Fetch = Shared<BoxFuture<'static, Result<Block, Error>>>;
+
+/// The blocks of a snapshot.
+pub(super) struct Blocks {
+    api: Api,
+    /// Bytes in a block.
+    size: usize,
+    listing: tokio::sync::Mutex<Listing>,
+    /// One for each fetch at the same time.
+    permits: Semaphore,
+    known: Mutex<Known>,
+    fetched: AtomicU64,
+}
+
+struct Known {
+    cache: Cache,
+    coming: HashMap<u64, Fetch>,
+}
+
+impl Blocks {
+    /// The blocks of `size` bytes that `listing` begins to name. Up to `parallel` are fetched at the same time, and as many
+    /// as `cache` bytes hold are kept.
+    pub(super) fn new(
+        api: Api,
+        size: usize,
+        listing: Listing,
+        parallel: usize,
+        cache: usize,
+    ) -> Self {
+        Self {
+            api,
+            size,
+            listing: listing.into(),
+            permits: Semaphore::new(parallel),
+            known: Mutex::new(Known {
+                cache: Cache::new(cache),
+                coming: HashMap::new(),
+            }),
+            fetched: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let blocks = self.fetched.load(Ordering::Relaxed);
+        Stats {
+            blocks_read: blocks,
+            bytes_read: blocks * self.size as u64,
+            ..Stats::default()
+        }
+    }
+
+    /// The block, or `None` if the snapshot has none at this place.
+    pub(super) async fn get(self: Arc<Self>, index: u64) -> Result<Option<Block>, Error> {
+        let kept = self.known().cache.get(index);
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        match self.token(index).await? {
+            Some(token) => Ok(Some(self.fetch(index, token).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Starts to fetch blocks that are likely to be read soon, as far as the list of them is known.
+    pub(super) fn read_ahead(self: &Arc<Self>, blocks: Range<u64>) {
+        let Ok(listing) = self.listing.try_lock() else {
+            return;
+        };
+        for index in blocks {
+            let kept = self.known().cache.contains(index);
+            if let (false, Some(token)) = (kept, listing.token(index)) {
+                // It goes on without anybody waiting for it.
+                drop(self.fetch(index, token));
+            }
+        }
+    }
+
+    /// The token that fetches the block. The lock is held while a page is listed: who else needs it waits for it.
+    async fn token(&self, index: u64) -> Result<Option<String>, Error> {
+        let mut listing = self.listing.lock().await;
+        if !listing.covers(index) {
+            let (_, page) = self.api.list(index).await?;
+            listing.add(page);
+        }
+        Ok(listing.token(index))
+    }
+
+    fn fetch(self: &Arc<Self>, index: u64, token: String) -> Fetch {
+        let mut known = self.known();
+        if let Some(block) = known.cache.get(index) {
+            return async { Ok(block) }.boxed().shared();
+        }
+        if let Some(fetch) = known.coming.get(&index) {
+            return fetch.clone();
+        }
+        let task = tokio::spawn(Arc::clone(self).fetch_and_keep(index, token));
+        let failed = move |error| Error::Block {
+            index,
+            why: format!("{error}"),
+        };
+        let fetch = async move { task.await.map_err(failed)? }.boxed().shared();
+        known.coming.insert(index, fetch.clone());
+        fetch
+    }
+
+    async fn fetch_and_keep(self: Arc<Self>, index: u64, token: String) -> Result<Block, Error> {
+        let _permit = self.permits.acquire().await;
+        let fetched = self.fetch_with_valid_token(index, token).await;
+        let mut known = self.known();
+        known.coming.remove(&index);
+        let block: Block = fetched?.into();
+        self.fetched.fetch_add(1, Ordering::Relaxed);
+        known.cache.put(index, Arc::clone(&block));
+        Ok(block)
+    }
+
+    /// Tokens end after a while: one that is refused is replaced by that of a new list, once.
+    async fn fetch_with_valid_token(&self, index: u64, token: String) -> Result<Vec<u8>, Error> {
+        let refused = match self.api.get(index, &token, self.size).await {
+            Err(refused @ Error::Token { .. }) => refused,
+            result => return result,
+        };
+        {
+            let mut listing = self.listing.lock().await;
+            // Another block of the page may have been first.
+            if listing.token(index).as_ref() == Some(&token) {
+                listing.forget(index);
+            }
+        }
+        match self.token(index).await? {
+            Some(token) => self.api.get(index, &token, self.size).await,
+            None => Err(refused),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
