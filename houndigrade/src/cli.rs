@@ -1,14 +1,23 @@
 //! The command line.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::images::Limits;
+use crate::location::Location;
+use crate::output::Output;
+
+const MIB: usize = 1024 * 1024;
+/// Of the memory, blocks have this part; the rest is for the program, what readers keep of file systems, and lists of blocks.
+const BLOCKS_PART: usize = 2;
+/// Memory for blocks below which an image is not worth a place of its own: eight blocks of a snapshot.
+const MIN_BLOCKS: usize = 4 * MIB;
+
 /// Says which Linux is on a disk, and whether it is Red Hat Enterprise Linux.
 ///
-/// The disk is only read, in user space: no mount, no privilege. The result is JSON on standard output; logs go to standard error (RUST_LOG=debug for more).
+/// The disk is only read, in user space: no mount, no privilege. The result is JSON; logs and progress go to standard error.
 #[derive(Debug, Parser)]
 #[command(name = "houndigrade", version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -16,39 +25,62 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_enum, default_value_t = Cloud::Aws)]
     pub(crate) cloud: Cloud,
 
-    /// An image and where its disk is: a file, a block device, or ebs://SNAPSHOT_ID?region=REGION. Repeat it for more images, or for more disks of one
+    /// An image and where its disk is. Repeat it for more images, or for more disks of one
     #[arg(short, long = "target", num_args = 2, required = true, value_names = ["IMAGE_ID", "SOURCE"])]
     targets: Vec<String>,
+
+    /// Where the JSON goes: -, a file (replaced at once when the result is complete), or s3://BUCKET/KEY [default: -]
+    #[arg(short, long, value_name = "OUTPUT")]
+    output: Option<Output>,
 
     /// Indent the JSON
     #[arg(long)]
     pub(crate) pretty: bool,
 
-    /// Seconds an image may take; one that takes longer gets an error
+    /// Print what was found as text, instead of the JSON unless --output says where that goes
+    #[arg(long)]
+    pub(crate) summary: bool,
+
+    /// Images inspected at the same time, at most: fewer if the memory is not enough for so many
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    jobs: u8,
+
+    /// Time limit of an image; one that takes longer gets an error
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
-    pub(crate) timeout: Duration,
+    timeout: Duration,
+
+    /// Memory to use; half of it is for blocks of the disks, shared by the images inspected at the same time
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u16).range(32..))]
+    max_memory: u16,
 }
 
 const AFTER_HELP: &str = "\
+A SOURCE is
+  disk.img, /dev/sdb       a raw disk image or a block device: a whole disk, or one file system
+  ebs://SNAPSHOT_ID        an EBS snapshot, read through the EBS direct API: only the blocks that are needed.
+      ?region=REGION         where it is; default: as for every AWS tool
+      &role-arn=ARN          a role to assume first
+      &external-id=ID        what that role's trust policy asks for; percent-encoded where it must be
+    Takes ebs:ListSnapshotBlocks and ebs:GetSnapshotBlock on the snapshot.
+
 Examples:
-  houndigrade -t my-image disk.img --pretty
+  houndigrade -t my-image disk.img --summary
         What is on the disk image disk.img?
 
-  houndigrade -t a root.img -t a data.img -t b /dev/sdb
-        Image a has two disks, image b has one.
+  houndigrade -t a root.img -t a data.img -t b /dev/sdb -o result.json
+        Image a has two disks, image b has one; the JSON goes to a file.
 
-  houndigrade -c aws -t ami-0abc 'ebs://snap-0123?region=eu-central-1'
-        Read a snapshot through the EBS direct API: only the blocks that are needed. Takes ebs:ListSnapshotBlocks and
-        ebs:GetSnapshotBlock; credentials and endpoint come from the usual AWS variables and files.
+  houndigrade -t ami-0abc 'ebs://snap-0123?region=eu-central-1&role-arn=arn:aws:iam::123456789012:role/reader'
+        Read a snapshot in somebody else's account.
 
 Environment:
-  HOUNDIGRADE_RESULT_URL   also PUT the result there, for example a presigned S3 URL
+  HOUNDIGRADE_RESULT_URL   also PUT the JSON there, for example a presigned S3 URL
   AWS_*                    as for every AWS tool, AWS_ENDPOINT_URL included
   RUST_LOG                 what to log, for example houndigrade=debug
 
 Exit status:
   0  all images were inspected
-  1  something else went wrong, for example the result could not be delivered
+  1  something else went wrong, for example the result could not be written
   2  the command line is wrong
   3  at least one image could not be read; the result says which and why";
 
@@ -70,66 +102,40 @@ impl Cloud {
 }
 
 impl Arguments {
-    /// Pairs of image id and location, in the order given.
+    /// The images, and where their disks are, in the order given.
     ///
     /// # Errors
     /// If a location has a scheme or parameter that is unknown.
-    pub(crate) fn targets(&self) -> Result<Vec<(&str, Location)>, String> {
-        self.targets
-            .chunks_exact(2)
-            .map(|target| Ok((target[0].as_str(), target[1].parse()?)))
-            .collect()
+    pub(crate) fn images(&self) -> Result<BTreeMap<String, Vec<Location>>, String> {
+        let mut images: BTreeMap<String, Vec<Location>> = BTreeMap::new();
+        for target in self.targets.chunks_exact(2) {
+            let location = target[1]
+                .parse()
+                .map_err(|why| format!("image {}: {why}", target[0]))?;
+            images.entry(target[0].clone()).or_default().push(location);
+        }
+        Ok(images)
     }
-}
 
-/// Where a disk is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Location {
-    Path(PathBuf),
-    Snapshot {
-        id: String,
-        /// As in the environment, if not given.
-        region: Option<String>,
-    },
-}
-
-impl FromStr for Location {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("ebs://") else {
-            return match text.split_once("://") {
-                Some((scheme, _)) => Err(format!(
-                    "{text}: unknown kind of source {scheme}://; give a path or ebs://SNAPSHOT_ID?region=REGION"
-                )),
-                None => Ok(Self::Path(text.into())),
-            };
+    /// How many of `images` are inspected at the same time, and what each may take.
+    pub(crate) fn limits(&self, images: usize) -> (usize, Limits) {
+        let blocks = usize::from(self.max_memory) * MIB / BLOCKS_PART;
+        let jobs = usize::from(self.jobs)
+            .min(images)
+            .clamp(1, blocks / MIN_BLOCKS);
+        let limits = Limits {
+            timeout: self.timeout,
+            blocks: blocks / jobs,
         };
-        let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
-        if !id.starts_with("snap-")
-            || !id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        {
-            return Err(format!(
-                "{text}: {id:?} is not the id of a snapshot, which looks like snap-0123456789abcdef0"
-            ));
+        (jobs, limits)
+    }
+
+    /// Where the JSON goes, if anywhere.
+    pub(crate) fn json_to(&self) -> Option<&Output> {
+        match &self.output {
+            None if self.summary => None,
+            output => Some(output.as_ref().unwrap_or(&Output::Stdout)),
         }
-        let mut region = None;
-        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            match parameter.split_once('=') {
-                Some(("region", value)) if !value.is_empty() => region = Some(value.to_owned()),
-                _ => {
-                    return Err(format!(
-                        "{text}: unknown parameter {parameter:?}; there is region=REGION"
-                    ));
-                }
-            }
-        }
-        Ok(Self::Snapshot {
-            id: id.into(),
-            region,
-        })
     }
 }
 
@@ -152,32 +158,33 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
-    fn snapshot(id: &str, region: Option<&str>) -> Location {
-        Location::Snapshot {
-            id: id.into(),
-            region: region.map(str::to_owned),
-        }
+    fn parse(arguments: &str) -> Arguments {
+        let arguments = format!("houndigrade -t a disk {arguments}");
+        Arguments::try_parse_from(arguments.split_whitespace()).unwrap()
     }
 
     #[rstest]
-    #[case("disk.img", Location::Path("disk.img".into()))]
-    #[case("/dev/sdb", Location::Path("/dev/sdb".into()))]
-    #[case("ebs://snap-0a1b", snapshot("snap-0a1b", None))]
-    #[case(
-        "ebs://snap-0a1b?region=eu-west-1",
-        snapshot("snap-0a1b", Some("eu-west-1"))
-    )]
-    fn locations(#[case] text: &str, #[case] expected: Location) {
-        assert_eq!(text.parse(), Ok(expected));
+    #[case("", 1, (1, 64))]
+    #[case("", 3, (3, 21))]
+    #[case("", 100, (4, 16))]
+    #[case("--jobs 1", 100, (1, 64))]
+    #[case("--jobs 32 --max-memory 512", 100, (32, 8))]
+    #[case::too_many_for_the_memory("--jobs 32 --max-memory 32", 100, (4, 4))]
+    fn memory_is_shared(
+        #[case] arguments: &str,
+        #[case] images: usize,
+        #[case] expected: (usize, usize),
+    ) {
+        let (jobs, limits) = parse(arguments).limits(images);
+        assert_eq!((jobs, limits.blocks / MIB), expected);
     }
 
     #[rstest]
-    #[case("s3://bucket/key", "unknown kind of source s3://")]
-    #[case("ebs://vol-0a1b", "not the id of a snapshot")]
-    #[case("ebs://snap-0a1b?zone=x", "unknown parameter \"zone=x\"")]
-    #[case("ebs://snap-0a1b?region=", "unknown parameter")]
-    fn wrong_locations_say_what_is_wrong(#[case] text: &str, #[case] expected: &str) {
-        let error = text.parse::<Location>().unwrap_err();
-        assert!(error.contains(expected), "{error}");
+    #[case("", Some(Output::Stdout))]
+    #[case("--summary", None)]
+    #[case("--summary -o -", Some(Output::Stdout))]
+    #[case("-o f", Some(Output::File("f".into())))]
+    fn json_goes_to(#[case] arguments: &str, #[case] expected: Option<Output>) {
+        assert_eq!(parse(arguments).json_to(), expected.as_ref());
     }
 }

@@ -14,6 +14,7 @@ mod inspect;
 pub mod partition;
 pub mod report;
 pub mod source;
+pub mod stopwatch;
 #[cfg(test)]
 mod test_disks;
 pub mod verdict;

@@ -2,36 +2,38 @@
 
 mod cli;
 mod deliver;
+mod images;
+mod location;
+mod output;
+mod progress;
+mod summary;
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use houndigrade::report::{Image, Report, Verdict};
-use houndigrade::source::{BlockSource, Deadline, DiskFile, Snapshot, ebs_client};
-use houndigrade::{Disk, inspect};
-use tracing::{info, warn};
+use houndigrade::report::{Report, Verdict};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Arguments, Location};
+use crate::cli::Arguments;
+use crate::images::inspect_all;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::summary::summary;
 
 /// At least one image could not be read.
 const UNREADABLE: u8 = 3;
 /// Before the second attempt to deliver the result; it doubles from then on.
 const DELIVERY_PAUSE: Duration = Duration::from_secs(1);
 
+/// Crates that log what they send, an external id included, if they are asked to.
+const NOT_TO_LOG: [&str; 2] = ["aws_smithy_runtime=info", "aws_smithy_runtime_api=info"];
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-
+    let progress = Progress::new();
+    log(&progress);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -40,107 +42,86 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("starting: {error}")),
     };
-    let code = runtime.block_on(run(&arguments));
+    let code = runtime.block_on(run(&arguments, &progress));
     // An inspection past its time limit may still hold a thread: leave it behind.
     runtime.shutdown_background();
     code
 }
 
-async fn run(arguments: &Arguments) -> ExitCode {
-    let targets = match arguments.targets() {
-        Ok(targets) => targets,
+/// A person at a terminal is shown progress and a result, and needs no log of what went well.
+fn log(progress: &Progress) {
+    let terminal = io::stderr().is_terminal();
+    let usual = if terminal { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let filter = NOT_TO_LOG
+        .iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(progress.clone())
+        .with_ansi(terminal)
+        .init();
+}
+
+async fn run(arguments: &Arguments, progress: &Progress) -> ExitCode {
+    let images = match arguments.images() {
+        Ok(images) => images,
         Err(message) => Arguments::command()
             .error(ErrorKind::ValueValidation, message)
             .exit(),
     };
-    let mut by_image: BTreeMap<&str, Vec<Location>> = BTreeMap::new();
-    for (image, location) in targets {
-        by_image.entry(image).or_default().push(location);
-    }
-    let mut images = BTreeMap::new();
-    for (id, locations) in by_image {
-        let image = inspect_image(locations, arguments.timeout).await;
-        for error in &image.errors {
-            warn!(image = id, "{error}");
-        }
-        info!(image = id, verdict = ?image.verdict, stats = ?image.stats, "inspected");
-        images.insert(id.to_owned(), image);
-    }
+    let (jobs, limits) = arguments.limits(images.len());
+    let images = inspect_all(images, jobs, limits, progress).await;
     let report = Report::new(arguments.cloud.name(), images);
-    deliver(arguments, &report).await
-}
-
-/// Inspects the disks of one image on a thread of their own, within `timeout`.
-async fn inspect_image(locations: Vec<Location>, timeout: Duration) -> Image {
-    let until = Instant::now() + timeout;
-    let work = async {
-        let mut disks = Vec::new();
-        for location in locations {
-            disks.push(open(location, until).await);
-        }
-        tokio::task::spawn_blocking(|| inspect(disks)).await
-    };
-    // The sources refuse to answer after the limit, which ends all but a reader that spins without reading: it gets a second.
-    match tokio::time::timeout_at((until + Duration::from_secs(1)).into(), work).await {
-        Ok(Ok(image)) => image,
-        Ok(Err(_)) => unreadable("the inspection failed; the log says where".into()),
-        Err(_) => unreadable(format!("the time limit of {} s is over", timeout.as_secs())),
+    if let Err(message) = hand_over(arguments, &report).await {
+        return failed(&message);
     }
-}
-
-async fn open(location: Location, until: Instant) -> Disk {
-    let (name, source) = match location {
-        Location::Path(path) => (
-            path.display().to_string(),
-            DiskFile::open(&path).map(limited(until)),
-        ),
-        Location::Snapshot { id, region } => {
-            let client =
-                ebs_client(houndigrade::source::SnapshotAccess { region, role: None }).await;
-            let snapshot = Snapshot::open(client, &id, 64 << 20).await;
-            (id, snapshot.map(limited(until)))
-        }
-    };
-    Disk { name, source }
-}
-
-fn limited<S: BlockSource + 'static>(until: Instant) -> impl FnOnce(S) -> Arc<dyn BlockSource> {
-    move |source| Arc::new(Deadline::new(Arc::new(source), until))
-}
-
-fn unreadable(error: String) -> Image {
-    Image {
-        errors: vec![error],
-        ..Image::default()
+    let unreadable = |verdict| verdict == Verdict::Unknown;
+    if report
+        .images
+        .values()
+        .any(|image| unreadable(image.verdict))
+    {
+        return ExitCode::from(UNREADABLE);
     }
+    ExitCode::SUCCESS
 }
 
-async fn deliver(arguments: &Arguments, report: &Report) -> ExitCode {
+/// Gives the result to everybody who is to have it. One who can't be given it does not keep it from the others.
+async fn hand_over(arguments: &Arguments, report: &Report) -> Result<(), String> {
     let json = if arguments.pretty {
         serde_json::to_string_pretty(report)
     } else {
         serde_json::to_string(report)
     };
-    let json = match json {
-        Ok(json) => json,
-        Err(error) => return failed(&format!("writing the result as JSON: {error}")),
-    };
-    if let Err(error) = writeln!(io::stdout(), "{json}") {
-        return failed(&format!("writing the result to standard output: {error}"));
+    let json = json.map_err(|error| format!("writing the result as JSON: {error}"))?;
+    let mut failures = Vec::new();
+    if let Some(output) = arguments.json_to()
+        && let Err(error) = output.write(&json).await
+    {
+        failures.push(format!("writing the result to {error}"));
+    }
+    if arguments.summary {
+        let summary = summary(report);
+        let printed = match arguments.json_to() {
+            Some(Output::Stdout) => io::stderr().write_all(summary.as_bytes()),
+            _ => io::stdout().write_all(summary.as_bytes()),
+        };
+        if let Err(error) = printed {
+            failures.push(format!("printing the summary: {error}"));
+        }
     }
     if let Ok(url) = std::env::var(deliver::URL)
         && let Err(error) = deliver::put(&url, &json, DELIVERY_PAUSE).await
     {
-        return failed(&format!("delivering the result: {error}"));
+        failures.push(format!("delivering the result: {error}"));
     }
-    if report
-        .images
-        .values()
-        .any(|image| image.verdict == Verdict::Unknown)
-    {
-        return ExitCode::from(UNREADABLE);
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("; "))
     }
-    ExitCode::SUCCESS
 }
 
 fn failed(message: &str) -> ExitCode {

@@ -196,12 +196,28 @@ pub struct Unchecked {
 /// The work an inspection took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Blocks fetched from a snapshot, or reads made on a file.
+    /// Blocks fetched from a snapshot, or reads made on a file. What is read again from memory is not counted.
     pub blocks_read: u64,
     /// Bytes in them.
     pub bytes_read: u64,
     /// Wall time.
     pub milliseconds: u64,
+    /// Where it went.
+    #[serde(default)]
+    pub stages: Stages,
+}
+
+/// Wall time of the stages of an inspection, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stages {
+    /// Opening the disks; of a snapshot: the first list of its blocks.
+    pub open: u64,
+    /// Reading the partition tables, and finding the volumes.
+    pub partitions: u64,
+    /// Recognising and opening file systems, with their journals.
+    pub filesystems: u64,
+    /// Reading files.
+    pub facts: u64,
 }
 
 impl std::ops::AddAssign for Stats {
@@ -209,6 +225,16 @@ impl std::ops::AddAssign for Stats {
         self.blocks_read += other.blocks_read;
         self.bytes_read += other.bytes_read;
         self.milliseconds += other.milliseconds;
+        self.stages += other.stages;
+    }
+}
+
+impl std::ops::AddAssign for Stages {
+    fn add_assign(&mut self, other: Self) {
+        self.open += other.open;
+        self.partitions += other.partitions;
+        self.filesystems += other.filesystems;
+        self.facts += other.facts;
     }
 }
 

@@ -1,0 +1,114 @@
+//! Inspecting images, several at the same time, within their limits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use houndigrade::report::Image;
+use houndigrade::source::{BlockSource, Deadline, DiskFile, Snapshot, ebs_client};
+use houndigrade::stopwatch::{Stage, Stopwatch, milliseconds};
+use houndigrade::{Disk, inspect};
+use tracing::{info, warn};
+
+use crate::location::Location;
+use crate::progress::Progress;
+
+/// What one image may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) timeout: Duration,
+    /// Bytes of memory for the blocks of its disks.
+    pub(crate) blocks: usize,
+}
+
+/// Inspects all images, `jobs` at the same time.
+pub(crate) async fn inspect_all(
+    images: BTreeMap<String, Vec<Location>>,
+    jobs: usize,
+    limits: Limits,
+    progress: &Progress,
+) -> BTreeMap<String, Image> {
+    stream::iter(images)
+        .map(|(id, locations)| async move {
+            let image = inspect_image(&id, locations, limits, progress).await;
+            for error in &image.errors {
+                warn!(image = id, "{error}");
+            }
+            info!(image = id, verdict = ?image.verdict, stats = ?image.stats, "inspected");
+            (id, image)
+        })
+        .buffer_unordered(jobs)
+        .collect()
+        .await
+}
+
+/// Inspects the disks of one image on a thread of their own.
+async fn inspect_image(
+    id: &str,
+    locations: Vec<Location>,
+    limits: Limits,
+    progress: &Progress,
+) -> Image {
+    let started = Instant::now();
+    let until = started + limits.timeout;
+    let memory = limits.blocks / locations.len().max(1);
+    let work = async {
+        let progress = progress.image(id);
+        let mut disks = Vec::new();
+        for location in locations {
+            disks.push(open(location, memory, until).await);
+        }
+        let mut watch = Stopwatch::default();
+        watch.add(Stage::Open, started.elapsed());
+        let sources: Vec<_> = disks
+            .iter()
+            .filter_map(|disk| disk.source.as_ref().ok().map(Arc::clone))
+            .collect();
+        let inspection = tokio::task::spawn_blocking(|| inspect(disks));
+        match progress.follow(&sources, inspection).await {
+            Ok(mut image) => {
+                image.stats.stages += watch.stages();
+                image
+            }
+            Err(_) => unreadable("the inspection failed; the log says where".into()),
+        }
+    };
+    // The sources refuse to answer after the limit, which ends all but a reader that spins without reading: it gets a second.
+    let mut image = tokio::time::timeout_at((until + Duration::from_secs(1)).into(), work)
+        .await
+        .unwrap_or_else(|_| {
+            unreadable(format!(
+                "the time limit of {} s is over",
+                limits.timeout.as_secs()
+            ))
+        });
+    image.stats.milliseconds = milliseconds(started.elapsed());
+    image
+}
+
+async fn open(location: Location, memory: usize, until: Instant) -> Disk {
+    let (name, source) = match location {
+        Location::Path(path) => (
+            path.display().to_string(),
+            DiskFile::open(&path).map(|file| limited(file.with_cache(memory), until)),
+        ),
+        Location::Snapshot { id, access } => {
+            let client = ebs_client(access).await;
+            let snapshot = Snapshot::open(client, &id, memory).await;
+            (id, snapshot.map(|snapshot| limited(snapshot, until)))
+        }
+    };
+    Disk { name, source }
+}
+
+fn limited(source: impl BlockSource + 'static, until: Instant) -> Arc<dyn BlockSource> {
+    Arc::new(Deadline::new(Arc::new(source), until))
+}
+
+fn unreadable(error: String) -> Image {
+    Image {
+        errors: vec![error],
+        ..Image::default()
+    }
+}

@@ -1,0 +1,82 @@
+//! How long each stage of an inspection takes.
+
+use std::time::{Duration, Instant};
+
+use crate::report::Stages;
+
+/// A stage of an inspection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Opening the disks; of a snapshot: the first list of its blocks.
+    Open,
+    /// Reading the partition tables, and finding the volumes.
+    Partitions,
+    /// Recognising and opening file systems, with their journals.
+    Filesystems,
+    /// Reading files.
+    Facts,
+}
+
+/// Adds up what the stages take, however often each is entered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stopwatch {
+    spent: [Duration; 4],
+}
+
+impl Stopwatch {
+    /// Does `work`, which belongs to `stage`.
+    pub fn time<T>(&mut self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let result = work();
+        self.add(stage, started.elapsed());
+        result
+    }
+
+    /// Counts `time` for `stage`.
+    pub fn add(&mut self, stage: Stage, time: Duration) {
+        let spent = &mut self.spent[stage as usize];
+        *spent = spent.saturating_add(time);
+    }
+
+    /// What has been measured so far.
+    pub fn stages(&self) -> Stages {
+        let milliseconds = |stage| milliseconds(self.spent[stage as usize]);
+        Stages {
+            open: milliseconds(Stage::Open),
+            partitions: milliseconds(Stage::Partitions),
+            filesystems: milliseconds(Stage::Filesystems),
+            facts: milliseconds(Stage::Facts),
+        }
+    }
+}
+
+/// As the report counts.
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_a_stage_add_up() {
+        let mut watch = Stopwatch::default();
+        for (stage, microseconds) in [
+            (Stage::Open, 5000),
+            (Stage::Facts, 700),
+            (Stage::Filesystems, 1100),
+            (Stage::Facts, 700),
+        ] {
+            watch.add(stage, Duration::from_micros(microseconds));
+        }
+        assert_eq!(watch.time(Stage::Partitions, || 7), 7);
+        let Stages {
+            open,
+            filesystems,
+            facts,
+            ..
+        } = watch.stages();
+        assert_eq!((open, filesystems, facts), (5, 1, 1));
+    }
+}
