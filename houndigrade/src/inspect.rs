@@ -128,6 +128,7 @@ impl Inspection {
         }
         image.rhel_product_certs_found |= facts.rhel_product_certs.rhel_found == Some(true);
         image.rhel_enabled_repos_found |= facts.rhel_enabled_repos.rhel_found == Some(true);
+        image.rhel_signed_packages_found |= facts.rhel_signed_packages.rhel_found == Some(true);
         image.evidence.extend(evidence);
         image.distribution = image.distribution.take().or(distribution);
         if image.syspurpose.is_none() {

@@ -13,6 +13,7 @@ pub mod filesystem;
 mod inspect;
 pub mod partition;
 pub mod report;
+pub mod rpm;
 pub mod source;
 pub mod stopwatch;
 #[cfg(test)]

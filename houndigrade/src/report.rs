@@ -32,8 +32,8 @@ pub struct Image {
     pub rhel_product_certs_found: bool,
     /// A RHEL repository is enabled.
     pub rhel_enabled_repos_found: bool,
-    /// A package signed by Red Hat is installed; `null`: not checked.
-    pub rhel_signed_packages_found: Option<bool>,
+    /// A package signed by Red Hat is installed.
+    pub rhel_signed_packages_found: bool,
     /// `VERSION_ID` of the partition whose release files name Red Hat.
     pub rhel_version: Option<String>,
     /// System purpose, parsed, if there is evidence of RHEL and the file is JSON.
@@ -116,7 +116,7 @@ pub struct Facts {
     /// Enabled RHEL repositories.
     pub rhel_enabled_repos: EnabledRepos,
     /// Packages signed by Red Hat.
-    pub rhel_signed_packages: Unchecked,
+    pub rhel_signed_packages: SignedPackages,
     /// `VERSION_ID` of os-release.
     pub os_version: Option<String>,
     /// The system purpose file as it is, up to 1024 bytes.
@@ -185,12 +185,36 @@ pub struct Repository {
     pub name: String,
 }
 
-/// A check of the original that this version does not make.
+/// Result of the check of installed packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unchecked {
-    /// Says so.
+pub struct SignedPackages {
+    /// Any package is signed by Red Hat. Not set if none was found but something could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rhel_found: Option<bool>,
+    /// Packages whose signatures name a key of Red Hat's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rhel_signed_package_count: Option<u64>,
+    /// All packages, as `rpm -qa` counts them: imported keys are among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_count: Option<u64>,
+    /// Where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<PackageDatabase>,
+    /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// Why there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A database of installed packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageDatabase {
+    /// Its file in the image.
+    pub path: String,
+    /// `sqlite`, `ndb` or `berkeley`.
+    pub format: String,
 }
 
 /// The work an inspection took.

@@ -5,12 +5,13 @@ mod ini;
 mod product_certs;
 mod release_files;
 mod repositories;
+mod signed_packages;
 pub mod system_purpose;
 #[cfg(test)]
 mod tests;
 
 use crate::filesystem::{Error, Root};
-use crate::report::{Distribution, Evidence, Facts, Unchecked};
+use crate::report::{Distribution, Evidence, Facts};
 
 /// All that was found below one root.
 #[derive(Debug, Default)]
@@ -32,7 +33,7 @@ pub fn gather(root: &Root<'_>, partition: &str) -> Findings {
     product_certs::check(root, &mut findings);
     repositories::check(root, &mut findings);
     system_purpose::check(root, &mut findings);
-    findings.facts.rhel_signed_packages = not_checked("installed packages");
+    signed_packages::check(root, partition, &mut findings);
     findings
 }
 
@@ -44,11 +45,5 @@ impl Findings {
             self.problems.push(problem.clone());
             problem
         })
-    }
-}
-
-fn not_checked(what: &str) -> Unchecked {
-    Unchecked {
-        status: Some(format!("not checked: this version does not read {what}")),
     }
 }

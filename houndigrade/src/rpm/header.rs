@@ -1,0 +1,141 @@
+//! The header of a package, as a database stores it: an index of tags, then their data. Only the index and the data of a few
+//! tags are read.
+
+use super::blob::Blob;
+use super::signature::{self, KeyId};
+use super::{Error, Package, base64};
+use crate::bytes::array;
+
+/// Most tags, as rpm has it.
+const MAX_ENTRIES: u32 = 0xffff;
+/// Most bytes of data, as rpm has it.
+const MAX_DATA: u32 = 0x0fff_ffff;
+/// Bytes of an entry of the index.
+const ENTRY: usize = 16;
+/// Largest signature read. RSA takes half a KiB, the largest of the algorithms after it 50 KiB.
+const MAX_SIGNATURE: u32 = 64 * 1024;
+/// Most bytes of a name that are kept.
+const MAX_NAME: u32 = 256;
+
+const NAME: u32 = 1000;
+/// Signatures of package and header that are OpenPGP packets: `SIGPGP`, `SIGGPG`, `DSAHEADER`, `RSAHEADER`.
+const BINARY_SIGNATURES: [u32; 4] = [259, 262, 267, 268];
+/// Signatures of package format 6, in Base64: `OPENPGP`.
+const TEXT_SIGNATURES: u32 = 278;
+
+const STRING: u32 = 6;
+const BINARY: u32 = 7;
+const STRING_ARRAY: u32 = 8;
+
+/// One entry of the index.
+#[derive(Clone, Copy)]
+struct Entry {
+    tag: u32,
+    kind: u32,
+    offset: u32,
+    count: u32,
+}
+
+/// Reads what is wanted of a header.
+pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, Error> {
+    let mut intro = [0; 8];
+    blob.read_at(0, &mut intro)?;
+    let (entries, data) = (be32(&intro, 0), be32(&intro, 4));
+    let start = 8 + u64::from(entries) * ENTRY as u64;
+    if entries == 0
+        || entries > MAX_ENTRIES
+        || data > MAX_DATA
+        || start + u64::from(data) != blob.size()
+    {
+        return Err(Error::damaged(format!(
+            "a header of {} bytes claims {entries} tags and {data} bytes of data",
+            blob.size()
+        )));
+    }
+    let mut index = vec![0; entries as usize * ENTRY];
+    blob.read_at(8, &mut index)?;
+    let index: Vec<Entry> = index.chunks_exact(ENTRY).map(entry).collect();
+
+    let mut wanted: Vec<Entry> = index.iter().copied().filter(is_wanted).collect();
+    // In the order of the data: a blob in pieces is read front to back.
+    wanted.sort_by_key(|entry| entry.offset);
+    let mut package = Package {
+        name: String::new(),
+        issuers: Vec::new(),
+    };
+    for entry in wanted {
+        let end = end(&index, entry, data);
+        let mut bytes = |length: u32| {
+            let mut bytes = vec![0; length as usize];
+            blob.read_at(start + u64::from(entry.offset), &mut bytes)?;
+            Ok::<_, Error>(bytes)
+        };
+        match (entry.tag, entry.kind) {
+            (NAME, STRING) => {
+                let name = bytes((end - entry.offset).min(MAX_NAME))?;
+                let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+                package.name = String::from_utf8_lossy(name).into_owned();
+            }
+            (TEXT_SIGNATURES, STRING_ARRAY) => {
+                let texts = bytes(limited(end - entry.offset)?)?;
+                let texts = texts.split(|&byte| byte == 0);
+                for text in texts.take(entry.count.try_into().unwrap_or(usize::MAX)) {
+                    // What is no Base64 is no signature either.
+                    let packets = base64::decode(text).unwrap_or_else(|| text.to_vec());
+                    package.issuers.extend(issuers(&packets, entry.tag)?);
+                }
+            }
+            (_, BINARY) if entry.tag != NAME && entry.tag != TEXT_SIGNATURES => {
+                let packets = bytes(limited(entry.count)?)?;
+                package.issuers.extend(issuers(&packets, entry.tag)?);
+            }
+            (tag, kind) => {
+                return Err(Error::damaged(format!(
+                    "tag {tag} of a header has type {kind}"
+                )));
+            }
+        }
+    }
+    Ok(package)
+}
+
+fn entry(bytes: &[u8]) -> Entry {
+    Entry {
+        tag: be32(bytes, 0),
+        kind: be32(bytes, 4),
+        offset: be32(bytes, 8),
+        count: be32(bytes, 12),
+    }
+}
+
+fn is_wanted(entry: &Entry) -> bool {
+    matches!(entry.tag, NAME | TEXT_SIGNATURES) || BINARY_SIGNATURES.contains(&entry.tag)
+}
+
+/// Where the next tag's data begin, or all data end.
+fn end(index: &[Entry], entry: Entry, data: u32) -> u32 {
+    let offsets = index.iter().map(|other| other.offset);
+    offsets
+        .filter(|&offset| offset > entry.offset)
+        .min()
+        .unwrap_or(data)
+        .min(data)
+        .max(entry.offset)
+}
+
+fn limited(size: u32) -> Result<u32, Error> {
+    if size > MAX_SIGNATURE {
+        return Err(Error::damaged(format!("a signature has {size} bytes")));
+    }
+    Ok(size)
+}
+
+fn issuers(packets: &[u8], tag: u32) -> Result<Vec<KeyId>, Error> {
+    signature::issuers(packets)
+        .map_err(|malformed| Error::damaged(format!("tag {tag} of a header: {malformed}")))
+}
+
+/// The big-endian number at `offset` of a buffer that is long enough.
+fn be32(bytes: &[u8], offset: usize) -> u32 {
+    array(bytes, offset).map_or(0, u32::from_be_bytes)
+}

@@ -1,0 +1,160 @@
+//! The packages that `rpm` installed, from the files of its databases.
+//!
+//! Of each package's header only the few parts are read that say its name and who signed it, through a cache of a fixed size:
+//! a database of 100 MB costs a MiB or two of memory.
+
+mod base64;
+mod berkeley;
+mod blob;
+mod blocks;
+mod header;
+mod ndb;
+mod signature;
+mod sqlite;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use signature::KeyId;
+
+use crate::filesystem::{self, File};
+
+/// Largest file of a database, in bytes. The largest seen are a quarter of it.
+const MAX_FILE: u64 = 2 << 30;
+/// Most packages of one database. A system has hundreds or thousands.
+const MAX_PACKAGES: usize = 1 << 18;
+
+/// How a database is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// SQLite: RHEL 9 and later, Fedora.
+    Sqlite,
+    /// rpm's own: SLES 15, openSUSE.
+    Ndb,
+    /// A hash of Berkeley DB: RHEL up to 8, SLES up to 12.
+    Berkeley,
+}
+
+impl Format {
+    /// All formats, in the order in which `rpm` looks for them.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Ndb, Self::Berkeley];
+
+    /// Name of the file in the database's directory.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "rpmdb.sqlite",
+            Self::Ndb => "Packages.db",
+            Self::Berkeley => "Packages",
+        }
+    }
+
+    /// Name for people and for the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Ndb => "ndb",
+            Self::Berkeley => "berkeley",
+        }
+    }
+}
+
+/// An installed package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Its name, without version; empty if it has none.
+    pub name: String,
+    /// The keys that its signatures name. They are claims: nothing is verified.
+    pub issuers: Vec<KeyId>,
+}
+
+/// Why a database, or a package in it, can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database contradicts itself.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It uses something that `rpm` does not.
+    #[error("it is not as rpm writes it: {0}")]
+    Unsupported(String),
+    /// Larger than anything this program reads.
+    #[error("it has more than {limit} {of}")]
+    Limit {
+        /// How many are allowed.
+        limit: u64,
+        /// Of what.
+        of: &'static str,
+    },
+    /// The file can't be read.
+    #[error("{0}")]
+    File(#[from] filesystem::Error),
+}
+
+impl Error {
+    fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged(what.into())
+    }
+
+    /// Whether nothing that follows can be read either.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Limit { .. })
+    }
+}
+
+/// What [`packages`] yields: after an error there may be more, unless it [is final](Error::is_final).
+pub type Packages<'a> = Box<dyn Iterator<Item = Result<Package, Error>> + 'a>;
+
+/// The packages of a database, in no order. `wal` is SQLite's write-ahead log, the file `rpmdb.sqlite-wal`.
+///
+/// # Errors
+/// If nothing of the database can be read. A damaged part of it is an error between the packages.
+pub fn packages<'a>(
+    format: Format,
+    file: Box<dyn File + 'a>,
+    wal: Option<Box<dyn File + 'a>>,
+) -> Result<Packages<'a>, Error> {
+    Ok(match format {
+        Format::Sqlite => Box::new(sqlite::packages(file, wal)?),
+        Format::Ndb => Box::new(ndb::packages(file)?),
+        Format::Berkeley => Box::new(berkeley::packages(file)?),
+    })
+}
+
+/// What is left of what a sound database can hold. Each header lies somewhere in the file, on pages of its own.
+struct Budget {
+    packages: usize,
+    bytes: u64,
+    pages: u64,
+}
+
+impl Budget {
+    /// For files of `bytes` bytes in all.
+    fn new(bytes: u64, pages: u64) -> Self {
+        Self {
+            packages: MAX_PACKAGES,
+            bytes,
+            pages,
+        }
+    }
+
+    /// Pays for a header of `size` bytes.
+    fn package(&mut self, size: u64) -> Result<(), Error> {
+        let Some(packages) = self.packages.checked_sub(1) else {
+            return Err(Error::Limit {
+                limit: MAX_PACKAGES as u64,
+                of: "packages",
+            });
+        };
+        self.packages = packages;
+        self.bytes = self.bytes.checked_sub(size).ok_or_else(|| {
+            Error::damaged("its headers are larger than the file, taken together")
+        })?;
+        Ok(())
+    }
+
+    /// Pays for a visit of a page.
+    fn page(&mut self) -> Result<(), Error> {
+        self.pages = self.pages.checked_sub(1).ok_or_else(|| {
+            Error::damaged("its pages refer to each other in a circle, or several times")
+        })?;
+        Ok(())
+    }
+}

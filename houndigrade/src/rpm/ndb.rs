@@ -1,0 +1,128 @@
+//! rpm's own format, `Packages.db`: pages of slots, each of which says where in the file a header lies.
+
+use super::blob::Span;
+use super::blocks::Blocks;
+use super::{Budget, Error, MAX_FILE, MAX_PACKAGES, Package, header};
+use crate::bytes::le32;
+use crate::filesystem::File;
+
+const MAGIC: &[u8] = b"RpmP";
+const SLOT_MAGIC: &[u8] = b"Slot";
+const HEAD_MAGIC: &[u8] = b"BlbS";
+const TAIL_MAGIC: &[u8] = b"BlbE";
+const PAGE: usize = 4096;
+const SLOT: usize = 16;
+/// The file's header takes the place of two slots.
+const FIRST_SLOT: usize = 32;
+/// Headers begin and end at multiples of this.
+const BLOCK: u64 = 16;
+/// In front of a header: magic, package, generation, length.
+const HEAD: u64 = 16;
+/// Behind it: checksum, length, magic.
+const TAIL: u64 = 12;
+
+/// A slot in use. Sorted by where its header is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Slot {
+    block: u32,
+    blocks: u32,
+    package: u32,
+}
+
+pub(super) fn packages<'a>(
+    file: Box<dyn File + 'a>,
+) -> Result<impl Iterator<Item = Result<Package, Error>> + 'a, Error> {
+    let mut blocks = Blocks::new(file, MAX_FILE)?;
+    let mut budget = Budget::new(blocks.size(), 0);
+    let (slots, damage) = slots(&mut blocks)?;
+    let package = move |slot: Slot| {
+        let mut header = locate(&mut blocks, slot)?;
+        budget.package(header.size)?;
+        header::read(&mut header)
+    };
+    // Last, as there is nothing after an error that is final.
+    Ok(slots.into_iter().map(package).chain(damage.map(Err)))
+}
+
+/// The slots in use, in the order of the file, and why there may be more.
+fn slots(blocks: &mut Blocks<'_>) -> Result<(Vec<Slot>, Option<Error>), Error> {
+    let start: [u8; FIRST_SLOT] = blocks.array(0)?;
+    let (version, pages) = (number(&start, 4), number(&start, 12));
+    if !start.starts_with(MAGIC) {
+        return Err(Error::damaged("it does not begin as an ndb database does"));
+    }
+    if version != 0 {
+        return Err(Error::Unsupported(format!("version {version} of ndb")));
+    }
+    if u64::from(pages) * PAGE as u64 > blocks.size() {
+        return Err(Error::damaged(format!(
+            "{pages} pages of slots do not fit into the file"
+        )));
+    }
+    let mut slots = Vec::new();
+    let mut damage = None;
+    let mut page = [0; PAGE];
+    for number in 0..pages {
+        blocks.read(u64::from(number) * PAGE as u64, &mut page)?;
+        let first = if number == 0 { FIRST_SLOT } else { 0 };
+        for bytes in page[first..].chunks_exact(SLOT) {
+            match slot(bytes) {
+                Ok(slot) => slots.extend(slot),
+                Err(error) => damage = damage.or(Some(error)),
+            }
+            if slots.len() > MAX_PACKAGES {
+                return Err(Error::Limit {
+                    limit: MAX_PACKAGES as u64,
+                    of: "packages",
+                });
+            }
+        }
+    }
+    slots.sort_unstable();
+    slots.dedup();
+    Ok((slots, damage))
+}
+
+/// `None`: a free one.
+fn slot(bytes: &[u8]) -> Result<Option<Slot>, Error> {
+    if !bytes.starts_with(SLOT_MAGIC) {
+        return Err(Error::damaged("a slot is overwritten"));
+    }
+    let slot = Slot {
+        package: number(bytes, 4),
+        block: number(bytes, 8),
+        blocks: number(bytes, 12),
+    };
+    Ok((slot.block != 0).then_some(slot))
+}
+
+/// The header that `slot` leads to. Its checksum is not looked at: it would cost reading all of it.
+fn locate<'b, 'a>(blocks: &'b mut Blocks<'a>, slot: Slot) -> Result<Span<'b, 'a>, Error> {
+    let start = u64::from(slot.block) * BLOCK;
+    let head: [u8; HEAD as usize] = blocks.array(start)?;
+    let size = u64::from(number(&head, 12));
+    let sound = head.starts_with(HEAD_MAGIC)
+        && number(&head, 4) == slot.package
+        && (HEAD + size + TAIL).div_ceil(BLOCK) == u64::from(slot.blocks);
+    let tail: [u8; TAIL as usize] = if sound {
+        blocks.array(start + u64::from(slot.blocks) * BLOCK - TAIL)?
+    } else {
+        [0; TAIL as usize]
+    };
+    if u64::from(number(&tail, 4)) != size || !tail.ends_with(TAIL_MAGIC) {
+        return Err(Error::damaged(format!(
+            "no header of package {} is at byte {start}",
+            slot.package
+        )));
+    }
+    Ok(Span {
+        blocks,
+        offset: start + HEAD,
+        size,
+    })
+}
+
+/// The little-endian number at `offset` of a buffer that is long enough.
+fn number(bytes: &[u8], offset: usize) -> u32 {
+    le32(bytes, offset).unwrap_or_default()
+}

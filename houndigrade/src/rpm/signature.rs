@@ -1,0 +1,149 @@
+//! OpenPGP signatures (RFC 9580), as far as they say who made them.
+
+use std::fmt;
+
+use crate::bytes::array;
+
+/// The last 8 bytes of a key's fingerprint, as `rpm` prints them; the first 8 of a version 6 key's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId(pub [u8; 8]);
+
+impl KeyId {
+    /// The key id that is written as 16 hexadecimal digits.
+    pub const fn from_hex(id: u64) -> Self {
+        Self(id.to_be_bytes())
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+/// These bytes are no OpenPGP packet, or less than one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an OpenPGP signature")]
+pub(super) struct Malformed;
+
+const SIGNATURE_PACKET: u8 = 2;
+const ISSUER_KEY_ID: u8 = 16;
+const ISSUER_FINGERPRINT: u8 = 33;
+
+/// Keys that the signatures in `packets` name as theirs: none, one, or one several times. They are claims: nothing is verified.
+pub(super) fn issuers(mut packets: &[u8]) -> Result<Vec<KeyId>, Malformed> {
+    let mut issuers = Vec::new();
+    while !packets.is_empty() {
+        let (tag, body, rest) = packet(packets).ok_or(Malformed)?;
+        if tag == SIGNATURE_PACKET {
+            signature(body, &mut issuers).ok_or(Malformed)?;
+        }
+        packets = rest;
+    }
+    Ok(issuers)
+}
+
+/// Tag, body and what follows of the first packet.
+fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    if first & 0x80 == 0 {
+        return None;
+    }
+    let (tag, length, rest) = if first & 0x40 != 0 {
+        let (length, rest) = new_length(rest)?;
+        (first & 0x3f, length, rest)
+    } else {
+        let (length, rest) = match first & 3 {
+            0 => (usize::from(*rest.first()?), rest.get(1..)?),
+            1 => (usize::from(be16(rest)?), rest.get(2..)?),
+            2 => (be32(rest)?, rest.get(4..)?),
+            // As far as the bytes go.
+            _ => (rest.len(), rest),
+        };
+        (first >> 2 & 0xf, length, rest)
+    };
+    let (body, rest) = rest.split_at_checked(length)?;
+    Some((tag, body, rest))
+}
+
+/// A packet's length in the format of today. Signatures never come in parts of unknown number.
+fn new_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match *bytes.first()? {
+        224..=254 => None,
+        _ => length(bytes),
+    }
+}
+
+/// A length of one, two or five bytes, and what follows it.
+fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    Some(match first {
+        0..192 => (usize::from(first), rest),
+        192..255 => {
+            let (&second, rest) = rest.split_first()?;
+            (
+                ((usize::from(first) - 192) << 8) + usize::from(second) + 192,
+                rest,
+            )
+        }
+        255 => (be32(rest)?, rest.get(4..)?),
+    })
+}
+
+/// Adds the issuers of one signature. One of an unknown version names none that could be known.
+fn signature(body: &[u8], issuers: &mut Vec<KeyId>) -> Option<()> {
+    match *body.first()? {
+        2 | 3 => issuers.push(KeyId(array(body, 7)?)),
+        4 => {
+            let (hashed, rest) = body
+                .get(6..)?
+                .split_at_checked(be16(body.get(4..)?)?.into())?;
+            let unhashed = rest.get(2..)?.get(..be16(rest)?.into())?;
+            subpackets(hashed, issuers)?;
+            subpackets(unhashed, issuers)?;
+        }
+        6 => {
+            let (hashed, rest) = body.get(8..)?.split_at_checked(be32(body.get(4..)?)?)?;
+            let unhashed = rest.get(4..)?.get(..be32(rest)?)?;
+            subpackets(hashed, issuers)?;
+            subpackets(unhashed, issuers)?;
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+fn subpackets(mut bytes: &[u8], issuers: &mut Vec<KeyId>) -> Option<()> {
+    while !bytes.is_empty() {
+        let (length, rest) = length(bytes)?;
+        let (subpacket, rest) = rest.split_at_checked(length)?;
+        let (&kind, body) = subpacket.split_first()?;
+        // The highest bit tells how to treat an unknown kind.
+        match (kind & 0x7f, body) {
+            (ISSUER_KEY_ID, id) => issuers.push(KeyId(id.try_into().ok()?)),
+            (ISSUER_FINGERPRINT, [4, fingerprint @ ..]) => {
+                issuers.push(KeyId(*fingerprint.last_chunk()?));
+            }
+            (ISSUER_FINGERPRINT, [5 | 6, fingerprint @ ..]) => {
+                issuers.push(KeyId(*fingerprint.first_chunk()?));
+            }
+            _ => {}
+        }
+        bytes = rest;
+    }
+    Some(())
+}
+
+fn be16(bytes: &[u8]) -> Option<u16> {
+    array(bytes, 0).map(u16::from_be_bytes)
+}
+
+fn be32(bytes: &[u8]) -> Option<usize> {
+    array(bytes, 0).map(u32::from_be_bytes)?.try_into().ok()
+}

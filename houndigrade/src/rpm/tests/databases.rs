@@ -1,0 +1,89 @@
+//! Databases made by real tools, and what `rpm` says of them: see `databases.sh`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::rpm::Format;
+use crate::test_disks::run;
+
+/// Packages in the larger ones, before every seventh is taken out.
+pub(crate) const COUNT: usize = 700;
+
+pub(crate) struct AllMade {
+    pub(crate) databases: BTreeMap<&'static str, Made>,
+    /// Ids of the keys that signed.
+    pub(crate) rsa: String,
+    pub(crate) ed25519: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Made {
+    pub(crate) format: Format,
+    pub(crate) file: Vec<u8>,
+    pub(crate) wal: Option<Vec<u8>>,
+    /// Name and key ids of each package, sorted.
+    pub(crate) answer: Option<Vec<(String, BTreeSet<String>)>>,
+}
+
+/// Made once for all tests. `None`, and a word about it, without the tools.
+pub(crate) fn made() -> Option<&'static AllMade> {
+    static MADE: OnceLock<Option<AllMade>> = OnceLock::new();
+    MADE.get_or_init(make).as_ref()
+}
+
+fn make() -> Option<AllMade> {
+    let folder = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rpm/tests/databases.sh");
+    let arguments = [script, folder.path().to_str().unwrap(), &COUNT.to_string()];
+    let said = run("sh", &arguments, "")?;
+    if said.contains("SKIPPED") {
+        eprint!("{said}");
+        return None;
+    }
+    let names = [
+        ("sqlite", Format::Sqlite),
+        ("sqlite-many", Format::Sqlite),
+        ("sqlite-wal", Format::Sqlite),
+        ("ndb-many", Format::Ndb),
+        ("berkeley-many", Format::Berkeley),
+        ("berkeley-big-endian", Format::Berkeley),
+    ];
+    let load = |(name, format)| (name, load(&folder.path().join(name), format));
+    let key = |name| {
+        fs::read_to_string(folder.path().join(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    Some(AllMade {
+        databases: names.map(load).into(),
+        rsa: key("rsa.key"),
+        ed25519: key("ed25519.key"),
+    })
+}
+
+fn load(folder: &Path, format: Format) -> Made {
+    let answer = fs::read_to_string(folder.join("answer")).ok();
+    Made {
+        format,
+        file: fs::read(folder.join(format.file_name())).unwrap(),
+        wal: fs::read(folder.join("rpmdb.sqlite-wal")).ok(),
+        answer: answer.map(|answer| {
+            let mut packages: Vec<_> = answer.lines().map(package).collect();
+            packages.sort();
+            packages
+        }),
+    }
+}
+
+/// `bash|(none)|RSA/SHA256, …, Key ID 199e2f91fd431d51|(none)|(none)`
+fn package(line: &str) -> (String, BTreeSet<String>) {
+    let (name, signatures) = line.split_once('|').unwrap();
+    let keys = signatures
+        .split("Key ID ")
+        .skip(1)
+        .map(|rest| rest[..16].to_owned());
+    (name.to_owned(), keys.collect())
+}
