@@ -120,11 +120,27 @@ fn partition(number: u32, entry: &[u8], sector: u64) -> Option<Partition> {
             .saturating_sub(first)
             .saturating_add(1)
             .saturating_mul(sector),
-        purpose: PURPOSES
-            .iter()
-            .find(|(guid, _)| *guid == kind)
-            .map(|(_, purpose)| *purpose),
+        purpose: find(&PURPOSES, kind),
+        uuid: array(entry, 16).map(|guid| Uuid::from_bytes_le(guid).to_string()),
+        label: label(entry),
+        mount_point: find(&MOUNT_POINTS, kind),
+        windows: kind == MICROSOFT_BASIC_DATA,
     })
+}
+
+fn find(list: &[(Uuid, &'static str)], kind: Uuid) -> Option<&'static str> {
+    let (_, what) = list.iter().find(|(guid, _)| *guid == kind)?;
+    Some(what)
+}
+
+/// Up to 36 UTF-16 units, ended by a zero.
+fn label(entry: &[u8]) -> Option<String> {
+    let units = entry
+        .get(56..128)?
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let units: Vec<u16> = units.take_while(|&unit| unit != 0).collect();
+    (!units.is_empty()).then(|| String::from_utf16_lossy(&units))
 }
 
 /// The types that hold no Linux.
@@ -140,4 +156,15 @@ const PURPOSES: [(Uuid, &str); 5] = [
         uuid!("e3c9e316-0b5c-4db8-817d-f92df00215ae"),
         "Microsoft reserved",
     ),
+];
+
+const MICROSOFT_BASIC_DATA: Uuid = uuid!("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7");
+
+/// Types of the Discoverable Partitions Specification that hold a part of a system: `/usr` of x86-64, ARM64, x86 and ARM, and `/var`.
+const MOUNT_POINTS: [(Uuid, &str); 5] = [
+    (uuid!("8484680c-9521-48c6-9c11-b0720656f69e"), "/usr"),
+    (uuid!("b0e01050-ee5f-4390-949a-9101b17104e9"), "/usr"),
+    (uuid!("75250d76-8cc6-458e-bd66-bd47cc81a812"), "/usr"),
+    (uuid!("7d0359a3-02b3-4f0a-865c-654403e70625"), "/usr"),
+    (uuid!("4d21b016-b534-45c2-a9fb-5c16e091fd2d"), "/var"),
 ];

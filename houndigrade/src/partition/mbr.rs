@@ -49,6 +49,8 @@ impl Entry {
                 0x41 => Some("PReP boot"),
                 _ => None,
             },
+            windows: self.system == 0x07,
+            ..Partition::default()
         }
     }
 }
@@ -81,7 +83,20 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Found> {
     {
         read_logical(disk, extended.start, &mut table);
     }
+    name(disk, &mut table.partitions)?;
     Ok(Found::Partitions(table))
+}
+
+/// Partitions have no name of their own: theirs is the disk's, and their number.
+fn name(disk: &dyn BlockSource, partitions: &mut [Partition]) -> io::Result<()> {
+    let mut signature = [0; 4];
+    disk.read_at(440, &mut signature)?;
+    let signature = u32::from_le_bytes(signature);
+    for partition in partitions {
+        let uuid = |number| format!("{signature:08x}-{number:02x}");
+        partition.uuid = partition.number.filter(|_| signature != 0).map(uuid);
+    }
+    Ok(())
 }
 
 /// Follows the chain that starts at sector `extended`. Links count from there; partitions from their own record.

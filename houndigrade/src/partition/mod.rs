@@ -23,7 +23,7 @@ pub struct Table {
 }
 
 /// A part of a disk. Its bounds may be wrong: nothing has been read of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Partition {
     /// As `fdisk` counts; `None` for a disk without a table.
     pub number: Option<u32>,
@@ -33,6 +33,14 @@ pub struct Partition {
     pub size: u64,
     /// What the table says it holds, where that is something without a Linux on it.
     pub purpose: Option<&'static str>,
+    /// `PARTUUID`, as `blkid` shows it.
+    pub uuid: Option<String>,
+    /// `PARTLABEL`.
+    pub label: Option<String>,
+    /// Where systemd mounts a partition of this type if nothing says otherwise.
+    pub mount_point: Option<&'static str>,
+    /// It has the type that Windows gives to its file systems. Some Linux tools use it too.
+    pub windows: bool,
 }
 
 /// Reads the partition table; a disk without one is one part as a whole.
@@ -46,7 +54,7 @@ pub fn read(disk: &dyn BlockSource) -> io::Result<Table> {
                 number: None,
                 start: 0,
                 size: disk.size(),
-                purpose: None,
+                ..Partition::default()
             }],
             problems: Vec::new(),
         }),

@@ -47,6 +47,42 @@ fn mbr_with_logical_partitions() {
     assert_eq!(summary(disk), (expected, vec![]));
 }
 
+/// `PARTUUID`, `PARTLABEL`, mount point, and whether the type is Windows'.
+type Names = (Option<String>, Option<String>, Option<&'static str>, bool);
+
+fn names(disk: Vec<u8>) -> Vec<Names> {
+    let names = |part: Partition| (part.uuid, part.label, part.mount_point, part.windows);
+    let partitions = read(&MemoryDisk(disk)).unwrap().partitions;
+    partitions.into_iter().map(names).collect()
+}
+
+#[test]
+fn gpt_names_its_partitions() {
+    let script = "label: gpt
+size=1MiB, type=8484680C-9521-48C6-9C11-B0720656F69E, uuid=0F47F516-098A-4081-A3A7-7A9B98000E7F, name=\"USR-Ä\"
+size=1MiB, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7, uuid=1F47F516-098A-4081-A3A7-7A9B98000E7F
+";
+    let Some(disk) = partitioned(8 * MIB, script) else {
+        return;
+    };
+    let uuid = |first| Some(format!("{first}f47f516-098a-4081-a3a7-7a9b98000e7f"));
+    let usr = (uuid(0), Some("USR-Ä".into()), Some("/usr"), false);
+    assert_eq!(names(disk), [usr, (uuid(1), None, None, true)]);
+}
+
+#[test]
+fn mbr_names_its_partitions_after_the_disk() {
+    let script = "label: dos\nlabel-id: 0x0b1b2b3b\n1MiB,1MiB,7\n2MiB,,E\n3MiB,1MiB,L\n";
+    let Some(disk) = partitioned(8 * MIB, script) else {
+        return;
+    };
+    let named = |uuid: &str, windows| (Some(uuid.into()), None, None, windows);
+    assert_eq!(
+        names(disk),
+        [named("0b1b2b3b-01", true), named("0b1b2b3b-05", false)]
+    );
+}
+
 #[test]
 fn a_chain_that_bites_its_tail_ends() {
     let Some(mut disk) = partitioned(8 * MIB, "label: dos\n1MiB,,E\n2MiB,1MiB,L\n") else {
@@ -128,10 +164,8 @@ fn a_table_of_more_entries_than_any_tool_writes_is_refused() {
 #[case::zeros(4096)]
 fn a_disk_without_a_table_is_one_part(#[case] size: usize) {
     let whole = Partition {
-        number: None,
-        start: 0,
         size: size as u64,
-        purpose: None,
+        ..Partition::default()
     };
     let expected = Table {
         partitions: vec![whole],
