@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::Identity;
 use crate::bytes::{array, le32};
 use crate::source::BlockSource;
 
@@ -13,6 +14,8 @@ const HEAD: usize = 68 * 1024;
 pub enum Content {
     /// `ext2`, `ext3` or `ext4`.
     Ext(&'static str),
+    /// NTFS with the boot code that Windows writes.
+    WindowsNtfs,
     /// Something else with a name.
     Known(&'static str),
     /// Zeros, as far as it was looked at.
@@ -25,7 +28,7 @@ pub enum Content {
 type Mark = (&'static str, usize, &'static [u8]);
 
 /// Volume managers come first: behind their mark, that of a file system may have survived.
-const MARKS: [Mark; 20] = [
+const MARKS: [Mark; 25] = [
     ("luks", 0, b"LUKS\xba\xbe"),
     ("lvm2", 512 + 24, b"LVM2 001"),
     ("lvm2", 24, b"LVM2 001"),
@@ -41,11 +44,17 @@ const MARKS: [Mark; 20] = [
     ("vfat", 54, b"FAT16   "),
     ("vfat", 54, b"FAT12   "),
     ("squashfs", 0, b"hsqs"),
+    ("jfs", 32768, b"JFS1"),
+    // The first name in the list of names and values that describes a pool.
+    ("zfs", 16384 + 24, b"version\0"),
     ("erofs", 1024, b"\xe2\xe1\xf5\xe0"),
     ("f2fs", 1024, b"\x10\x20\xf5\xf2"),
     ("iso9660", 32769, b"CD001"),
     ("reiserfs", 65536 + 52, b"ReIsEr"),
     ("swap", 4096 - 10, b"SWAPSPACE2"),
+    ("swsuspend", 4096 - 10, b"S1SUSPEND\0"),
+    ("swsuspend", 4096 - 10, b"S2SUSPEND\0"),
+    ("swsuspend", 4096 - 10, b"ULSUSPEND\0"),
 ];
 
 /// Features of an ext superblock that tell the generations apart.
@@ -59,9 +68,19 @@ impl Content {
     /// # Errors
     /// If it can't be read.
     pub fn probe(partition: &dyn BlockSource) -> io::Result<Self> {
+        let (content, _) = Self::identify(partition)?;
+        Ok(content)
+    }
+
+    /// As [`probe`](Self::probe), with the names that it has given itself.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn identify(partition: &dyn BlockSource) -> io::Result<(Self, Identity)> {
         let mut head = vec![0; HEAD.min(usize::try_from(partition.size()).unwrap_or(HEAD))];
         partition.read_at(0, &mut head)?;
-        Ok(Self::of(&head))
+        let content = Self::of(&head);
+        Ok((content, Identity::of(content, &head)))
     }
 
     fn of(head: &[u8]) -> Self {
@@ -70,7 +89,10 @@ impl Content {
                 .is_some_and(|rest| rest.starts_with(mark))
         };
         if let Some((name, ..)) = MARKS.iter().find(marked) {
-            return Self::Known(name);
+            return match *name {
+                "ntfs" if boots_windows(head) => Self::WindowsNtfs,
+                name => Self::Known(name),
+            };
         }
         if array(head, 1024 + 56) == Some([0x53, 0xef]) {
             return Self::Ext(ext_generation(head));
@@ -86,6 +108,7 @@ impl Content {
     pub fn name(self) -> Option<&'static str> {
         match self {
             Self::Ext(name) | Self::Known(name) => Some(name),
+            Self::WindowsNtfs => Some("ntfs"),
             Self::Empty | Self::Unknown => None,
         }
     }
@@ -95,12 +118,20 @@ impl Content {
     pub fn no_linux(self, purpose: Option<&'static str>) -> Option<&'static str> {
         match self {
             Self::Known("swap") => Some("swap"),
+            Self::Known("swsuspend") => Some("swap, with the memory of a hibernated system"),
             Self::Known("vfat") => Some("vfat: can't hold a Linux root"),
             Self::Empty => Some(purpose.unwrap_or("empty")),
             Self::Unknown => purpose,
             _ => None,
         }
     }
+}
+
+/// The messages of its boot code: `BOOTMGR is missing`, and before Vista `NTLDR is missing`.
+fn boots_windows(head: &[u8]) -> bool {
+    let boot_code = head.get(..512).unwrap_or_default();
+    let says = |loader: &[u8]| boot_code.windows(loader.len()).any(|part| part == loader);
+    says(b"BOOTMGR") || says(b"NTLDR")
 }
 
 fn ext_generation(head: &[u8]) -> &'static str {

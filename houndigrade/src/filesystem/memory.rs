@@ -1,6 +1,6 @@
 //! A file system in memory, for tests of what stands on one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Entry, Error, File, FileSystem};
 
@@ -29,14 +29,12 @@ impl FileSystem for Memory {
     }
 
     fn names(&self, path: &str, _limit: usize) -> Result<Vec<String>, Error> {
-        let inside = self
-            .0
-            .keys()
-            .filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
-        Ok(inside
-            .filter_map(|rest| rest.split('/').next())
-            .map(str::to_owned)
-            .collect())
+        let inside = self.0.keys().filter_map(|file| {
+            file.strip_prefix(path.trim_end_matches('/'))?
+                .strip_prefix('/')
+        });
+        let names: BTreeSet<_> = inside.filter_map(|rest| rest.split('/').next()).collect();
+        Ok(names.into_iter().map(str::to_owned).collect())
     }
 }
 

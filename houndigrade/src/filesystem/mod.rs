@@ -2,14 +2,19 @@
 
 mod content;
 mod ext;
+pub mod fstab;
+mod identity;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod ostree;
 mod root;
 #[cfg(test)]
 mod tests;
 
 pub use content::Content;
+pub use identity::Identity;
 pub use root::Root;
+pub(crate) use root::normal;
 
 use std::io;
 use std::sync::Arc;
@@ -102,6 +107,9 @@ pub enum Error {
         /// Of what.
         of: &'static str,
     },
+    /// It belongs to the tree, and is not among the image's disks or can't be read.
+    #[error("{0}")]
+    OutOfReach(String),
     /// The disk could not be read.
     #[error("{0}")]
     Read(#[from] io::Error),
@@ -117,6 +125,7 @@ pub fn open(
 ) -> Result<Box<dyn FileSystem>, Error> {
     match content {
         Content::Ext(kind) => Ok(Box::new(ext::Ext::open(kind, partition)?)),
+        Content::WindowsNtfs => Err(Error::Unsupported("ntfs")),
         Content::Known(kind) => Err(Error::Unsupported(kind)),
         Content::Empty | Content::Unknown => Err(Error::Unrecognised),
     }

@@ -2,9 +2,24 @@
 
 use super::{Entry, Error, File, FileSystem};
 
-/// The directory tree of an image.
+/// The directory tree of an image: that of a file system, with those of others mounted into it.
 pub struct Root<'a> {
+    root: Directory<'a>,
+    mounts: Vec<Mount<'a>>,
+}
+
+/// A directory of a file system.
+#[derive(Clone)]
+struct Directory<'a> {
     fs: &'a dyn FileSystem,
+    path: String,
+}
+
+/// What is at a path of the image instead of what the file system there has.
+struct Mount<'a> {
+    at: String,
+    /// Or why the files that belong here can't be read.
+    what: Result<Directory<'a>, String>,
 }
 
 /// How a path ends, with all symlinks followed.
@@ -23,13 +38,64 @@ impl<'a> Root<'a> {
 
     /// The tree of `fs`.
     pub fn new(fs: &'a dyn FileSystem) -> Self {
-        Self { fs }
+        Self::at(fs, "/")
+    }
+
+    /// The tree below the directory at `path` of `fs`, which has no symlinks in it.
+    pub fn at(fs: &'a dyn FileSystem, path: &str) -> Self {
+        let path = normal(path);
+        Self {
+            root: Directory { fs, path },
+            mounts: Vec::new(),
+        }
+    }
+
+    /// Mounts the directory at `path` of `fs` at `at`, which need not exist, unlike what it lies in. Where two are mounted at one
+    /// place, the later hides the earlier; but a mount below another's place stays visible, whichever came first. Returns whether there is such a directory.
+    ///
+    /// # Errors
+    /// If the file system is damaged or the disk can't be read.
+    pub fn mount(&mut self, at: &str, fs: &'a dyn FileSystem, path: &str) -> Result<bool, Error> {
+        let Some(path) = Root::new(fs).directory(path)? else {
+            return Ok(false);
+        };
+        self.push(at, Ok(Directory { fs, path }));
+        Ok(true)
+    }
+
+    /// Shows the directory at `source` of this tree, as it is now, at `at` too. Returns whether there is such a directory.
+    ///
+    /// # Errors
+    /// As for [`mount`](Self::mount).
+    pub fn bind(&mut self, at: &str, source: &str) -> Result<bool, Error> {
+        let Some(source) = self.directory(source)? else {
+            return Ok(false);
+        };
+        let directory = self.locate(&source)?;
+        self.push(at, Ok(directory));
+        Ok(true)
+    }
+
+    /// Makes every path to something below `at` the error `why`: what belongs there is out of reach.
+    pub fn withhold(&mut self, at: &str, why: String) {
+        self.push(at, Err(why));
+    }
+
+    /// As `mount` does, this mounts where the symlinks lead to.
+    fn push(&mut self, at: &str, what: Result<Directory<'a>, String>) {
+        let at = normal(at);
+        let there = |path: &str| self.directory(path).ok().flatten();
+        let beside =
+            |(parent, name): (&str, &str)| Some(normal(&format!("{}/{name}", there(parent)?)));
+        let target = there(&at).or_else(|| at.rsplit_once('/').and_then(beside));
+        let at = target.unwrap_or(at);
+        self.mounts.push(Mount { at, what });
     }
 
     /// The first bytes, at most `limit`, of the file at `path`; `None` if there is no regular file.
     ///
     /// # Errors
-    /// If the file system is damaged or the disk can't be read.
+    /// If the file system is damaged, not among the image's disks, or can't be read.
     pub fn head(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Error> {
         let Some(mut file) = self.open(path)? else {
             return Ok(None);
@@ -50,7 +116,10 @@ impl<'a> Root<'a> {
             Some(Resolved {
                 path,
                 entry: Entry::File,
-            }) => self.fs.open(&path).map(Some),
+            }) => {
+                let Directory { fs, path } = self.locate(&path)?;
+                fs.open(&path).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -65,18 +134,27 @@ impl<'a> Root<'a> {
             .is_some_and(|found| found.entry == Entry::File))
     }
 
+    /// The path, free of symlinks, of the directory at `path`; `None` if there is no directory.
+    ///
+    /// # Errors
+    /// As for [`head`](Self::head).
+    pub fn directory(&self, path: &str) -> Result<Option<String>, Error> {
+        Ok(self
+            .resolve(path)?
+            .filter(|found| found.entry == Entry::Directory)
+            .map(|found| found.path))
+    }
+
     /// The names in the directory at `path`, sorted; none if there is no directory.
     ///
     /// # Errors
     /// As for [`head`](Self::head), and if there are too many.
     pub fn names(&self, path: &str) -> Result<Vec<String>, Error> {
-        let mut names = match self.resolve(path)? {
-            Some(Resolved {
-                path,
-                entry: Entry::Directory,
-            }) => self.fs.names(&path, Self::MAX_ENTRIES)?,
-            _ => Vec::new(),
+        let Some(path) = self.directory(path)? else {
+            return Ok(Vec::new());
         };
+        let Directory { fs, path } = self.locate(&path)?;
+        let mut names = fs.names(&path, Self::MAX_ENTRIES)?;
         names.sort_unstable();
         Ok(names)
     }
@@ -101,14 +179,19 @@ impl<'a> Root<'a> {
             if here.len() > Self::MAX_PATH {
                 return Ok(None);
             }
-            entry = match self.fs.entry(&here)? {
+            if self.mounts.iter().any(|mount| mount.at == here) {
+                // What is mounted is a directory, whatever it hides.
+                continue;
+            }
+            let Directory { fs, path } = self.locate(&here)?;
+            entry = match fs.entry(&path)? {
                 None => return Ok(None),
                 Some(Entry::Symlink) => {
                     symlinks += 1;
                     if symlinks > Self::MAX_SYMLINKS {
                         return Ok(None);
                     }
-                    let target = self.fs.link_target(&here)?;
+                    let target = fs.link_target(&path)?;
                     if target.starts_with('/') {
                         done.clear();
                     } else {
@@ -125,6 +208,31 @@ impl<'a> Root<'a> {
             entry,
         }))
     }
+
+    /// Where the files at `path`, which is free of symlinks, really are: in the mount nearest to it.
+    fn locate(&self, path: &str) -> Result<Directory<'a>, Error> {
+        let below = |mount: &&Mount| {
+            let rest = path.strip_prefix(&*mount.at);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        // Of equals, the last is the largest.
+        let nearest = self
+            .mounts
+            .iter()
+            .filter(below)
+            .max_by_key(|mount| mount.at.len());
+        let (directory, rest) = match nearest {
+            None => (&self.root, path),
+            Some(Mount { at, what }) => match what {
+                Ok(directory) => (directory, &path[at.len()..]),
+                Err(why) => return Err(Error::OutOfReach(why.clone())),
+            },
+        };
+        Ok(Directory {
+            fs: directory.fs,
+            path: normal(&format!("{}/{rest}", directory.path)),
+        })
+    }
 }
 
 /// The names of a path, last first.
@@ -135,6 +243,16 @@ fn components(path: &str) -> Vec<String> {
         .collect()
 }
 
+/// `path` with single slashes, none at its end, and no `.`.
+pub(crate) fn normal(path: &str) -> String {
+    let mut names = components(path);
+    names.reverse();
+    join(&names)
+}
+
 fn join(names: &[String]) -> String {
     format!("/{}", names.join("/"))
 }
+
+#[cfg(test)]
+mod tests;
