@@ -1,4 +1,16 @@
 //! From the disks of an image to its part of the report.
+//!
+//! ```text
+//! volumes ──► system ──► layout ──────► system ──► facts, verdict
+//! observe     who is     decide what    compose    of each tree
+//!             there      goes where     the trees
+//! ```
+
+mod layout;
+mod system;
+#[cfg(test)]
+mod tests;
+mod volumes;
 
 use std::any::Any;
 use std::io;
@@ -7,11 +19,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::facts::{self, Findings, system_purpose};
-use crate::filesystem::{self, Content, Root};
-use crate::partition;
+use crate::filesystem::{Error, FileSystem, Root, fstab};
 use crate::report::{Image, Partition};
-use crate::source::{BlockSource, Window};
+use crate::source::BlockSource;
 use crate::verdict::{Seen, verdict};
+use layout::{Installed, Mount};
+use volumes::{Holds, Volume};
 
 /// A disk of an image, or why it could not be opened.
 pub struct Disk {
@@ -28,14 +41,140 @@ pub struct Disk {
 /// not hang runs this on a thread that it can leave behind.
 pub fn inspect(disks: Vec<Disk>) -> Image {
     let started = Instant::now();
+    let observed = volumes::observe(disks);
+    let systems = Systems::on(&observed.volumes);
     let mut inspection = Inspection::default();
-    for disk in disks {
-        match disk.source {
-            Ok(source) => inspection.disk(&disk.name, source),
-            Err(error) => inspection.unreadable(&disk.name, &error.to_string()),
-        }
+    for (drive, _) in &observed.disks {
+        inspection.image.drives.entry(drive.clone()).or_default();
+    }
+    for problem in observed.problems {
+        inspection.unreadable(problem);
+    }
+    for (index, volume) in observed.volumes.iter().enumerate() {
+        let (report, findings) = systems.read(index, volume);
+        inspection.add(volume, report, findings);
+    }
+    for (_, disk) in &observed.disks {
+        inspection.image.stats += disk.stats();
     }
     inspection.conclude(started)
+}
+
+/// A system, and what makes up its tree.
+struct System {
+    installed: Installed,
+    mounts: Vec<Mount>,
+    /// Why the tree may lack something.
+    problem: Option<String>,
+}
+
+/// The systems of an image.
+struct Systems<'a> {
+    volumes: &'a [Volume],
+    /// For each volume its system, or why that is not known.
+    by_volume: Vec<Result<Option<System>, String>>,
+}
+
+impl<'a> Systems<'a> {
+    fn on(volumes: &'a [Volume]) -> Self {
+        let names: Vec<_> = volumes.iter().map(|volume| &volume.names).collect();
+        let find = |(index, volume): (usize, &Volume)| {
+            let Some(mut installed) = survive(volume.kind, || system::find(index, volumes))? else {
+                return Ok(None);
+            };
+            let fstab = survive(volume.kind, || system::fstab(&installed, volumes));
+            let problem = fstab.map(|fstab| installed.fstab = fstab).err();
+            Ok(Some(System {
+                mounts: layout::mounts(&installed, &names),
+                installed,
+                problem: problem.map(|error| format!("reading {}: {error}", fstab::PATH)),
+            }))
+        };
+        Self {
+            volumes,
+            by_volume: volumes.iter().enumerate().map(find).collect(),
+        }
+    }
+
+    /// What the report says of a volume, and what its files say, or why they can't be read.
+    fn read(&self, index: usize, volume: &Volume) -> (Partition, Result<Findings, String>) {
+        let mut report = Partition {
+            filesystem: volume.kind.map(str::to_owned),
+            mounted_at: self.place(index).map(str::to_owned),
+            ..Partition::default()
+        };
+        let findings = match &volume.holds {
+            Holds::Unknown(why) => Err(why.clone()),
+            Holds::Nothing(reason) => {
+                report.skipped = Some(reason.clone());
+                Ok(Findings::default())
+            }
+            Holds::Tree(fs) => match &self.by_volume[index] {
+                Ok(Some(system)) => {
+                    let root = system.installed.root();
+                    report.root = Some(root).filter(|root| root != "/");
+                    self.read_system(system, volume)
+                }
+                // Its files are those of a system, and were read there.
+                Ok(None) if report.mounted_at.is_some() => Ok(Findings::default()),
+                Ok(None) => survive(volume.kind, || Ok(gather_data(&**fs, volume))),
+                Err(why) => Err(why.clone()),
+            },
+        };
+        (report, findings)
+    }
+
+    fn read_system(&self, system: &System, volume: &Volume) -> Result<Findings, String> {
+        let mut findings = survive(volume.kind, || {
+            let System {
+                installed, mounts, ..
+            } = system;
+            let root = system::compose(installed, mounts, self.volumes)?;
+            Ok(facts::gather(&root, &volume.name))
+        })?;
+        findings.problems.extend(system.problem.clone());
+        Ok(findings)
+    }
+
+    /// Where a volume is seen in the first system that has it.
+    fn place(&self, volume: usize) -> Option<&str> {
+        if let Some(Ok(Some(_))) = self.by_volume.get(volume) {
+            return Some("/");
+        }
+        let systems = self
+            .by_volume
+            .iter()
+            .filter_map(|found| found.as_ref().ok()?.as_ref());
+        systems
+            .filter_map(|system| layout::place(&system.mounts, volume))
+            .next()
+    }
+}
+
+/// What is on a file system that no system has: the original looked there too.
+fn gather_data(fs: &dyn FileSystem, volume: &Volume) -> Findings {
+    let directory = fs.roots().into_iter().next().unwrap_or_default();
+    facts::gather(&Root::at(fs, &directory), &volume.name)
+}
+
+/// A reader of somebody else's that panics on a damaged disk must not take the other volumes' results along.
+fn survive<T>(kind: Option<&str>, read: impl FnOnce() -> Result<T, Error>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => {
+            let kind = kind.unwrap_or("it");
+            Err(format!(
+                "the reader of {kind} failed: {}",
+                panic_message(&*panic)
+            ))
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 /// What has been found so far.
@@ -46,56 +185,16 @@ struct Inspection {
 }
 
 impl Inspection {
-    fn disk(&mut self, drive: &str, disk: Arc<dyn BlockSource>) {
-        if disk.size() == 0 {
-            return self.unreadable(drive, "it is empty");
-        }
-        match partition::read(&*disk) {
-            Ok(table) => {
-                for problem in &table.problems {
-                    self.unreadable(drive, problem);
-                }
-                let partitions = table
-                    .partitions
-                    .iter()
-                    .map(|part| self.partition(drive, &disk, part))
-                    .collect();
-                self.image.drives.insert(drive.into(), partitions);
-            }
-            Err(error) => self.unreadable(drive, &format!("reading the partition table: {error}")),
-        }
-        self.image.stats += disk.stats();
-    }
-
-    fn partition(
-        &mut self,
-        drive: &str,
-        disk: &Arc<dyn BlockSource>,
-        part: &partition::Partition,
-    ) -> (String, Partition) {
-        let name = partition_name(drive, part.number);
-        let mut report = Partition::default();
-        // A reader of somebody else's that panics on a damaged disk must not take the other partitions' results along.
-        let findings = catch_unwind(AssertUnwindSafe(|| {
-            read_partition(disk, part, &name, &mut report)
-        }));
-        let mut findings = findings.unwrap_or_else(|panic| {
-            Err(format!(
-                "the reader of {} failed: {}",
-                report.filesystem.as_deref().unwrap_or("it"),
-                panic_message(&*panic)
-            ))
-        });
-        match &mut findings {
-            Ok(findings) if findings.problems.is_empty() => {
-                self.image.readable |= report.skipped.is_none()
-            }
-            Ok(findings) => report.error = Some(findings.problems.join("; ")),
-            Err(error) => report.error = Some(std::mem::take(error)),
-        }
+    fn add(&mut self, volume: &Volume, mut report: Partition, findings: Result<Findings, String>) {
+        report.error = match &findings {
+            Ok(findings) if findings.problems.is_empty() => None,
+            Ok(findings) => Some(findings.problems.join("; ")),
+            Err(error) => Some(error.clone()),
+        };
         if let Some(error) = &report.error {
-            self.image.errors.push(format!("{name}: {error}"));
+            self.image.errors.push(format!("{}: {error}", volume.name));
         }
+        self.image.readable |= report.error.is_none() && report.skipped.is_none();
         let findings = findings.unwrap_or_default();
         self.seen.push(Seen {
             evidence: !findings.evidence.is_empty(),
@@ -103,7 +202,8 @@ impl Inspection {
             unreadable: report.error.is_some(),
         });
         report.facts = self.merge(findings);
-        (name, report)
+        let drive = self.image.drives.entry(volume.drive.clone()).or_default();
+        drive.insert(volume.name.clone(), report);
     }
 
     /// Adds to the image what one of its partitions holds.
@@ -140,8 +240,8 @@ impl Inspection {
         facts
     }
 
-    fn unreadable(&mut self, what: &str, why: &str) {
-        self.image.errors.push(format!("{what}: {why}"));
+    fn unreadable(&mut self, problem: String) {
+        self.image.errors.push(problem);
         self.seen.push(Seen {
             unreadable: true,
             ..Seen::default()
@@ -162,51 +262,3 @@ impl Inspection {
         image
     }
 }
-
-/// What is on one partition. `report` tells, whatever happens, what it was taken for.
-fn read_partition(
-    disk: &Arc<dyn BlockSource>,
-    part: &partition::Partition,
-    name: &str,
-    report: &mut Partition,
-) -> Result<Findings, String> {
-    if part.start >= disk.size() {
-        return Err(format!(
-            "it begins at byte {}, but the disk ends at {}",
-            part.start,
-            disk.size()
-        ));
-    }
-    let window = Arc::new(Window::new(Arc::clone(disk), part.start, part.size));
-    let content = Content::probe(&*window).map_err(|error| error.to_string())?;
-    report.filesystem = content.name().map(str::to_owned);
-    if let Some(reason) = content.no_linux(part.purpose) {
-        report.skipped = Some(reason.into());
-        return Ok(Findings::default());
-    }
-    let fs = filesystem::open(content, window).map_err(|error| error.to_string())?;
-    Ok(facts::gather(&Root::new(&*fs), name))
-}
-
-/// `/dev/sda1`, but `/dev/loop0p1`: as the kernel and `fdisk` name partitions. The id of a snapshot ends with a digit or not by chance.
-fn partition_name(drive: &str, number: Option<u32>) -> String {
-    match number {
-        None => drive.into(),
-        Some(number)
-            if drive.starts_with("snap-")
-                || drive.ends_with(|last: char| last.is_ascii_digit()) =>
-        {
-            format!("{drive}p{number}")
-        }
-        Some(number) => format!("{drive}{number}"),
-    }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
-}
-
-#[cfg(test)]
-mod tests;

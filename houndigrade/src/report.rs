@@ -1,7 +1,7 @@
 //! The result: the schema of the original inspector (spec §6.5), and beside it what is ours.
 //!
 //! This file is the documentation of the JSON's shape. Keys of the original keep their names and meaning; `verdict`, `readable`,
-//! `distribution`, `evidence` and `stats` of an image and `filesystem` and `skipped` of a partition are additions.
+//! `distribution`, `evidence` and `stats` of an image and `filesystem`, `mounted_at`, `root` and `skipped` of a partition are additions.
 
 use std::collections::BTreeMap;
 
@@ -98,6 +98,12 @@ pub struct Partition {
     /// File system or other content recognised: `ext4`, `swap`, `ntfs`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filesystem: Option<String>,
+    /// Where its files are in the tree of the system that it belongs to. Those of `/` have all the facts of that tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mounted_at: Option<String>,
+    /// The directory that becomes `/`, where it is another than that of the file system: a subvolume, or a deployment of ostree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// Why the partition needed no reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,

@@ -12,8 +12,8 @@ const MAX_FILES: usize = 64;
 const RED_HAT: &str = "Red Hat";
 
 pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
-    let files = match findings.keep("release files", read(root)) {
-        Ok(files) => files,
+    let names = match findings.keep("release files", names(root)) {
+        Ok(names) => names,
         Err(problem) => {
             findings.facts.rhel_release_files = ReleaseFiles {
                 status: Some(problem),
@@ -22,6 +22,13 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
             return;
         }
     };
+    let problems_before = findings.problems.len();
+    // One that can't be read, because it is a symlink to a missing /usr, does not take the others along.
+    let files: Vec<_> = names
+        .into_iter()
+        .filter_map(|path| findings.keep(&path, read(root, &path)).ok().flatten())
+        .collect();
+    let unread = findings.problems.get(problems_before).cloned();
     // An image may keep os-release in /usr/lib alone, where the original did not look.
     let vendor = findings
         .keep(
@@ -43,38 +50,36 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
                 detail: first_line_with(&file.rhel_release_file_contents, RED_HAT),
             }),
     );
+    let is_rhel = files.iter().any(|file| file.rhel_found);
+    let none = || format!("No release files found on {partition}");
     findings.facts.rhel_release_files = ReleaseFiles {
-        rhel_found: Some(files.iter().any(|file| file.rhel_found)),
-        status: files
-            .is_empty()
-            .then(|| format!("No release files found on {partition}")),
+        rhel_found: (is_rhel || unread.is_none()).then_some(is_rhel),
+        status: unread.or_else(|| files.is_empty().then(none)),
         release_files: files,
     };
 }
 
-fn read(root: &Root<'_>) -> Result<Vec<ReleaseFile>, Error> {
-    let mut files = Vec::new();
-    for name in root.names("/etc")? {
-        if !name.ends_with("-release") {
-            continue;
-        }
-        if files.len() == MAX_FILES {
-            return Err(Error::Limit {
-                path: "/etc".into(),
-                limit: MAX_FILES,
-                of: "release files",
-            });
-        }
-        let path = format!("/etc/{name}");
-        if let Some(contents) = text(root, &path)? {
-            files.push(ReleaseFile {
-                rhel_found: contents.contains(RED_HAT),
-                rhel_release_file: path,
-                rhel_release_file_contents: contents,
-            });
-        }
+/// The paths of the release files.
+fn names(root: &Root<'_>) -> Result<Vec<String>, Error> {
+    let mut names = root.names("/etc")?;
+    names.retain(|name| name.ends_with("-release"));
+    if names.len() > MAX_FILES {
+        return Err(Error::Limit {
+            path: "/etc".into(),
+            limit: MAX_FILES,
+            of: "release files",
+        });
     }
-    Ok(files)
+    Ok(names.iter().map(|name| format!("/etc/{name}")).collect())
+}
+
+fn read(root: &Root<'_>, path: &str) -> Result<Option<ReleaseFile>, Error> {
+    let contents = text(root, path)?;
+    Ok(contents.map(|contents| ReleaseFile {
+        rhel_release_file: path.into(),
+        rhel_found: contents.contains(RED_HAT),
+        rhel_release_file_contents: contents,
+    }))
 }
 
 fn text(root: &Root<'_>, path: &str) -> Result<Option<String>, Error> {

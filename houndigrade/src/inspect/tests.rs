@@ -8,24 +8,13 @@ use crate::report::{Report, Verdict};
 use crate::source::Deadline;
 use crate::test_disks::{MIB, MemoryDisk, Tree, debian, partitioned, place, rhel};
 
+mod systems;
+
 fn inspect_bytes(disk: Vec<u8>) -> Image {
     inspect(vec![Disk {
         name: "/dev/sda".into(),
         source: Ok(Arc::new(MemoryDisk(disk))),
     }])
-}
-
-#[rstest]
-#[case("/dev/sda", Some(1), "/dev/sda1")]
-#[case("/dev/loop0", Some(12), "/dev/loop0p12")]
-#[case("snap-012a", Some(2), "snap-012ap2")]
-#[case("disk.img", None, "disk.img")]
-fn partitions_are_named_as_fdisk_does(
-    #[case] drive: &str,
-    #[case] number: Option<u32>,
-    #[case] expected: &str,
-) {
-    assert_eq!(partition_name(drive, number), expected);
 }
 
 /// A disk as clouds have it: boot partitions, swap, root, and a root of the wrong kind.

@@ -1,0 +1,192 @@
+//! Decides which file systems make up each system: from what its fstab says, and what the volumes are called.
+
+use crate::filesystem::fstab::{self, Device};
+use crate::filesystem::ostree::Deployment;
+use crate::filesystem::{Identity, normal};
+
+/// What an fstab may call a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    /// The image's disk it lies on, from 0.
+    pub(super) disk: usize,
+    /// Number of the partition.
+    pub(super) number: Option<u32>,
+    /// `/dev/GROUP/VOLUME`
+    pub(super) logical_volume: Option<String>,
+    /// Names of the file system.
+    pub(super) filesystem: Identity,
+    /// `PARTUUID`.
+    pub(super) part_uuid: Option<String>,
+    /// `PARTLABEL`.
+    pub(super) part_label: Option<String>,
+    /// Where systemd mounts it if no fstab says otherwise.
+    pub(super) mount_point: Option<&'static str>,
+}
+
+/// A system found on a volume.
+#[derive(Debug)]
+pub(super) struct Installed {
+    /// Index of the volume.
+    pub(super) volume: usize,
+    /// The directory of the volume's file system that is its root, or holds its deployments.
+    pub(super) directory: String,
+    /// What boots, if it is ostree.
+    pub(super) deployment: Option<Deployment>,
+    /// Its fstab.
+    pub(super) fstab: Vec<fstab::Entry>,
+}
+
+impl Installed {
+    /// The directory of the volume's file system that becomes `/`.
+    pub(super) fn root(&self) -> String {
+        self.inside(self.deployment.as_ref().map_or("/", |one| &one.root))
+    }
+
+    fn inside(&self, path: &str) -> String {
+        normal(&format!("{}/{path}", self.directory))
+    }
+}
+
+/// One thing mounted into a system.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    /// Where.
+    pub(super) at: String,
+    /// What.
+    pub(super) what: What,
+}
+
+/// What is mounted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A directory of a volume's file system; `None`: its default.
+    Volume(usize, Option<String>),
+    /// A directory of the tree itself.
+    Directory(String),
+    /// Nothing: it is out of reach, for this reason.
+    Nothing(String),
+}
+
+/// What is mounted into a system, in the order in which to do it.
+pub(super) fn mounts(system: &Installed, volumes: &[&Names]) -> Vec<Mount> {
+    let (mut binds, mut mounts): (Vec<_>, Vec<_>) = system
+        .fstab
+        .iter()
+        .filter_map(|entry| mount(entry, system, volumes))
+        .partition(|mount| matches!(mount.what, What::Directory(_)));
+    mounts.extend(discoverable(system, volumes));
+    // Mount points, and directories to be shown at a second place, may lie in what is mounted further up.
+    mounts.sort_by_key(|mount| mount.at.matches('/').count());
+    let mut all = deployment(system);
+    all.append(&mut mounts);
+    all.append(&mut binds);
+    all
+}
+
+/// Where volume `volume` is seen in the system.
+pub(super) fn place(mounts: &[Mount], volume: usize) -> Option<&str> {
+    let is_it = |mount: &&Mount| matches!(mount.what, What::Volume(other, _) if other == volume);
+    mounts.iter().find(is_it).map(|mount| &*mount.at)
+}
+
+/// What ostree mounts into the deployment that boots.
+fn deployment(system: &Installed) -> Vec<Mount> {
+    let Some(deployment) = &system.deployment else {
+        return Vec::new();
+    };
+    let shown = |path: &str, at: &str| Mount {
+        at: at.into(),
+        what: What::Volume(system.volume, Some(system.inside(path))),
+    };
+    vec![shown("/", "/sysroot"), shown(&deployment.var, "/var")]
+}
+
+fn mount(entry: &fstab::Entry, system: &Installed, volumes: &[&Names]) -> Option<Mount> {
+    let (at, source) = (&entry.at, &entry.source);
+    let what = match (&entry.device, entry.subvolume_id) {
+        (Device::Directory(path), _) => What::Directory(path.clone()),
+        (_, Some(id)) => What::Nothing(format!(
+            "{at} of this system is subvolume {id} of {source}: give its path (subvol=) too, a number alone is not looked up"
+        )),
+        (device, None) => match find(device, system, volumes) {
+            Some(volume) => What::Volume(volume, entry.subvolume.clone()),
+            None if entry.optional => return None,
+            None => What::Nothing(format!(
+                "{at} of this system is on {source}, which is not among the image's disks"
+            )),
+        },
+    };
+    let at = at.clone();
+    Some(Mount { at, what })
+}
+
+/// The volume that an fstab means. Of two with one name, as a disk and its copy have, it is that on the disk of the root.
+fn find(device: &Device, system: &Installed, volumes: &[&Names]) -> Option<usize> {
+    let home = volumes.get(system.volume)?.disk;
+    let found = || {
+        (0..)
+            .zip(volumes)
+            .filter(|(_, names)| is(device, names, home))
+    };
+    let mut at_home = found().filter(|(_, names)| names.disk == home);
+    let (volume, _) = at_home.next().or_else(|| found().next())?;
+    Some(volume)
+}
+
+/// Whether a volume is what an fstab calls `device`, on a system whose root is on the disk `home`.
+fn is(device: &Device, names: &Names, home: usize) -> bool {
+    let same = |name: &Option<String>, wanted: &str| name.as_deref() == Some(wanted);
+    // UUIDs are written in lower or upper case.
+    let alike = |name: &Option<String>, wanted: &str| {
+        name.as_ref()
+            .is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    match device {
+        Device::Uuid(uuid) => alike(&names.filesystem.uuid, uuid),
+        Device::Label(label) => same(&names.filesystem.label, label),
+        Device::PartUuid(uuid) => alike(&names.part_uuid, uuid),
+        Device::PartLabel(label) => same(&names.part_label, label),
+        Device::LogicalVolume(path) => same(&names.logical_volume, path),
+        Device::Partition { disk, number } => {
+            names.logical_volume.is_none()
+                && names.number == *number
+                && seen_from(home, names.disk) == *disk as usize
+        }
+        Device::Directory(_) | Device::Other => false,
+    }
+}
+
+/// Names of disks change from machine to machine. What stays is that the root's comes first, and the order of the others.
+fn seen_from(home: usize, disk: usize) -> usize {
+    match disk {
+        disk if disk == home => 0,
+        before if before < home => before + 1,
+        behind => behind,
+    }
+}
+
+/// The volumes on the root's disk that need no fstab.
+fn discoverable(system: &Installed, volumes: &[&Names]) -> Vec<Mount> {
+    let Some(home) = volumes.get(system.volume).map(|names| names.disk) else {
+        return Vec::new();
+    };
+    let is_free = |at: &str| system.fstab.iter().all(|entry| entry.at != at);
+    let mut mounts: Vec<Mount> = Vec::new();
+    for (volume, names) in volumes.iter().enumerate() {
+        let Some(at) = names.mount_point.filter(|at| is_free(at)) else {
+            continue;
+        };
+        // Of two, as for updates in turn, the first.
+        let is_taken = mounts.iter().any(|mount| mount.at == at);
+        if names.disk == home && volume != system.volume && !is_taken {
+            mounts.push(Mount {
+                at: at.into(),
+                what: What::Volume(volume, None),
+            });
+        }
+    }
+    mounts
+}
+
+#[cfg(test)]
+mod tests;

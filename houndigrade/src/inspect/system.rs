@@ -1,0 +1,128 @@
+//! Finds the systems installed on the volumes, and composes their directory trees.
+
+use super::layout::{Installed, Mount, What};
+use super::volumes::{Holds, Volume};
+use crate::filesystem::ostree::{self, BootEntry};
+use crate::filesystem::{Error, Root, fstab};
+
+/// Where boot loader entries are: on the root, and on a partition that becomes its `/boot`.
+const BOOT_ENTRIES: [&str; 2] = ["/boot/loader/entries", "/loader/entries"];
+
+/// The system on volume `index`, and what of it could not be read. Without a root there, it is `None`.
+pub(super) fn find(index: usize, volumes: &[Volume]) -> Result<Option<Installed>, Error> {
+    let Some(fs) = volumes.get(index).and_then(Volume::tree) else {
+        return Ok(None);
+    };
+    for directory in fs.roots() {
+        let tree = Root::at(fs, &directory);
+        let deployments = ostree::deployments(&tree)?;
+        if deployments.is_empty() && !is_root(&tree)? {
+            continue;
+        }
+        let entries = if deployments.len() > 1 {
+            boot_entries(volumes)
+        } else {
+            Vec::new()
+        };
+        return Ok(Some(Installed {
+            volume: index,
+            directory,
+            deployment: ostree::booted(&deployments, &entries).cloned(),
+            fstab: Vec::new(),
+        }));
+    }
+    Ok(None)
+}
+
+/// Whether a tree is that of a system, and not of data, `/boot` or `/usr`.
+fn is_root(tree: &Root<'_>) -> Result<bool, Error> {
+    let etc = tree.names("/etc")?;
+    Ok(etc.iter().any(|name| tells_of_a_system(name)) || tree.is_file("/usr/lib/os-release")?)
+}
+
+/// Whether a name in `/etc` is found in that of every system, or at least of those without the others. It may be a symlink to
+/// where nothing is mounted yet.
+fn tells_of_a_system(name: &str) -> bool {
+    matches!(name, "fstab" | "passwd" | "inittab") || name.ends_with("-release")
+}
+
+/// The boot loader entries on all volumes. One that can't be read is as good as none: another will do.
+fn boot_entries(volumes: &[Volume]) -> Vec<BootEntry> {
+    let directories = volumes.iter().filter_map(Volume::tree).flat_map(|fs| {
+        let roots = fs.roots().into_iter();
+        roots.flat_map(move |root| BOOT_ENTRIES.map(|at| (Root::at(fs, &root), at)))
+    });
+    directories
+        .filter_map(|(tree, at)| ostree::boot_entries(&tree, at).ok())
+        .flatten()
+        .collect()
+}
+
+/// The fstab of a system.
+pub(super) fn fstab(system: &Installed, volumes: &[Volume]) -> Result<Vec<fstab::Entry>, Error> {
+    fstab::read(&root(system, volumes)?)
+}
+
+/// The tree of a system without what is mounted into it.
+fn root<'a>(system: &Installed, volumes: &'a [Volume]) -> Result<Root<'a>, Error> {
+    let volume = volumes.get(system.volume).and_then(Volume::tree);
+    let fs = volume.ok_or(Error::Unrecognised)?;
+    let mut root = Root::at(fs, &system.root());
+    if system.deployment.is_some() && root.directory("/etc")?.is_none() {
+        // A deployment that has never been booted may have nothing but the vendor's.
+        root.bind("/etc", "/usr/etc")?;
+    }
+    Ok(root)
+}
+
+/// The tree of a system as its programs see it.
+pub(super) fn compose<'a>(
+    system: &Installed,
+    mounts: &[Mount],
+    volumes: &'a [Volume],
+) -> Result<Root<'a>, Error> {
+    let mut root = root(system, volumes)?;
+    for Mount { at, what } in mounts {
+        let done = match what {
+            What::Nothing(why) => Err(why.clone()),
+            What::Directory(source) => root
+                .bind(at, source)
+                .map(drop)
+                .map_err(|error| format!("{at} of this system is its directory {source}: {error}")),
+            What::Volume(index, path) => match volumes.get(*index) {
+                Some(volume) => mount(&mut root, at, volume, path.as_deref()),
+                None => continue,
+            },
+        };
+        if let Err(why) = done {
+            root.withhold(at, why);
+        }
+    }
+    Ok(root)
+}
+
+fn mount<'a>(
+    root: &mut Root<'a>,
+    at: &str,
+    volume: &'a Volume,
+    path: Option<&str>,
+) -> Result<(), String> {
+    let name = &volume.name;
+    let fs = match &volume.holds {
+        Holds::Tree(fs) => fs,
+        Holds::Unknown(why) | Holds::Nothing(why) => {
+            return Err(format!(
+                "{at} of this system is on {name}, which was not read: {why}"
+            ));
+        }
+    };
+    let default = || fs.roots().into_iter().next().unwrap_or_default();
+    let path = path.map_or_else(default, str::to_owned);
+    match root.mount(at, &**fs, &path) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!(
+            "{at} of this system is {path} of {name}, where there is no such directory"
+        )),
+        Err(error) => Err(format!("{at} of this system is {path} of {name}: {error}")),
+    }
+}

@@ -1,0 +1,285 @@
+//! Observes what an image's disks hold: partitions and logical volumes, and the file systems on them.
+
+use std::sync::Arc;
+
+use super::{Disk, layout::Names, survive};
+use crate::filesystem::{self, Content, FileSystem};
+use crate::partition::{self, Partition};
+use crate::source::{BlockSource, Window};
+use crate::volume::{self, Member};
+
+/// Most file systems that are open at a time: each takes memory.
+const MAX_FILE_SYSTEMS: usize = 64;
+
+/// What was found on the disks of an image.
+#[derive(Default)]
+pub(super) struct Observed {
+    /// The disks that could be opened.
+    pub(super) disks: Vec<(String, Arc<dyn BlockSource>)>,
+    /// In the order of the disks; the logical volumes come last.
+    pub(super) volumes: Vec<Volume>,
+    /// What could not be read, beside what is said of a volume.
+    pub(super) problems: Vec<String>,
+}
+
+/// A partition, a disk without a partition table, or a logical volume.
+pub(super) struct Volume {
+    /// The disk it lies on, or the first of them.
+    pub(super) drive: String,
+    /// As `fdisk` and `lvs` call it.
+    pub(super) name: String,
+    /// As an fstab may call it.
+    pub(super) names: Names,
+    /// What was recognised.
+    pub(super) kind: Option<&'static str>,
+    /// What is there.
+    pub(super) holds: Holds,
+}
+
+/// What is on a volume.
+pub(super) enum Holds {
+    /// A file system.
+    Tree(Box<dyn FileSystem>),
+    /// Nothing to look for, for this reason.
+    Nothing(String),
+    /// Nobody knows: it can't be read, for this reason.
+    Unknown(String),
+}
+
+/// A partition that is a physical volume of LVM2.
+struct Physical {
+    drive: String,
+    names: Names,
+    member: Member,
+}
+
+/// Looks at all disks.
+pub(super) fn observe(disks: Vec<Disk>) -> Observed {
+    let mut observed = Observed::default();
+    let mut physical = Vec::new();
+    for (index, disk) in disks.into_iter().enumerate() {
+        match disk.source {
+            Ok(source) => observed.disk(index, &disk.name, source, &mut physical),
+            Err(error) => observed.problems.push(format!("{}: {error}", disk.name)),
+        }
+    }
+    observed.logical(physical);
+    observed
+}
+
+impl Observed {
+    fn disk(
+        &mut self,
+        index: usize,
+        drive: &str,
+        disk: Arc<dyn BlockSource>,
+        physical: &mut Vec<Physical>,
+    ) {
+        self.disks.push((drive.into(), Arc::clone(&disk)));
+        if disk.size() == 0 {
+            return self.problems.push(format!("{drive}: it is empty"));
+        }
+        let table = match partition::read(&*disk) {
+            Ok(table) => table,
+            Err(error) => {
+                let problem = format!("{drive}: reading the partition table: {error}");
+                return self.problems.push(problem);
+            }
+        };
+        let problems = table.problems.iter();
+        self.problems
+            .extend(problems.map(|problem| format!("{drive}: {problem}")));
+        for part in table.partitions {
+            let name = partition_name(drive, part.number);
+            let source: Arc<dyn BlockSource> =
+                Arc::new(Window::new(Arc::clone(&disk), part.start, part.size));
+            let names = Names {
+                disk: index,
+                number: part.number,
+                part_uuid: part.uuid.clone(),
+                part_label: part.label.clone(),
+                mount_point: part.mount_point,
+                ..Names::default()
+            };
+            let outside = (part.start >= disk.size()).then(|| {
+                let (start, end) = (part.start, disk.size());
+                Holds::Unknown(format!(
+                    "it begins at byte {start}, but the disk ends at {end}"
+                ))
+            });
+            let mut volume = Volume::new(drive, name, names);
+            match outside {
+                Some(outside) => volume.holds = outside,
+                None => volume.look(&source, &part, self.has_room()),
+            }
+            if volume.kind == Some("lvm2") {
+                physical.push(volume.into_physical(source));
+            } else {
+                self.volumes.push(volume);
+            }
+        }
+    }
+
+    /// Puts the logical volumes in the place of the physical ones.
+    fn logical(&mut self, physical: Vec<Physical>) {
+        let homes: Vec<_> = physical
+            .iter()
+            .map(|one| {
+                (
+                    one.member.name.clone(),
+                    one.drive.clone(),
+                    one.names.clone(),
+                )
+            })
+            .collect();
+        let members = physical.into_iter().map(|one| one.member).collect();
+        let assembled = volume::assemble(members);
+        let mut problems = assembled.problems;
+        for (name, drive, names) in &homes {
+            let is_used = assembled
+                .volumes
+                .iter()
+                .any(|volume| volume.members.contains(name));
+            if !is_used {
+                let mut volume = Volume::new(drive, name.clone(), names.clone());
+                volume.kind = Some("lvm2");
+                let of_it = format!("{name}: ");
+                let at = problems
+                    .iter()
+                    .position(|problem| problem.starts_with(&of_it));
+                volume.holds = match at.map(|at| problems.remove(at)) {
+                    Some(problem) => Holds::Unknown(problem[of_it.len()..].into()),
+                    None => Holds::Nothing("physical volume without logical volumes".into()),
+                };
+                self.volumes.push(volume);
+            }
+        }
+        self.problems.append(&mut problems);
+        for logical in assembled.volumes {
+            let is_home = |(name, ..): &&(String, _, _)| logical.members.contains(name);
+            let Some((_, drive, names)) = homes.iter().find(is_home) else {
+                let problem = format!("{}: no disk of the image has it", logical.name);
+                self.problems.push(problem);
+                continue;
+            };
+            let names = Names {
+                disk: names.disk,
+                logical_volume: Some(logical.name.clone()),
+                ..Names::default()
+            };
+            let mut volume = Volume::new(drive, logical.name, names);
+            match logical.source {
+                Ok(source) => volume.look(&source, &Partition::default(), self.has_room()),
+                Err(error) => volume.holds = Holds::Unknown(error.to_string()),
+            }
+            self.volumes.push(volume);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let is_open = |volume: &&Volume| matches!(volume.holds, Holds::Tree(_));
+        self.volumes.iter().filter(is_open).count() < MAX_FILE_SYSTEMS
+    }
+}
+
+impl Volume {
+    fn new(drive: &str, name: String, names: Names) -> Self {
+        Self {
+            drive: drive.into(),
+            name,
+            names,
+            kind: None,
+            holds: Holds::Nothing("empty".into()),
+        }
+    }
+
+    /// Its file system, if it can be read.
+    pub(super) fn tree(&self) -> Option<&dyn FileSystem> {
+        match &self.holds {
+            Holds::Tree(fs) => Some(&**fs),
+            Holds::Nothing(_) | Holds::Unknown(_) => None,
+        }
+    }
+
+    fn into_physical(self, source: Arc<dyn BlockSource>) -> Physical {
+        Physical {
+            drive: self.drive,
+            names: self.names,
+            member: Member {
+                name: self.name,
+                source,
+            },
+        }
+    }
+
+    /// Finds out what it holds.
+    fn look(&mut self, source: &Arc<dyn BlockSource>, part: &Partition, has_room: bool) {
+        self.holds = match Content::identify(&**source) {
+            Err(error) => Holds::Unknown(error.to_string()),
+            Ok((content, identity)) => {
+                self.kind = content.name();
+                self.names.filesystem = identity;
+                open(content, source, part, has_room)
+            }
+        };
+    }
+}
+
+fn open(
+    content: Content,
+    source: &Arc<dyn BlockSource>,
+    part: &Partition,
+    has_room: bool,
+) -> Holds {
+    if let Some(reason) = content.no_linux(part.purpose) {
+        return Holds::Nothing(reason.into());
+    }
+    if !has_room {
+        return Holds::Unknown(format!(
+            "more than {MAX_FILE_SYSTEMS} file systems on the disks of one image"
+        ));
+    }
+    match survive(content.name(), || {
+        filesystem::open(content, Arc::clone(source))
+    }) {
+        Ok(tree) => Holds::Tree(tree),
+        Err(error) if content == Content::WindowsNtfs && part.windows => {
+            Holds::Unknown(format!("{error}; it looks like Windows"))
+        }
+        Err(error) => Holds::Unknown(error),
+    }
+}
+
+/// `/dev/sda1`, but `/dev/loop0p1`: as the kernel and `fdisk` name partitions. The id of a snapshot ends with a digit or not by chance.
+fn partition_name(drive: &str, number: Option<u32>) -> String {
+    match number {
+        None => drive.into(),
+        Some(number)
+            if drive.starts_with("snap-")
+                || drive.ends_with(|last: char| last.is_ascii_digit()) =>
+        {
+            format!("{drive}p{number}")
+        }
+        Some(number) => format!("{drive}{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("/dev/sda", Some(1), "/dev/sda1")]
+    #[case("/dev/loop0", Some(12), "/dev/loop0p12")]
+    #[case("snap-012a", Some(2), "snap-012ap2")]
+    #[case("disk.img", None, "disk.img")]
+    fn partitions_are_named_as_fdisk_does(
+        #[case] drive: &str,
+        #[case] number: Option<u32>,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(partition_name(drive, number), expected);
+    }
+}
