@@ -14,6 +14,7 @@ mod tests;
 
 use std::error::Error as StdError;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType};
@@ -116,31 +117,38 @@ impl File for ExtFile {
         if offset >= self.size() {
             return Ok(0);
         }
-        let translate = |error| translate(self.kind, error);
         // The reader gets to an offset block by block, from the beginning of the file.
-        if offset != self.file.position() {
-            if offset > MAX_OFFSET {
-                return Err(Error::Limit {
-                    path: "a file".into(),
-                    limit: MAX_OFFSET as usize,
-                    of: "bytes",
-                });
-            }
-            self.file.seek_to(offset).map_err(translate)?;
+        if offset != self.file.position() && offset > MAX_OFFSET {
+            return Err(Error::Limit {
+                path: "a file".into(),
+                limit: MAX_OFFSET as usize,
+                of: "bytes",
+            });
         }
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self
-                .file
-                .read_bytes(&mut buffer[filled..])
-                .map_err(translate)?
-            {
-                0 => break,
-                read => filled += read,
-            }
+        // It passes over damage on the way there, and then takes for granted that there is a block: it panics.
+        let read = catch_unwind(AssertUnwindSafe(|| fill(&mut self.file, offset, buffer)));
+        match read {
+            Ok(read) => read.map_err(|error| translate(self.kind, error)),
+            Err(_) => Err(Error::Damaged {
+                kind: self.kind,
+                what: format!("a file has no block for its byte {offset}"),
+            }),
         }
-        Ok(filled)
     }
+}
+
+fn fill(file: &mut ext4_view::File, offset: u64, buffer: &mut [u8]) -> Result<usize, Ext4Error> {
+    if offset != file.position() {
+        file.seek_to(offset)?;
+    }
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_bytes(&mut buffer[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
 }
 
 fn translate(kind: &'static str, error: Ext4Error) -> Error {

@@ -163,6 +163,25 @@ fn contents_of(fs: &Ext) -> Result<Vec<u8>, Error> {
     Ok(Root::new(fs).head("/file", 10)?.unwrap_or_default())
 }
 
+/// `ext4-view` would panic: it passes over what it can't map, and finds no block behind it.
+#[test]
+fn damage_before_an_offset_is_an_error() {
+    let Some((disk, _)) = disk_with_file("^metadata_csum,^extent,^64bit") else {
+        return;
+    };
+    let path = disk.path().to_str().unwrap();
+    let script = "sif /file size 8000000\nsif /file block[IND] 4000000000\n";
+    run("debugfs", &["-w", "-f", "/dev/stdin", path], script).unwrap();
+    let fs = Ext::open("ext4", Arc::new(MemoryDisk(fs::read(disk.path()).unwrap()))).unwrap();
+    let mut file = FileSystem::open(&fs, "/file").unwrap();
+    let error = file.read_at(1_000_000, &mut [0; 10]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "ext4 file system: a file has no block for its byte 1000000"
+    );
+    assert_eq!(file.read_at(0, &mut [0; 10]).unwrap(), 10);
+}
+
 #[rstest]
 #[case::compression(0x1, "ext4 with compression")]
 #[case::journal_device(0x8, "the journal of another file system")]
