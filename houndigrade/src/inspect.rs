@@ -22,6 +22,7 @@ use crate::facts::{self, Findings, system_purpose};
 use crate::filesystem::{Error, FileSystem, Root, fstab};
 use crate::report::{Image, Partition};
 use crate::source::BlockSource;
+use crate::stopwatch::{Stage, Stopwatch};
 use crate::verdict::{Seen, verdict};
 use layout::{Installed, Mount};
 use volumes::{Holds, Volume};
@@ -41,8 +42,9 @@ pub struct Disk {
 /// not hang runs this on a thread that it can leave behind.
 pub fn inspect(disks: Vec<Disk>) -> Image {
     let started = Instant::now();
-    let observed = volumes::observe(disks);
-    let systems = Systems::on(&observed.volumes);
+    let mut watch = Stopwatch::default();
+    let observed = watch.time(Stage::Volumes, || volumes::observe(disks));
+    let systems = watch.time(Stage::Systems, || Systems::on(&observed.volumes));
     let mut inspection = Inspection::default();
     for (drive, _) in &observed.disks {
         inspection.image.drives.entry(drive.clone()).or_default();
@@ -51,12 +53,13 @@ pub fn inspect(disks: Vec<Disk>) -> Image {
         inspection.unreadable(problem);
     }
     for (index, volume) in observed.volumes.iter().enumerate() {
-        let (report, findings) = systems.read(index, volume);
+        let (report, findings) = watch.time(Stage::Facts, || systems.read(index, volume));
         inspection.add(volume, report, findings);
     }
     for (_, disk) in &observed.disks {
         inspection.image.stats += disk.stats();
     }
+    inspection.image.stats.stages = watch.stages();
     inspection.conclude(started)
 }
 

@@ -242,11 +242,11 @@ pub struct Stats {
 pub struct Stages {
     /// Opening the disks; of a snapshot: the first list of its blocks.
     pub open: u64,
-    /// Reading the partition tables, and finding the volumes.
-    pub partitions: u64,
-    /// Recognising and opening file systems, with their journals.
-    pub filesystems: u64,
-    /// Reading files.
+    /// Reading partition tables and logical volumes, and opening the file systems with their journals.
+    pub volumes: u64,
+    /// Finding the systems installed, and what makes up their trees.
+    pub systems: u64,
+    /// Making the checks.
     pub facts: u64,
 }
 
@@ -262,8 +262,8 @@ impl std::ops::AddAssign for Stats {
 impl std::ops::AddAssign for Stages {
     fn add_assign(&mut self, other: Self) {
         self.open += other.open;
-        self.partitions += other.partitions;
-        self.filesystems += other.filesystems;
+        self.volumes += other.volumes;
+        self.systems += other.systems;
         self.facts += other.facts;
     }
 }

@@ -9,11 +9,11 @@ use crate::report::Stages;
 pub enum Stage {
     /// Opening the disks; of a snapshot: the first list of its blocks.
     Open,
-    /// Reading the partition tables, and finding the volumes.
-    Partitions,
-    /// Recognising and opening file systems, with their journals.
-    Filesystems,
-    /// Reading files.
+    /// Reading partition tables and logical volumes, and opening the file systems with their journals.
+    Volumes,
+    /// Finding the systems installed, and what makes up their trees.
+    Systems,
+    /// Making the checks.
     Facts,
 }
 
@@ -43,8 +43,8 @@ impl Stopwatch {
         let milliseconds = |stage| milliseconds(self.spent[stage as usize]);
         Stages {
             open: milliseconds(Stage::Open),
-            partitions: milliseconds(Stage::Partitions),
-            filesystems: milliseconds(Stage::Filesystems),
+            volumes: milliseconds(Stage::Volumes),
+            systems: milliseconds(Stage::Systems),
             facts: milliseconds(Stage::Facts),
         }
     }
@@ -65,18 +65,18 @@ mod tests {
         for (stage, microseconds) in [
             (Stage::Open, 5000),
             (Stage::Facts, 700),
-            (Stage::Filesystems, 1100),
+            (Stage::Systems, 1100),
             (Stage::Facts, 700),
         ] {
             watch.add(stage, Duration::from_micros(microseconds));
         }
-        assert_eq!(watch.time(Stage::Partitions, || 7), 7);
+        assert_eq!(watch.time(Stage::Volumes, || 7), 7);
         let Stages {
             open,
-            filesystems,
+            systems,
             facts,
             ..
         } = watch.stages();
-        assert_eq!((open, filesystems, facts), (5, 1, 1));
+        assert_eq!((open, systems, facts), (5, 1, 1));
     }
 }

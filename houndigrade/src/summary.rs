@@ -63,6 +63,7 @@ fn outcome(partition: &Partition) -> String {
         ("release files", facts.rhel_release_files.rhel_found),
         ("product certificates", facts.rhel_product_certs.rhel_found),
         ("enabled repositories", facts.rhel_enabled_repos.rhel_found),
+        ("signed packages", facts.rhel_signed_packages.rhel_found),
     ];
     let found: Vec<_> = checks
         .iter()
@@ -96,13 +97,13 @@ fn errors(image: &Image) -> Vec<String> {
 fn work(stats: &Stats) -> String {
     let stages = stats.stages;
     format!(
-        "{} in {} reads, {} ms: opening {}, partitions {}, file systems {}, facts {}",
+        "{} in {} reads, {} ms: opening {}, volumes {}, systems {}, facts {}",
         BinaryBytes(stats.bytes_read),
         stats.blocks_read,
         stats.milliseconds,
         stages.open,
-        stages.partitions,
-        stages.filesystems,
+        stages.volumes,
+        stages.systems,
         stages.facts,
     )
 }
@@ -231,8 +232,8 @@ mod tests {
                 milliseconds: 12,
                 stages: Stages {
                     open: 1,
-                    partitions: 2,
-                    filesystems: 3,
+                    volumes: 2,
+                    systems: 3,
                     facts: 4,
                 },
             },
