@@ -45,6 +45,8 @@ fn make() -> Option<AllMade> {
     let names = [
         ("sqlite", Format::Sqlite),
         ("sqlite-many", Format::Sqlite),
+        ("sqlite-512", Format::Sqlite),
+        ("sqlite-65536", Format::Sqlite),
         ("sqlite-wal", Format::Sqlite),
         ("ndb-many", Format::Ndb),
         ("berkeley-many", Format::Berkeley),

@@ -1,9 +1,9 @@
 # Makes databases of packages with the tools that make real ones: databases.sh FOLDER COUNT
 #
 # FOLDER/sqlite has a few packages as `rpm` installs them: signed with RSA, with EdDSA, or not, and an imported key.
-# The others have COUNT copies of those under other names, less every seventh: sqlite-many, ndb-many, berkeley-many and berkeley-big-endian,
-# and sqlite-wal, most of whose rows are in its write-ahead log alone. rsa.key and ed25519.key
-# hold the ids of the keys, and answer in each folder what rpm says of its packages, where this rpm reads the format.
+# The others have COUNT copies of those under other names, less every seventh: sqlite-many, sqlite-512 and sqlite-65536 (by
+# size of a page), sqlite-wal, most of whose rows are in its write-ahead log alone, ndb-many, berkeley-many, berkeley-big-endian.
+# rsa.key and ed25519.key hold the ids of the keys; answer, in each folder, what rpm says of its packages, if it can read them.
 set -eu
 cd "$1"
 count=$2
@@ -76,6 +76,11 @@ def table(path, log):
     return db
 
 table("sqlite-many", log=False).close()
+for page in 512, 65536:
+    db = table(f"sqlite-{page}", log=False)
+    db.execute(f"PRAGMA page_size = {page}")
+    db.execute("VACUUM")
+    db.close()
 db = table("sqlite-open", log=True)
 # Never committed, and yet in the log: the cache is too small for it.
 db.execute("PRAGMA cache_size = 1")
@@ -118,7 +123,7 @@ with open("ndb-many/Packages.db", "wb") as file:
     file.write(b"RpmP" + struct.pack("<IIII", 0, 1, pages, count) + bytes(12) + b"".join(slots))
 PYTHON
 
-for folder in sqlite sqlite-many sqlite-wal berkeley-many berkeley-big-endian; do
+for folder in sqlite sqlite-many sqlite-512 sqlite-65536 sqlite-wal berkeley-many berkeley-big-endian; do
     # Not the folder itself: rpm would write a log back.
     cp -r $folder asked
     rpm asked -qa --nosignature --nodigest --qf '%{NAME}|%{DSAHEADER:pgpsig}|%{RSAHEADER:pgpsig}|%{SIGGPG:pgpsig}|%{SIGPGP:pgpsig}\n' >$folder/answer 2>rpm.log

@@ -42,6 +42,8 @@ pub(super) fn read(made: &Made) -> (Vec<(String, BTreeSet<String>)>, Option<Stri
 #[rstest]
 #[case::as_rpm_installed("sqlite", "sqlite")]
 #[case::sqlite("sqlite-many", "sqlite-many")]
+#[case::small_pages("sqlite-512", "sqlite-512")]
+#[case::large_pages("sqlite-65536", "sqlite-65536")]
 #[case::write_ahead_log("sqlite-wal", "sqlite-wal")]
 #[case::berkeley("berkeley-many", "berkeley-many")]
 #[case::other_byte_order("berkeley-big-endian", "berkeley-big-endian")]
