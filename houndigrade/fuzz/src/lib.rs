@@ -6,7 +6,9 @@ pub use patched::{Patched, walk};
 
 use std::io;
 
+use houndigrade::filesystem::{Error, File};
 use houndigrade::report::Stats;
+use houndigrade::rpm::{self, Format};
 use houndigrade::source::BlockSource;
 
 /// The input as a disk: its bytes, and zeros behind them up to 1 GiB, so that offsets of real disks lead somewhere.
@@ -37,5 +39,32 @@ impl BlockSource for Disk {
 
     fn stats(&self) -> Stats {
         Stats::default()
+    }
+}
+
+/// A file that is all of the input.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl File for Bytes<'_> {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
+}
+
+/// Reads a database of packages as an inspection does.
+pub fn read_packages(format: Format, file: Bytes<'_>, wal: Option<Bytes<'_>>) {
+    let wal = wal.map(|wal| Box::new(wal) as Box<dyn File>);
+    let Ok(packages) = rpm::packages(format, Box::new(file), wal) else { return };
+    for package in packages {
+        if package.is_err_and(|error| error.is_final()) {
+            break;
+        }
     }
 }

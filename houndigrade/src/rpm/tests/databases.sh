@@ -27,7 +27,7 @@ BuildArch: noarch
 %files
 SPEC
 for sample in unsigned rsa ed25519; do
-    rpmbuild --quiet -bb --define "_topdir $PWD/build" --define "_rpmdir $PWD" --define "sample $sample-000000" sample.spec >build.log 2>&1 ||
+    rpmbuild --quiet -bb --define "_topdir $PWD/build" --define "_rpmdir $PWD" --define "_buildhost localhost" --define "sample $sample-000000" sample.spec >build.log 2>&1 ||
         { cat build.log >&2; exit 1; }
 done
 for kind in rsa ed25519; do
