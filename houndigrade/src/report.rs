@@ -82,7 +82,7 @@ pub struct Distribution {
 /// One reason to say RHEL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Name of the check: `rhel_release_files`, `rhel_product_certs` or `rhel_enabled_repos`.
+    /// Name of the check: `rhel_release_files`, `rhel_product_certs`, `rhel_enabled_repos` or `rhel_signed_packages`.
     pub fact: String,
     /// The file in the image.
     pub path: String,
