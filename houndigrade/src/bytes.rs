@@ -5,6 +5,11 @@ pub(crate) fn array<const N: usize>(buffer: &[u8], offset: usize) -> Option<[u8;
     buffer.get(offset..)?.first_chunk().copied()
 }
 
+/// The little-endian 16-bit number at `offset`.
+pub(crate) fn le16(buffer: &[u8], offset: usize) -> Option<u16> {
+    array(buffer, offset).map(u16::from_le_bytes)
+}
+
 /// The little-endian 32-bit number at `offset`.
 pub(crate) fn le32(buffer: &[u8], offset: usize) -> Option<u32> {
     array(buffer, offset).map(u32::from_le_bytes)

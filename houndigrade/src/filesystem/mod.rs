@@ -1,5 +1,6 @@
 //! Reading files without mounting anything.
 
+mod btrfs;
 mod content;
 mod ext;
 pub mod fstab;
@@ -118,7 +119,7 @@ pub enum Error {
 /// Opens the file system that `content` says is there.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for all but ext2, ext3 and ext4, and whatever is wrong with one of those.
+/// [`Error::Unsupported`] for all but ext2, ext3, ext4 and btrfs, and whatever is wrong with one of those.
 pub fn open(
     content: Content,
     partition: Arc<dyn BlockSource>,
@@ -126,6 +127,7 @@ pub fn open(
     match content {
         Content::Ext(kind) => Ok(Box::new(ext::Ext::open(kind, partition)?)),
         Content::WindowsNtfs => Err(Error::Unsupported("ntfs")),
+        Content::Known("btrfs") => Ok(Box::new(btrfs::Btrfs::open(partition)?)),
         Content::Known(kind) => Err(Error::Unsupported(kind)),
         Content::Empty | Content::Unknown => Err(Error::Unrecognised),
     }

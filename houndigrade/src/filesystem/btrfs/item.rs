@@ -1,0 +1,217 @@
+//! What items hold: inodes, names, references, extents, roots.
+
+use super::tree::{Item, Key, Pointer};
+use super::{damaged, unsupported};
+use crate::bytes::{array, le16, le32, le64};
+use crate::filesystem::{Entry, Error};
+
+/// Kinds of items.
+pub(super) const INODE: u8 = 1;
+pub(super) const INODE_REF: u8 = 12;
+pub(super) const INODE_EXTREF: u8 = 13;
+/// In a log: a range of a directory that it knows everything about.
+pub(super) const DIR_LOG_INDEX: u8 = 72;
+/// Names of a directory by hash.
+pub(super) const DIR_ITEM: u8 = 84;
+/// Names of a directory in the order they were made.
+pub(super) const DIR_INDEX: u8 = 96;
+pub(super) const EXTENT_DATA: u8 = 108;
+pub(super) const ROOT: u8 = 132;
+pub(super) const ROOT_BACKREF: u8 = 144;
+pub(super) const ROOT_REF: u8 = 156;
+pub(super) const CHUNK: u8 = 228;
+
+/// What of an inode counts here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inode {
+    pub(super) generation: u64,
+    pub(super) size: u64,
+    pub(super) links: u32,
+    pub(super) entry: Entry,
+}
+
+impl Inode {
+    pub(super) fn parse(data: &[u8]) -> Result<Self, Error> {
+        let parsed = || {
+            Some(Self {
+                generation: le64(data, 0)?,
+                size: le64(data, 16)?,
+                links: le32(data, 40)?,
+                entry: match le32(data, 52)? >> 12 {
+                    0o10 => Entry::File,
+                    0o04 => Entry::Directory,
+                    0o12 => Entry::Symlink,
+                    _ => Entry::Special,
+                },
+            })
+        };
+        whole(parsed(), "an inode item")
+    }
+}
+
+/// A name in a directory.
+pub(super) struct Name<'a> {
+    /// Key of an inode, or of a subvolume's root.
+    pub(super) target: Key,
+    pub(super) name: &'a [u8],
+}
+
+/// The names in a directory item: those with one hash.
+pub(super) fn names(data: &[u8]) -> impl Iterator<Item = Result<Name<'_>, Error>> {
+    records(data, "a directory item", |data| {
+        let length = usize::from(le16(data, 27)?);
+        let name = Name {
+            target: Key::parse(data, 0)?,
+            name: data.get(30..30 + length)?,
+        };
+        Some((name, 30 + length + usize::from(le16(data, 25)?)))
+    })
+}
+
+/// Directory and name that an inode has, as the inode says.
+pub(super) type Reference<'a> = (u64, &'a [u8]);
+
+/// The references in the item of an inode.
+pub(super) fn references(item: &Item) -> Result<Vec<Reference<'_>>, Error> {
+    let extended = item.key.kind == INODE_EXTREF;
+    let directory = item.key.offset;
+    let head = if extended { 18 } else { 10 };
+    records(item.data(), "an inode reference", move |data| {
+        let length = usize::from(le16(data, head - 2)?);
+        let directory = if extended { le64(data, 0)? } else { directory };
+        let name = data.get(head..head + length)?;
+        Some(((directory, name), head + length))
+    })
+    .collect()
+}
+
+/// The directory and the name of a subvolume, in the subvolume it lies in.
+pub(super) fn root_reference(data: &[u8]) -> Result<Reference<'_>, Error> {
+    let parsed = || {
+        Some((
+            le64(data, 0)?,
+            data.get(18..)?.get(..le16(data, 16)?.into())?,
+        ))
+    };
+    whole(parsed(), "a root reference")
+}
+
+/// Where the tree begins that a root item describes.
+pub(super) fn root(data: &[u8]) -> Result<Pointer, Error> {
+    let parsed = || {
+        Some(Pointer::root(
+            le64(data, 176)?,
+            le64(data, 160)?,
+            *data.get(238)?,
+        ))
+    };
+    whole(parsed(), "a root item")
+}
+
+/// Last index of a range that a log knows.
+pub(super) fn range_end(data: &[u8]) -> Result<u64, Error> {
+    whole(le64(data, 0), "a range of a log")
+}
+
+/// Bytes of a file that lie together.
+#[derive(Clone)]
+pub(super) enum Extent {
+    /// A hole, or space that nothing was written to yet.
+    Zeros,
+    /// In the item itself, behind its head.
+    Inline { item: Item, algorithm: u8 },
+    /// As they are, from this address on.
+    Plain { logical: u64 },
+    /// In a compressed piece.
+    Compressed(Compressed),
+}
+
+/// A compressed piece of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Compressed {
+    pub(super) algorithm: u8,
+    pub(super) logical: u64,
+    /// Bytes on the disk.
+    pub(super) stored: usize,
+    /// Bytes it decodes to.
+    pub(super) length: usize,
+    /// Where in these the extent begins.
+    pub(super) skip: u64,
+}
+
+impl Extent {
+    /// Bytes of an item before inline contents.
+    pub(super) const HEAD: usize = 21;
+    /// Linux compresses pieces of this size, and keeps none that grew by it.
+    const MAX_COMPRESSED: u64 = 128 * 1024;
+
+    /// The extent that an item describes, and how many bytes of the file it holds.
+    pub(super) fn parse(item: &Item) -> Result<(Self, u64), Error> {
+        let data = item.data();
+        let head = (|| Some((le64(data, 8)?, array::<5>(data, 16)?)))();
+        let (length, [algorithm, encryption, encoding, more, kind]) = whole(head, "a file extent")?;
+        if (encryption, encoding, more) != (0, 0, 0) {
+            return unsupported("btrfs with encrypted files");
+        }
+        match kind {
+            0 => Ok((
+                Self::Inline {
+                    item: item.clone(),
+                    algorithm,
+                },
+                length,
+            )),
+            1 | 2 => {
+                let fields = (|| {
+                    Some((
+                        le64(data, 21)?,
+                        le64(data, 29)?,
+                        le64(data, 37)?,
+                        le64(data, 45)?,
+                    ))
+                })();
+                let (logical, stored, skip, count) = whole(fields, "a file extent")?;
+                let extent = if kind == 2 || logical == 0 {
+                    Self::Zeros
+                } else if algorithm == 0 {
+                    Self::Plain {
+                        logical: logical.saturating_add(skip),
+                    }
+                } else if length.max(stored) > Self::MAX_COMPRESSED {
+                    return damaged("a compressed extent has more than 128 KiB");
+                } else {
+                    Self::Compressed(Compressed {
+                        algorithm,
+                        logical,
+                        stored: stored as usize,
+                        length: length as usize,
+                        skip,
+                    })
+                };
+                Ok((extent, count))
+            }
+            _ => damaged(format!("a file extent of type {kind}")),
+        }
+    }
+}
+
+/// Splits an item into records: `parse` returns one, and its length. Ends after the first that is not whole.
+fn records<'a, T>(
+    mut data: &'a [u8],
+    what: &'static str,
+    parse: impl Fn(&'a [u8]) -> Option<(T, usize)>,
+) -> impl Iterator<Item = Result<T, Error>> {
+    std::iter::from_fn(move || {
+        if data.is_empty() {
+            return None;
+        }
+        let parsed = parse(data);
+        let length = parsed.as_ref().map_or(data.len(), |(_, length)| *length);
+        data = data.get(length..).unwrap_or_default();
+        Some(whole(parsed.map(|(record, _)| record), what))
+    })
+}
+
+fn whole<T>(parsed: Option<T>, what: &str) -> Result<T, Error> {
+    parsed.map_or_else(|| damaged(format!("{what} is too short")), Ok)
+}
