@@ -1,15 +1,21 @@
 //! CloudTrail log files: which of their records tell that an instance went on, went off or changed
 //! its type, or that an image was tagged (§4.2, §4.3).
 
+mod file;
+mod header;
 mod key;
 mod record;
+mod skip;
 
 #[cfg(test)]
 mod tests;
 
+use std::io::Read;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use file::{Record, Window};
 pub use key::account_of_key;
 
 /// What one log file has to say about metering.
@@ -131,28 +137,72 @@ pub enum LogError {
     Shape(#[source] serde_json::Error),
 }
 
+/// Why a log file could not be read from where it comes from.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The source failed. For a decompressor that means damaged data.
+    #[error(transparent)]
+    Source(std::io::Error),
+    /// Larger than anything CloudTrail writes. Reading stopped there.
+    #[error("the log file is larger than {limit} bytes when decompressed")]
+    TooLarge {
+        /// Most bytes allowed.
+        limit: u64,
+    },
+    /// It is no log file.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Bytes of a file that [`read`] holds at first: they stay in the processor's cache while they are looked at.
+const WINDOW: usize = 128 << 10;
+
 /// How many malformed records are described in [`Skipped::reasons`].
 const REASONS_KEPT: usize = 5;
 
 /// Reads the decompressed bytes of one log file.
 ///
+/// Only records that matter are read in full. Of all others no more is looked at than where they end and the
+/// names that tell what they are about; each may be of any kind and size.
+///
 /// # Errors
 /// Only if the file as a whole is not a CloudTrail log file.
 pub fn parse(json: &[u8]) -> Result<LogFile, LogError> {
-    let records = record::split(json)?;
-    let mut file = LogFile {
-        records: records.len() as u64,
-        ..LogFile::default()
-    };
-    for (position, record) in records.into_iter().enumerate() {
-        match record::read(record) {
-            Ok(record::Meaning::Instances(events)) => file.instance_events.extend(events),
-            Ok(record::Meaning::Tags(tags)) => file.image_tags.extend(tags),
-            Ok(record::Meaning::None(reason)) => file.skipped.count(reason),
-            Err(reason) => file.skipped.malformed(position, &reason),
-        }
+    match Window::whole(json).log() {
+        Ok(file) => Ok(file),
+        Err(ReadError::Log(error)) => Err(error),
+        // Memory is no source that fails, and has no limit.
+        Err(other) => Err(LogError::Syntax(serde::de::Error::custom(other))),
     }
-    Ok(file)
+}
+
+/// Reads one log file of at most `limit` bytes as it is decompressed, for example by flate2's `MultiGzDecoder`.
+/// Of the file no more than a window is held at once, 128 KiB or some times the longest record.
+///
+/// # Errors
+/// If the source fails, gives more than `limit` bytes, or gives what is not a CloudTrail log file.
+pub fn read(json: impl Read, limit: u64) -> Result<LogFile, ReadError> {
+    Window::sliding(json, limit, WINDOW).log()
+}
+
+impl<R: Read> Window<'_, R> {
+    fn log(self) -> Result<LogFile, ReadError> {
+        let mut file = LogFile::default();
+        self.records(|record| file.add(record))?;
+        Ok(file)
+    }
+}
+
+impl LogFile {
+    fn add(&mut self, record: Record<'_>) {
+        match record::read(record) {
+            Ok(record::Meaning::Instances(events)) => self.instance_events.extend(events),
+            Ok(record::Meaning::Tags(tags)) => self.image_tags.extend(tags),
+            Ok(record::Meaning::None(reason)) => self.skipped.count(reason),
+            Err(reason) => self.skipped.malformed(self.records, &reason),
+        }
+        self.records += 1;
+    }
 }
 
 impl Skipped {
@@ -165,7 +215,7 @@ impl Skipped {
         } += 1;
     }
 
-    fn malformed(&mut self, position: usize, error: &record::Malformed) {
+    fn malformed(&mut self, position: u64, error: &record::Malformed) {
         self.malformed += 1;
         if self.reasons.len() < REASONS_KEPT {
             // The message may quote the record, which can be of any size.

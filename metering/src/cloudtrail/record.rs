@@ -1,15 +1,14 @@
 //! One record: is it about metering, and if so, what does it say?
 //!
-//! Most records of an account are about something else. [`Header`] borrows the four fields that tell so,
-//! and only what passes is read in full.
-
-use std::borrow::Cow;
+//! Most records of an account are about something else. The [`Header`] tells so, and only what passes is
+//! read in full.
 
 use jiff::Timestamp;
-use serde::{Deserialize, de::Error as _};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 
-use super::{EventKind, ImageTag, InstanceEvent, LogError, Tag};
+use super::file::Record;
+use super::header::Header;
+use super::{EventKind, ImageTag, InstanceEvent, Tag};
 
 /// What a record means for metering.
 pub(super) enum Meaning {
@@ -45,59 +44,30 @@ pub(super) enum Malformed {
     },
 }
 
-/// Cuts a log file into its records, which are checked to be JSON and no more.
-pub(super) fn split(json: &[u8]) -> Result<Vec<&RawValue>, LogError> {
-    #[derive(Deserialize)]
-    struct File<'a> {
-        #[serde(borrow, rename = "Records")]
-        records: Vec<&'a RawValue>,
-    }
-    let file: File<'_> = serde_json::from_slice(json).map_err(|error| {
-        if error.is_data() {
-            LogError::Shape(error)
-        } else {
-            LogError::Syntax(error)
-        }
-    })?;
-    // serde would also take a struct's fields from a list.
-    if !json.trim_ascii_start().starts_with(b"{") {
-        return Err(LogError::Shape(serde_json::Error::custom("it is a list")));
-    }
-    Ok(file.records)
-}
-
-pub(super) fn read(record: &RawValue) -> Result<Meaning, Malformed> {
-    let header: Header<'_> = serde_json::from_str(record.get()).map_err(Malformed::Header)?;
-    let action = match header.action() {
+pub(super) fn read(record: Record<'_>) -> Result<Meaning, Malformed> {
+    let header = match record.header {
+        Some(header) => header,
+        None => Header::read(record.bytes).map_err(Malformed::Header)?,
+    };
+    let action = match action(&header) {
         Ok(action) => action,
         Err(reason) => return Ok(Meaning::None(reason)),
     };
-    let mut body: Body = serde_json::from_str(record.get()).map_err(|source| Malformed::Body {
-        name: header.event_name.clone().into_owned(),
-        source,
-    })?;
+    let mut body: Body =
+        serde_json::from_slice(record.bytes).map_err(|source| Malformed::Body {
+            name: header.name.clone().into_owned(),
+            source,
+        })?;
     let meaning = match action {
         Action::Power(kind) => body.power(kind),
         Action::TypeChange => body.type_change(),
         Action::Tags { present } => body.tags(present),
     };
     meaning.map_err(|what| Malformed::Missing {
-        name: header.event_name.into_owned(),
+        name: header.name.into_owned(),
         id: body.event_id,
         what,
     })
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Header<'a> {
-    #[serde(borrow)]
-    event_source: Cow<'a, str>,
-    #[serde(borrow)]
-    event_name: Cow<'a, str>,
-    #[serde(borrow)]
-    error_code: Option<&'a RawValue>,
-    read_only: Option<bool>,
 }
 
 enum Action {
@@ -106,38 +76,36 @@ enum Action {
     Tags { present: bool },
 }
 
-impl Header<'_> {
-    fn action(&self) -> Result<Action, Reason> {
-        // Auto Scaling has one call of its own that ends an instance; all else comes from EC2, also when
-        // another service asks EC2 for it.
-        let relevant_source = match &*self.event_source {
-            "ec2.amazonaws.com" => true,
-            "autoscaling.amazonaws.com" => self.event_name == END_BY_AUTO_SCALING,
-            _ => false,
-        };
-        if !relevant_source {
-            return Err(Reason::OtherSource);
+fn action(header: &Header<'_>) -> Result<Action, Reason> {
+    // Auto Scaling has one call of its own that ends an instance; all else comes from EC2, also when
+    // another service asks EC2 for it.
+    let relevant_source = match &*header.source {
+        "ec2.amazonaws.com" => true,
+        "autoscaling.amazonaws.com" => header.name == END_BY_AUTO_SCALING,
+        _ => false,
+    };
+    if !relevant_source {
+        return Err(Reason::OtherSource);
+    }
+    if header.failed {
+        return Err(Reason::FailedCall);
+    }
+    if header.read_only {
+        return Err(Reason::ReadOnly);
+    }
+    match &*header.name {
+        // The singular is not what EC2 calls it today; old logs are said to have it.
+        "RunInstances" | "StartInstances" | "StartInstance" => {
+            Ok(Action::Power(EventKind::PowerOn))
         }
-        if self.error_code.is_some_and(|code| code.get() != r#""""#) {
-            return Err(Reason::FailedCall);
+        // A spot instance that AWS takes back has no call that ends it, only this event.
+        "StopInstances" | "TerminateInstances" | END_BY_AUTO_SCALING | "BidEvictedEvent" => {
+            Ok(Action::Power(EventKind::PowerOff))
         }
-        if self.read_only == Some(true) {
-            return Err(Reason::ReadOnly);
-        }
-        match &*self.event_name {
-            // The singular is not what EC2 calls it today; old logs are said to have it.
-            "RunInstances" | "StartInstances" | "StartInstance" => {
-                Ok(Action::Power(EventKind::PowerOn))
-            }
-            // A spot instance that AWS takes back has no call that ends it, only this event.
-            "StopInstances" | "TerminateInstances" | END_BY_AUTO_SCALING | "BidEvictedEvent" => {
-                Ok(Action::Power(EventKind::PowerOff))
-            }
-            "ModifyInstanceAttribute" => Ok(Action::TypeChange),
-            "CreateTags" => Ok(Action::Tags { present: true }),
-            "DeleteTags" => Ok(Action::Tags { present: false }),
-            _ => Err(Reason::Irrelevant),
-        }
+        "ModifyInstanceAttribute" => Ok(Action::TypeChange),
+        "CreateTags" => Ok(Action::Tags { present: true }),
+        "DeleteTags" => Ok(Action::Tags { present: false }),
+        _ => Err(Reason::Irrelevant),
     }
 }
 

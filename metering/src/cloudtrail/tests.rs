@@ -344,7 +344,7 @@ fn bytes_that_are_no_text_are_a_syntax_error() {
         Err(LogError::Syntax(_))
     ));
     assert!(matches!(
-        parse(b"{\"Records\": [\"\xff\"]}"),
+        parse(b"{\"Records\": [], \"\xff\": 1}"),
         Err(LogError::Syntax(_))
     ));
 }
