@@ -1,9 +1,13 @@
 //! From runs to numbers: how many RHEL instances ran at once, and for how long instances ran.
 
+mod size;
+
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+
+pub use size::{Consumption, Size, consumption};
 
 /// A run of an instance whose image counts as RHEL, with the dimensions usage is counted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
