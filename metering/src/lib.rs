@@ -5,6 +5,8 @@
 //! argument and input may come in any order, any number of times.
 
 pub mod cloudtrail;
+#[cfg(feature = "generator")]
+pub mod generator;
 pub mod image;
 pub mod runs;
 pub mod usage;

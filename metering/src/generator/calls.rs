@@ -1,0 +1,238 @@
+//! The records of what happens to instances and images, as EC2 and Auto Scaling have them written.
+
+use std::fmt::Write;
+
+use super::envelope::{Caller, Envelope, REGIONS};
+use super::lives::{Call, Lives, What};
+use super::random::Random;
+
+const EC2: &str = "ec2.amazonaws.com";
+const AUTO_SCALING: &str = "autoscaling.amazonaws.com";
+
+pub(super) fn write(
+    out: &mut String,
+    call: &Call,
+    lives: &Lives,
+    account: &str,
+    random: &mut Random,
+) {
+    let ids = items(call, lives, |out, id, _| {
+        let _ = write!(out, r#"{{"instanceId":"{id}"}}"#);
+    });
+    let named = format!(r#"{{"instancesSet":{ids}}}"#);
+    let envelope = Envelope {
+        account,
+        region: REGIONS[call.region],
+        at: call.at,
+        source: EC2,
+        name: "",
+        event_id: &call.event_id,
+        caller: Caller::Role,
+        read_only: false,
+        error: None,
+    };
+    let (name, caller, request, response) = match call.what {
+        What::Launch { fleet, wanted } => {
+            let caller = if fleet {
+                Caller::ServiceRole(AUTO_SCALING)
+            } else {
+                Caller::Role
+            };
+            (
+                "RunInstances",
+                caller,
+                launch_request(call, lives, wanted),
+                launched(call, lives, account),
+            )
+        }
+        What::Start => (
+            "StartInstances",
+            Caller::Role,
+            named,
+            changed(call, lives, (0, "pending"), (80, "stopped")),
+        ),
+        What::Stop => (
+            "StopInstances",
+            Caller::Role,
+            named,
+            changed(call, lives, (64, "stopping"), (16, "running")),
+        ),
+        What::StopUnanswered => {
+            let left_out =
+                r#"{"omitted":true,"originalSize":123456,"reason":"responseElements too large"}"#;
+            ("StopInstances", Caller::Role, named, left_out.to_owned())
+        }
+        What::Terminate => terminated(Caller::Role, named, call, lives),
+        What::TerminateByService => terminated(Caller::Service(AUTO_SCALING), named, call, lives),
+        What::ScaleIn => {
+            let envelope = Envelope {
+                source: AUTO_SCALING,
+                ..envelope
+            };
+            return scale_in(out, envelope, call, lives, random);
+        }
+        What::Evict => return evict(out, envelope, call, lives, random),
+        What::Resize { by_name } => (
+            "ModifyInstanceAttribute",
+            Caller::Role,
+            resize(call, lives, by_name),
+            DONE.to_owned(),
+        ),
+        What::Tag | What::Untag | What::UntagAll => {
+            let name = if call.what == What::Tag {
+                "CreateTags"
+            } else {
+                "DeleteTags"
+            };
+            (name, Caller::Role, tag(call, lives), DONE.to_owned())
+        }
+    };
+    Envelope {
+        name,
+        caller,
+        ..envelope
+    }
+    .write(out, random, &request, &response);
+}
+
+const DONE: &str = r#"{"requestId":"59dbff89-35bd-4eac-99ed-be587EXAMPLE","_return":true}"#;
+
+type Parts = (&'static str, Caller, String, String);
+
+fn terminated(caller: Caller, request: String, call: &Call, lives: &Lives) -> Parts {
+    let response = changed(call, lives, (32, "shutting-down"), (16, "running"));
+    ("TerminateInstances", caller, request, response)
+}
+
+/// `{"items":[…]}` with one item for each instance.
+fn items(call: &Call, lives: &Lives, mut write: impl FnMut(&mut String, &str, &str)) -> String {
+    let mut list = String::from(r#"{"items":["#);
+    for (position, (instance, instance_type)) in call.instances.iter().enumerate() {
+        if position > 0 {
+            list.push(',');
+        }
+        write(&mut list, &lives.instances[*instance].id, instance_type);
+    }
+    list.push_str("]}");
+    list
+}
+
+fn changed(call: &Call, lives: &Lives, now: (u8, &str), before: (u8, &str)) -> String {
+    let items = items(call, lives, |out, id, _| {
+        let _ = write!(
+            out,
+            r#"{{"instanceId":"{id}","currentState":{{"code":{},"name":"{}"}},"previousState":{{"code":{},"name":"{}"}}}}"#,
+            now.0, now.1, before.0, before.1
+        );
+    });
+    format!(r#"{{"requestId":"7b1d0c7e-9ad4-4f0b-8e6d-c2a7d6b0aa11","instancesSet":{items}}}"#)
+}
+
+fn launch_request(call: &Call, lives: &Lives, wanted: usize) -> String {
+    let image = &lives.images[call.image].id;
+    // The request of a mixed launch names one of the types.
+    let instance_type = call.instances.first().map_or("", |(_, of)| of);
+    format!(
+        r#"{{"instancesSet":{{"items":[{{"imageId":"{image}","minCount":1,"maxCount":{wanted},"keyName":"ops"}}]}},"instanceType":"{instance_type}","blockDeviceMapping":{{}},"availabilityZone":"{}a","monitoring":{{"enabled":false}},"disableApiTermination":false,"clientToken":"{}","tagSpecificationSet":{{"items":[{{"resourceType":"instance","tags":[{{"key":"Name","value":"web \"blue\" {{1}}"}}]}}]}}}}"#,
+        REGIONS[call.region], call.event_id
+    )
+}
+
+fn launched(call: &Call, lives: &Lives, account: &str) -> String {
+    let image = &lives.images[call.image].id;
+    let region = REGIONS[call.region];
+    let mut index = 0;
+    let items = items(call, lives, |out, id, instance_type| {
+        let _ = write!(
+            out,
+            r#"{{"instanceId":"{id}","imageId":"{image}","instanceState":{{"code":0,"name":"pending"}},"privateDnsName":"ip-10-0-1-{index}.ec2.internal","keyName":"ops","amiLaunchIndex":{index},"productCodes":{{}},"instanceType":"{instance_type}","launchTime":{}000,"placement":{{"availabilityZone":"{region}a","tenancy":"default"}},"monitoring":{{"state":"disabled"}},"subnetId":"subnet-0a1b2c3d4e5f60718","vpcId":"vpc-0f9e8d7c6b5a40312","privateIpAddress":"10.0.1.{index}","stateReason":{{"code":"pending","message":"pending"}},"architecture":"x86_64","rootDeviceType":"ebs","rootDeviceName":"/dev/xvda","blockDeviceMapping":{{}},"virtualizationType":"hvm","hypervisor":"xen","ebsOptimized":false,"enaSupport":true}}"#,
+            call.at
+        );
+        index += 1;
+    });
+    format!(
+        r#"{{"requestId":"b7c2-{}","reservationId":"r-0{:016x}","ownerId":"{account}","groupSet":{{}},"instancesSet":{items}}}"#,
+        call.event_id, call.at
+    )
+}
+
+fn resize(call: &Call, lives: &Lives, by_name: bool) -> String {
+    let mut request = String::new();
+    for (instance, instance_type) in &call.instances {
+        let id = &lives.instances[*instance].id;
+        let _ = if by_name {
+            write!(
+                request,
+                r#"{{"instanceId":"{id}","attribute":"instanceType","value":"{instance_type}"}}"#
+            )
+        } else {
+            write!(
+                request,
+                r#"{{"instanceId":"{id}","instanceType":{{"value":"{instance_type}"}}}}"#
+            )
+        };
+    }
+    request
+}
+
+fn tag(call: &Call, lives: &Lives) -> String {
+    let image = &lives.images[call.image].id;
+    let resources = format!(
+        r#"{{"resourcesSet":{{"items":[{{"resourceId":"{image}"}},{{"resourceId":"snap-0123456789abcdef0"}}]}}"#
+    );
+    match call.what {
+        What::UntagAll => format!("{resources}}}"),
+        _ => format!(
+            r#"{resources},"tagSet":{{"items":[{{"key":"Name","value":"golden"}},{{"key":"cloudigrade-rhel-present","value":""}}]}}}}"#
+        ),
+    }
+}
+
+fn scale_in(
+    out: &mut String,
+    envelope: Envelope<'_>,
+    call: &Call,
+    lives: &Lives,
+    random: &mut Random,
+) {
+    for (instance, _) in &call.instances {
+        let id = &lives.instances[*instance].id;
+        let request = format!(r#"{{"instanceId":"{id}","shouldDecrementDesiredCapacity":true}}"#);
+        let response = format!(
+            r#"{{"activity":{{"activityId":"{}","autoScalingGroupName":"web","statusCode":"InProgress","progress":0,"description":"Terminating EC2 instance: {id}","details":"{{\"Subnet ID\":\"subnet-0a1b\",\"Availability Zone\":\"a\"}}"}}}}"#,
+            call.event_id
+        );
+        Envelope {
+            name: "TerminateInstanceInAutoScalingGroup",
+            ..envelope
+        }
+        .write(out, random, &request, &response);
+    }
+}
+
+/// There is no call, so nothing was asked for and nothing answered.
+fn evict(
+    out: &mut String,
+    envelope: Envelope<'_>,
+    call: &Call,
+    lives: &Lives,
+    random: &mut Random,
+) {
+    let ids: Vec<_> = call
+        .instances
+        .iter()
+        .map(|(instance, _)| format!("\"{}\"", lives.instances[*instance].id))
+        .collect();
+    Envelope {
+        name: "BidEvictedEvent",
+        caller: Caller::Account,
+        ..envelope
+    }
+    .write(out, random, "null", "null");
+    out.pop();
+    let _ = write!(
+        out,
+        r#","serviceEventDetails":{{"instanceIdSet":[{}]}}}}"#,
+        ids.join(",")
+    );
+}

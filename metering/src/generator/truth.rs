@@ -1,0 +1,260 @@
+//! What must come out.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use serde::Serialize;
+
+use super::envelope::REGIONS;
+use super::files::Account;
+use super::lives::What;
+use crate::cloudtrail::{EventKind, InstanceEvent};
+
+/// What reading all files of an account, or of several, must lead to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Truth {
+    /// Every event once, by time.
+    pub events: Vec<InstanceEvent>,
+    /// By instance and start.
+    pub runs: Vec<Run>,
+    /// Whether an image carries the tag for RHEL in the end.
+    pub images: BTreeMap<String, bool>,
+    /// For every organization and account and every day on which something ran.
+    pub daily: Vec<Daily>,
+}
+
+/// A run as it really was.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Run {
+    /// Organization.
+    pub org_id: String,
+    /// AWS account.
+    pub account_id: String,
+    /// AWS region.
+    pub region: String,
+    /// EC2 instance.
+    pub instance_id: String,
+    /// First moment at which it ran.
+    pub start: Timestamp,
+    /// First moment at which it did not; `None` if it went on.
+    pub end: Option<Timestamp>,
+    /// Type of the instance.
+    pub instance_type: String,
+    /// Image of the instance.
+    pub image_id: String,
+}
+
+/// The highest number of instances at once on one day (UTC).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Daily {
+    /// Organization.
+    pub org_id: String,
+    /// One account of it, or `None` for all of them together.
+    pub account_id: Option<String>,
+    /// The day.
+    pub date: Date,
+    /// Instances of images that are tagged as RHEL in the end.
+    pub rhel: u64,
+    /// Instances of any image.
+    pub all: u64,
+}
+
+/// How much was made, and how its records are to be counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Files that can be read.
+    pub files: u64,
+    /// Further files that can't. They are not part of the numbers below.
+    pub damaged_files: u64,
+    /// Bytes of the log files, not compressed.
+    pub bytes: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Records that tell of power, types or metering tags; twice what is told twice.
+    pub relevant: u64,
+    /// Records of other services.
+    pub other_source: u64,
+    /// Calls that were refused or failed.
+    pub failed_call: u64,
+    /// Calls of EC2 that only read.
+    pub read_only: u64,
+    /// Other calls of EC2.
+    pub irrelevant: u64,
+    /// Records that can't be read.
+    pub malformed: u64,
+}
+
+impl Totals {
+    /// Adds what was made elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.damaged_files += other.damaged_files;
+        self.bytes += other.bytes;
+        self.records += other.records;
+        self.relevant += other.relevant;
+        self.other_source += other.other_source;
+        self.failed_call += other.failed_call;
+        self.read_only += other.read_only;
+        self.irrelevant += other.irrelevant;
+        self.malformed += other.malformed;
+    }
+}
+
+impl Truth {
+    pub(super) fn of(account: &Account, first: Date, days: u32) -> Self {
+        let mut truth = Self {
+            events: events(account),
+            runs: runs(account),
+            images: account
+                .lives
+                .images
+                .iter()
+                .map(|image| (image.id.clone(), image.rhel))
+                .collect(),
+            daily: Vec::new(),
+        };
+        let all = truth.runs.iter();
+        truth.daily = daily(
+            &account.org_id(),
+            Some(account.id()),
+            all,
+            &truth.images,
+            first,
+            days,
+        );
+        truth
+    }
+
+    /// The truth about several accounts: the daily numbers of organizations are made from their runs.
+    pub fn merge(accounts: impl IntoIterator<Item = Self>, first: Date, days: u32) -> Self {
+        let mut merged = Self::default();
+        for truth in accounts {
+            merged.events.extend(truth.events);
+            merged.runs.extend(truth.runs);
+            merged.images.extend(truth.images);
+            merged.daily.extend(truth.daily);
+        }
+        merged.events.sort_by(|a, b| {
+            (a.at, &a.event_id, &a.instance_id).cmp(&(b.at, &b.event_id, &b.instance_id))
+        });
+        merged.runs.sort_unstable();
+        for runs in merged.runs.chunk_by(|a, b| a.org_id == b.org_id) {
+            merged.daily.extend(daily(
+                &runs[0].org_id,
+                None,
+                runs.iter(),
+                &merged.images,
+                first,
+                days,
+            ));
+        }
+        merged.daily.sort_unstable();
+        merged
+    }
+}
+
+fn time(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap_or_default()
+}
+
+fn runs(account: &Account) -> Vec<Run> {
+    let lives = &account.lives;
+    let runs = lives.instances.iter().flat_map(|instance| {
+        let image = &lives.images[instance.image];
+        instance
+            .runs
+            .iter()
+            .map(move |(start, end, instance_type)| Run {
+                org_id: account.org_id(),
+                account_id: account.id().to_owned(),
+                region: REGIONS[image.region].to_owned(),
+                instance_id: instance.id.clone(),
+                start: time(*start),
+                end: end.map(time),
+                instance_type: (*instance_type).to_owned(),
+                image_id: image.id.clone(),
+            })
+    });
+    let mut runs: Vec<_> = runs.collect();
+    runs.sort_unstable();
+    runs
+}
+
+fn events(account: &Account) -> Vec<InstanceEvent> {
+    let lives = &account.lives;
+    let events = lives.calls.iter().flat_map(|call| {
+        let kind = match call.what {
+            What::Launch { .. } | What::Start => EventKind::PowerOn,
+            What::Resize { .. } => EventKind::AttributeChange,
+            _ => EventKind::PowerOff,
+        };
+        let launch = matches!(call.what, What::Launch { .. });
+        call.instances
+            .iter()
+            .map(move |(instance, instance_type)| InstanceEvent {
+                event_id: call.event_id.clone(),
+                account_id: account.id().to_owned(),
+                region: REGIONS[call.region].to_owned(),
+                instance_id: lives.instances[*instance].id.clone(),
+                image_id: launch.then(|| lives.images[call.image].id.clone()),
+                instance_type: (launch || kind == EventKind::AttributeChange)
+                    .then(|| (*instance_type).to_owned()),
+                at: time(call.at),
+                kind,
+            })
+    });
+    let mut events: Vec<_> = events.collect();
+    events.sort_by(|a, b| {
+        (a.at, &a.event_id, &a.instance_id).cmp(&(b.at, &b.event_id, &b.instance_id))
+    });
+    events
+}
+
+/// Adds up, for every moment at which something changes, by how much; the days follow from that.
+fn daily<'a>(
+    org_id: &str,
+    account_id: Option<&str>,
+    runs: impl Iterator<Item = &'a Run>,
+    images: &BTreeMap<String, bool>,
+    first: Date,
+    days: u32,
+) -> Vec<Daily> {
+    let mut changes: BTreeMap<Timestamp, (i64, i64)> = BTreeMap::new();
+    for run in runs {
+        let rhel = i64::from(images.get(&run.image_id) == Some(&true));
+        let moments = [(Some(run.start), 1), (run.end, -1)];
+        for (moment, change) in moments
+            .into_iter()
+            .filter_map(|(moment, change)| Some((moment?, change)))
+        {
+            let sum = changes.entry(moment).or_default();
+            *sum = (sum.0 + change * rhel, sum.1 + change);
+        }
+    }
+    let mut changes = changes.into_iter().peekable();
+    let (mut rhel, mut all) = (0, 0);
+    let mut daily = Vec::new();
+    for date in first.series(1.day()).take(days as usize) {
+        let mut most = (rhel, all);
+        let today = |at: Timestamp| at.to_zoned(TimeZone::UTC).date() <= date;
+        while let Some((at, change)) = changes.next_if(|(at, _)| today(*at)) {
+            (rhel, all) = (rhel + change.0, all + change.1);
+            let midnight = at.as_second() % 86_400 == 0;
+            most = if midnight {
+                (rhel, all)
+            } else {
+                (most.0.max(rhel), most.1.max(all))
+            };
+        }
+        if most.1 > 0 {
+            daily.push(Daily {
+                org_id: org_id.to_owned(),
+                account_id: account_id.map(str::to_owned),
+                date,
+                rhel: most.0 as u64,
+                all: most.1 as u64,
+            });
+        }
+    }
+    daily
+}
