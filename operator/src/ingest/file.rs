@@ -1,32 +1,29 @@
-//! One log file: who it belongs to, what is in it, and the one transaction that records it.
+//! One log file: who it belongs to and what of it counts.
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use metering::cloudtrail::{ImageTag, InstanceEvent, LogFile, account_of_key};
-use sqlx::PgPool;
 
 use super::contents::{self, ContentsError, MAX_LOG, MAX_OBJECT};
-use super::notification::Put;
 use crate::cloud::{ObjectError, Objects};
-use crate::observe::{Metrics, Outcome};
 use crate::store::StoreError;
-use crate::store::events::{self, NewEvent};
-use crate::store::images;
-use crate::store::ledger::{self, Recipient};
+use crate::store::events::NewEvent;
+use crate::store::ledger::Recipient;
 
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Recorded {
-    /// Nobody meters its account, or it is no log file
-    Ignored,
-    /// It was recorded before
-    Already,
-    /// Its events are in the database now
-    Now,
+/// Where a file lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
 }
+
+/// Who meters which account.
+pub(crate) type Recipients = HashMap<String, Recipient>;
 
 /// Why a file could not be recorded.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
+pub(crate) enum FileError {
     #[error("bucket {0} is not the trail bucket")]
     Bucket(String),
     #[error("{key}: {source}")]
@@ -40,23 +37,25 @@ pub(super) enum FileError {
         key: String,
         source: tokio::task::JoinError,
     },
+    #[error("{key}: not read within {seconds} s")]
+    Timeout { key: String, seconds: u64 },
 }
 
 impl FileError {
     /// Whether the same file would fail in the same way the next time.
-    pub(super) fn is_permanent(&self) -> bool {
+    pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Bucket(_) | Self::Contents { .. } => true,
             Self::Object { source, .. } => {
                 matches!(source, ObjectError::Missing | ObjectError::TooLarge { .. })
             }
             Self::Store { source, .. } => source.is_about_data(),
-            Self::Thread { .. } => false,
+            Self::Thread { .. } | Self::Timeout { .. } => false,
         }
     }
 
     /// Whether any other file would fail too, because the database does not do its work.
-    pub(super) fn is_outage(&self) -> bool {
+    pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Store { source, .. } => !source.is_about_data() && !source.is_lost_race(),
             _ => false,
@@ -64,116 +63,74 @@ impl FileError {
     }
 }
 
-/// Where files come from and go to.
-pub(super) struct Files<'a, O> {
-    pub(super) objects: &'a O,
-    pub(super) pool: &'a PgPool,
-    pub(super) trail_bucket: &'a str,
-    pub(super) metrics: &'a Metrics,
+/// A file that was read.
+#[derive(Debug)]
+pub(crate) struct ReadFile {
+    pub(crate) location: Location,
+    pub(crate) etag: String,
+    pub(crate) enrolment: i64,
+    pub(crate) relevant: Relevant,
 }
 
-impl<O: Objects> Files<'_, O> {
-    /// Reads and records one file; doing it again changes nothing.
-    pub(super) async fn record(&self, put: Put) -> Result<Recorded, FileError> {
-        let Put { bucket, key } = put;
-        if bucket != self.trail_bucket {
-            return Err(FileError::Bucket(bucket));
-        }
-        // Nothing is read for accounts nobody meters: trails that customers forgot would cost for ever (§4.1).
-        let Some(account) = account_of_key(&key) else {
-            return Ok(Recorded::Ignored);
-        };
-        let recipient = ledger::recipient(self.pool, account).await;
-        let Some(recipient) = recipient.map_err(|source| FileError::Store {
+/// The account whose trail wrote the file; none if it is no log file of a trail.
+pub(crate) fn account(location: &Location) -> Option<&str> {
+    account_of_key(&location.key)
+}
+
+/// Reads one file; `None` if nobody meters its account. Nothing is read then: trails that customers forgot would cost
+/// for ever (§4.1).
+pub(crate) async fn read<O: Objects>(
+    objects: &O,
+    location: Location,
+    recipients: &Recipients,
+) -> Result<Option<ReadFile>, FileError> {
+    let Some((account, recipient)) =
+        account(&location).and_then(|account| recipients.get_key_value(account))
+    else {
+        return Ok(None);
+    };
+    let Location { bucket, key } = &location;
+    let object = objects.get(bucket, key, MAX_OBJECT).await;
+    let object = object.map_err(|source| FileError::Object {
+        key: key.clone(),
+        source,
+    })?;
+    let log = {
+        let key = key.clone();
+        tokio::task::spawn_blocking(move || contents::read(&key, &object.bytes, MAX_LOG)).await
+    };
+    let log = log
+        .map_err(|source| FileError::Thread {
             key: key.clone(),
             source,
         })?
-        else {
-            return Ok(Recorded::Ignored);
-        };
-        let object = self.objects.get(&bucket, &key, MAX_OBJECT).await;
-        let object = object.map_err(|source| FileError::Object {
+        .map_err(|source| FileError::Contents {
             key: key.clone(),
             source,
         })?;
-        let log = {
-            let key = key.clone();
-            tokio::task::spawn_blocking(move || contents::read(&key, &object.bytes, MAX_LOG)).await
-        };
-        let log = log
-            .map_err(|source| FileError::Thread {
-                key: key.clone(),
-                source,
-            })?
-            .map_err(|source| FileError::Contents {
-                key: key.clone(),
-                source,
-            })?;
-        let relevant = Relevant::of(log, account, recipient.enabled_at);
-        let recorded = self
-            .write(recipient, &bucket, &key, &object.etag, &relevant)
-            .await;
-        let recorded = recorded.map_err(|source| FileError::Store {
-            key: key.clone(),
-            source,
-        })?;
-        if recorded == Recorded::Now {
-            relevant.count(self.metrics, &key);
-        }
-        Ok(recorded)
-    }
-
-    async fn write(
-        &self,
-        recipient: Recipient,
-        bucket: &str,
-        key: &str,
-        etag: &str,
-        relevant: &Relevant,
-    ) -> Result<Recorded, StoreError> {
-        use crate::store::Doing;
-        let mut transaction = self
-            .pool
-            .begin()
-            .await
-            .doing("beginning to record a log file")?;
-        // The account may have been suspended or released since it was looked up.
-        if !ledger::lock(&mut transaction, recipient.enrolment).await? {
-            return Ok(Recorded::Ignored);
-        }
-        let events = (relevant.events.len() + relevant.tags.len()) as u64;
-        let file = ledger::LogFile {
-            bucket,
-            key,
-            etag,
-            records: relevant.records,
-            events,
-        };
-        if !ledger::enter(&mut transaction, file).await? {
-            return Ok(Recorded::Already);
-        }
-        events::record(&mut transaction, recipient.enrolment, &relevant.events).await?;
-        images::apply_tags(&mut transaction, &relevant.tags).await?;
-        transaction.commit().await.doing("committing a log file")?;
-        Ok(Recorded::Now)
-    }
+    Ok(Some(ReadFile {
+        etag: object.etag,
+        enrolment: recipient.enrolment,
+        relevant: Relevant::of(log, account, *recipient),
+        location,
+    }))
 }
 
 /// What counts of a log file.
-#[derive(Debug)]
-struct Relevant {
-    records: u64,
-    events: Vec<NewEvent>,
-    tags: Vec<ImageTag>,
-    newest: Option<Timestamp>,
+#[derive(Debug, Default)]
+pub(crate) struct Relevant {
+    pub(crate) records: u64,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) tags: Vec<ImageTag>,
     /// Number of records by what became of them.
-    outcomes: Vec<(&'static str, u64)>,
-    malformed: Vec<String>,
+    pub(crate) outcomes: Vec<(&'static str, u64)>,
+    /// What was wrong with some of those that could not be read.
+    pub(crate) malformed: Vec<String>,
 }
 
 impl Relevant {
     /// Leaves out what is of another account than the file's, and what happened before the account was enabled (§4.2).
-    fn of(log: LogFile, account: &str, enabled_at: Timestamp) -> Self {
+    fn of(log: LogFile, account: &str, recipient: Recipient) -> Self {
         let LogFile {
             records,
             instance_events,
@@ -182,7 +139,7 @@ impl Relevant {
         } = log;
         let (mut foreign, mut early) = (0, 0);
         let mut counts = |of: &str, at: Timestamp| {
-            let (is_foreign, is_early) = (of != account, at < enabled_at);
+            let (is_foreign, is_early) = (of != account, at < recipient.enabled_at);
             foreign += u64::from(is_foreign);
             early += u64::from(is_early && !is_foreign);
             !is_foreign && !is_early
@@ -190,7 +147,7 @@ impl Relevant {
         let events: Vec<NewEvent> = instance_events
             .into_iter()
             .filter(|event| counts(&event.account_id, event.at))
-            .map(NewEvent::from)
+            .map(|event| new_event(event, recipient.enrolment))
             .collect();
         let tags: Vec<ImageTag> = image_tags
             .into_iter()
@@ -207,67 +164,41 @@ impl Relevant {
             ("other_account", foreign),
             ("before_enabled", early),
         ];
-        let newest = events
-            .iter()
-            .map(|event| event.at)
-            .chain(tags.iter().map(|tag| tag.at))
-            .max();
         Self {
             records,
             events,
             tags,
-            newest,
             outcomes,
             malformed: skipped.reasons,
         }
     }
 
-    fn count(&self, metrics: &Metrics, key: &str) {
-        for &(outcome, records) in self.outcomes.iter().filter(|(_, records)| *records > 0) {
-            metrics
-                .log_records
-                .get_or_create(&Outcome { outcome })
-                .inc_by(records);
-        }
-        for reason in &self.malformed {
-            tracing::warn!(key, reason, "skipped a record");
-        }
-        if let Some(newest) = self.newest {
-            metrics
-                .ingest_lag_seconds
-                .set(Timestamp::now().as_second() - newest.as_second());
-        }
-        let (events, tags) = (self.events.len(), self.tags.len());
-        tracing::info!(
-            key,
-            records = self.records,
-            events,
-            tags,
-            "recorded a log file"
-        );
+    /// Time of the newest event.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        let events = self.events.iter().map(|event| event.at);
+        events.chain(self.tags.iter().map(|tag| tag.at)).max()
     }
 }
 
-impl From<InstanceEvent> for NewEvent {
-    fn from(event: InstanceEvent) -> Self {
-        let InstanceEvent {
-            event_id,
-            account_id: _,
-            region,
-            instance_id,
-            image_id,
-            instance_type,
-            at,
-            kind,
-        } = event;
-        Self {
-            event_id,
-            instance_id,
-            region,
-            image_id,
-            kind,
-            at,
-            instance_type,
-        }
+fn new_event(event: InstanceEvent, enrolment: i64) -> NewEvent {
+    let InstanceEvent {
+        event_id,
+        account_id: _,
+        region,
+        instance_id,
+        image_id,
+        instance_type,
+        at,
+        kind,
+    } = event;
+    NewEvent {
+        enrolment,
+        event_id,
+        instance_id,
+        region,
+        image_id,
+        kind,
+        at,
+        instance_type,
     }
 }

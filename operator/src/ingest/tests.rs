@@ -10,8 +10,10 @@ use flate2::write::GzEncoder;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use super::settle::{AT_ONCE, retry_after};
 use super::*;
 use crate::cloud::{Kind, Object, ObjectError};
+use crate::observe::Outcome;
 use crate::store::testing::TestDatabase;
 
 const ACCOUNT: &str = "210987654321";

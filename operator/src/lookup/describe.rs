@@ -11,6 +11,7 @@ use crate::cloud::aws::Role;
 use crate::cloud::{CloudError, Inventory};
 use crate::controllers::role::{self, RoleError};
 use crate::store::discovery::{self, FoundInstance};
+use crate::store::ledger;
 use crate::store::lookups::{self, Due};
 use crate::store::{Doing, StoreError};
 
@@ -88,7 +89,7 @@ impl<C: Inventory> Lookups<C> {
             .collect();
         let doing = "saving the images of instances";
         let mut transaction = self.database.begin().await.doing(doing)?;
-        lookups::lock(&mut transaction, due.enrolment).await?;
+        ledger::lock(&mut transaction, &[due.enrolment]).await?;
         discovery::name_instances(&mut transaction, due.enrolment, &found).await?;
         transaction.commit().await.doing(doing)?;
         let missed = missed(&due.ids, found.iter().map(|instance| instance.id.as_str()));

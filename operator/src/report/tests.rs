@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{concurrent, hours};
 use crate::store::events::{NewEvent, record};
-use crate::store::testing::TestDatabase;
+use crate::store::testing::{TestDatabase, events_of};
 use crate::store::usage_days;
 
 const ACME: &str = "11111111";
@@ -27,6 +27,7 @@ fn day(day: i8) -> Date {
 /// An event on a day of November 2026, written `20T10:00`.
 fn event(kind: EventKind, instance: &str, image: &str, at: &str) -> NewEvent {
     NewEvent {
+        enrolment: 0,
         event_id: format!("{instance} {kind:?} {at}"),
         instance_id: instance.into(),
         region: "us-east-1".into(),
@@ -39,7 +40,7 @@ fn event(kind: EventKind, instance: &str, image: &str, at: &str) -> NewEvent {
 
 async fn record_all(database: &TestDatabase, enrolment: i64, events: &[NewEvent]) {
     let mut transaction = database.begin().await.expect("a transaction");
-    record(&mut transaction, enrolment, events)
+    record(&mut transaction, &events_of(enrolment, events))
         .await
         .expect("recording events");
     transaction.commit().await.expect("committing events");
@@ -193,8 +194,7 @@ async fn nothing_is_kept_that_a_change_under_way_makes_wrong() {
     let mut change = database.begin().await.expect("a transaction");
     record(
         &mut change,
-        acme,
-        &[event(PowerOff, "i-1", "ami-rhel", "20T11:00")],
+        &events_of(acme, &[event(PowerOff, "i-1", "ami-rhel", "20T11:00")]),
     )
     .await
     .expect("recording");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::store::enrolments;
 use crate::store::events::{self, NewEvent};
-use crate::store::testing::TestDatabase;
+use crate::store::testing::{TestDatabase, events_of};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -16,6 +16,7 @@ fn found(id: &str, image_id: Option<&str>) -> FoundInstance {
 fn event(kind: EventKind, minutes: i64) -> NewEvent {
     let at = NOW + jiff::SignedDuration::from_mins(minutes);
     NewEvent {
+        enrolment: 0,
         event_id: format!("{kind:?}-{minutes}"),
         instance_id: "i-1".into(),
         region: "us-east-1".into(),
@@ -49,7 +50,7 @@ async fn the_newest_power_event_is_told_whatever_came_after_it() {
         event(EventKind::AttributeChange, 3),
         event(EventKind::PowerOn, 1),
     ];
-    events::record(&mut connection, enrolment, &events)
+    events::record(&mut connection, &events_of(enrolment, &events))
         .await
         .unwrap();
     name_instances(&mut connection, enrolment, &[found("i-2", None)])

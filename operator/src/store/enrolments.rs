@@ -275,7 +275,7 @@ async fn end_runs(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     // What a log file being recorded right now starts has to be seen, or it would run on.
-    ledger::lock(connection, id).await?;
+    ledger::lock(connection, &[id]).await?;
     let running = sqlx::query!(
         r#"select instance.instance_id, instance.region, run.started_at as "started_at: jiff_sqlx::Timestamp"
              from run join instance on instance.id = run.instance
@@ -291,6 +291,7 @@ async fn end_runs(
             // Clocks differ: a run may have begun after our now.
             let at = now.max(row.started_at.to_jiff());
             NewEvent {
+                enrolment: id,
                 event_id: format!("discovery:{}:{why}:{at}", row.instance_id),
                 instance_id: row.instance_id,
                 region: row.region,
@@ -301,7 +302,7 @@ async fn end_runs(
             }
         })
         .collect();
-    events::record(connection, id, &ends).await.map(drop)
+    events::record(connection, &ends).await.map(drop)
 }
 
 /// What the status of the CloudAccount tells.

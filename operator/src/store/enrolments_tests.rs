@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::store::testing::TestDatabase;
+use crate::store::testing::{TestDatabase, events_of};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -27,6 +27,7 @@ async fn claimed(database: &TestDatabase, claimant: &Claimant) -> Enrolment {
 
 async fn run_one(database: &TestDatabase, enrolment: i64, at: Timestamp) {
     let event = NewEvent {
+        enrolment: 0,
         event_id: format!("on-{at}"),
         instance_id: "i-1".into(),
         region: "us-east-1".into(),
@@ -36,7 +37,7 @@ async fn run_one(database: &TestDatabase, enrolment: i64, at: Timestamp) {
         instance_type: None,
     };
     let mut connection = database.acquire().await.unwrap();
-    events::record(&mut connection, enrolment, &[event])
+    events::record(&mut connection, &events_of(enrolment, &[event]))
         .await
         .unwrap();
 }

@@ -7,11 +7,13 @@ use jiff_sqlx::ToSqlx;
 use metering::cloudtrail::EventKind;
 use sqlx::PgConnection;
 
-use super::{Doing, StoreError, images, instances, runs, usage_days};
+use super::{Doing, StoreError, images, instances, ledger, runs, usage_days};
 
 /// One thing that happened to one instance, seen in a log or by looking at the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
+    /// Row id of the enrolment it is recorded for
+    pub enrolment: i64,
     /// CloudTrail's `eventID`, or `discovery:…`; recorded once an instance, however often it comes
     pub event_id: String,
     /// The cloud's id of the instance
@@ -37,30 +39,24 @@ pub struct Recorded {
     pub runs: u64,
 }
 
-/// Records events of one enrolment and what follows from them: instances, images by name only, runs; drops the
-/// usage of the days that changed. Repeating it, or recording in another order, gives the same rows.
+/// Records events, of any enrolments, and what follows from them: instances, images by name only, runs; drops the
+/// usage of the days that changed. Repeating it, or recording in another order, gives the same rows. However many
+/// events there are, it takes the same few statements.
 ///
-/// `connection` must be in a transaction. The enrolment's row stays locked until its end, so that an
+/// `connection` must be in a transaction. The enrolments' rows stay locked until its end, so that an
 /// account has one writer at a time and its instances need no locks of their own.
 ///
 /// # Errors
 /// When a statement fails; the transaction is of no use then.
 pub async fn record(
     connection: &mut PgConnection,
-    enrolment: i64,
     events: &[NewEvent],
 ) -> Result<Recorded, StoreError> {
     if events.is_empty() {
         return Ok(Recorded::default());
     }
-    let org = sqlx::query_scalar!(
-        "select org_id from enrolment where id = $1 for no key update",
-        enrolment
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .doing("locking the enrolment")?;
-
+    let enrolments: BTreeSet<i64> = events.iter().map(|e| e.enrolment).collect();
+    ledger::lock(connection, &Vec::from_iter(enrolments)).await?;
     images::name(
         connection,
         events
@@ -68,42 +64,45 @@ pub async fn record(
             .filter_map(|e| Some((e.image_id.as_deref()?, e.region.as_str()))),
     )
     .await?;
-    let given_image = instances::name(connection, enrolment, events).await?;
-    let events_of = insert(connection, enrolment, events).await?;
-    let recorded = events_of.len() as u64;
+    let given_image = instances::name(connection, events).await?;
+    let events_of = insert(connection, events).await?;
 
-    let touched: Vec<i64> = events_of
-        .into_iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let touched = Vec::from_iter(events_of.iter().copied().collect::<BTreeSet<_>>());
     let mut changed = runs::rebuild(connection, &touched).await?;
-    let runs = changed.runs;
+    let recorded = Recorded {
+        events: events_of.len() as u64,
+        runs: changed.runs,
+    };
     changed
         .spans
         .extend(runs::spans(connection, &given_image).await?);
-    if recorded > 0 || !given_image.is_empty() {
-        sqlx::query!(
-            "update enrolment set changed_at = clock_timestamp() where id = $1",
-            enrolment
-        )
-        .execute(&mut *connection)
-        .await
-        .doing("marking the enrolment as changed")?;
+    mark_changed(connection, &[touched, given_image].concat()).await?;
+    usage_days::drop_spans(connection, &changed.spans).await?;
+    Ok(recorded)
+}
+
+/// Tells who watches the enrolments of these instances that there is news.
+async fn mark_changed(connection: &mut PgConnection, instances: &[i64]) -> Result<(), StoreError> {
+    if instances.is_empty() {
+        return Ok(());
     }
-    usage_days::drop_spans(connection, &org, &changed.spans).await?;
-    Ok(Recorded {
-        events: recorded,
-        runs,
-    })
+    sqlx::query!(
+        "update enrolment set changed_at = clock_timestamp()
+          where id in (select enrolment_id from instance where id = any($1))",
+        instances
+    )
+    .execute(connection)
+    .await
+    .doing("marking enrolments as changed")?;
+    Ok(())
 }
 
 /// The instances' row ids, one an event that is new.
 async fn insert(
     connection: &mut PgConnection,
-    enrolment: i64,
     events: &[NewEvent],
 ) -> Result<Vec<i64>, StoreError> {
+    let enrolments: Vec<i64> = events.iter().map(|e| e.enrolment).collect();
     let instances: Vec<&str> = events.iter().map(|e| e.instance_id.as_str()).collect();
     let ids: Vec<&str> = events.iter().map(|e| e.event_id.as_str()).collect();
     let kinds: Vec<&str> = events.iter().map(|e| kind_to_sql(e.kind)).collect();
@@ -112,12 +111,12 @@ async fn insert(
     sqlx::query_scalar!(
         r#"insert into instance_event (instance, event_id, kind, occurred_at, instance_type)
            select instance.id, event.id, event.kind, event.at, event.type
-             from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
-               as event (instance_id, id, kind, at, type)
-             join instance on instance.enrolment_id = $1 and instance.instance_id = event.instance_id
+             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+               as event (enrolment_id, instance_id, id, kind, at, type)
+             join instance using (enrolment_id, instance_id)
                on conflict do nothing
         returning instance"#,
-        enrolment,
+        &enrolments,
         &instances as _,
         &ids as _,
         &kinds as _,

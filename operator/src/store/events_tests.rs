@@ -5,7 +5,7 @@ use metering::runs::{Event, Run, runs};
 use rstest::rstest;
 
 use super::*;
-use crate::store::testing::TestDatabase;
+use crate::store::testing::{TestDatabase, events_of};
 
 const NOON: i64 = 1_772_366_400; // 2026-03-01T12:00:00Z
 
@@ -17,6 +17,7 @@ fn at(minute: i64) -> Timestamp {
 fn event(text: &str) -> NewEvent {
     let words: Vec<&str> = text.split(' ').collect();
     NewEvent {
+        enrolment: 0,
         event_id: text.to_owned(),
         instance_id: words[0].to_owned(),
         region: "us-east-1".into(),
@@ -37,7 +38,9 @@ fn events(texts: &[&str]) -> Vec<NewEvent> {
 
 async fn record_all(db: &TestDatabase, enrolment: i64, events: &[NewEvent]) -> Recorded {
     let mut transaction = db.begin().await.unwrap();
-    let recorded = record(&mut transaction, enrolment, events).await.unwrap();
+    let recorded = record(&mut transaction, &events_of(enrolment, events))
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
     recorded
 }
@@ -331,9 +334,12 @@ async fn what_starts_while_its_account_is_suspended_does_not_run_on() {
     let db = TestDatabase::new().await;
     let enrolment = db.enrol("210987654321", "org").await;
     let mut transaction = db.begin().await.unwrap();
-    record(&mut transaction, enrolment, &events(&["i-1 on 0"]))
-        .await
-        .unwrap();
+    record(
+        &mut transaction,
+        &events_of(enrolment, &events(&["i-1 on 0"])),
+    )
+    .await
+    .unwrap();
     let commit_once_waited_for = async {
         let waiting = "select count(*) from pg_stat_activity
                         where datname = current_database() and wait_event_type = 'Lock'";

@@ -1,5 +1,7 @@
 //! Which log files were recorded, for whom, and which messages could not be.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use jiff_sqlx::Timestamp as SqlTimestamp;
 use sqlx::{PgConnection, PgExecutor};
@@ -15,27 +17,31 @@ pub struct Recipient {
     pub enabled_at: Timestamp,
 }
 
-/// The enrolment that meters `account` now; none if nobody does, or it is not enabled yet, or suspended.
+/// The enrolments that meter `accounts` now; an account has none if nobody does, or it is not enabled yet, or suspended.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn recipient(
+pub async fn recipients(
     executor: impl PgExecutor<'_>,
-    account: &str,
-) -> Result<Option<Recipient>, StoreError> {
-    let row = sqlx::query!(
-        r#"select id, enabled_at as "enabled_at!: SqlTimestamp" from enrolment
-            where cloud = 'aws' and cloud_account_id = $1
+    accounts: &[&str],
+) -> Result<HashMap<String, Recipient>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select cloud_account_id, id, enabled_at as "enabled_at!: SqlTimestamp" from enrolment
+            where cloud = 'aws' and cloud_account_id = any($1)
               and released_at is null and enabled_at is not null and not suspended"#,
-        account,
+        accounts as _,
     )
-    .fetch_optional(executor)
+    .fetch_all(executor)
     .await
-    .doing("looking up who meters a cloud account")?;
-    Ok(row.map(|row| Recipient {
-        enrolment: row.id,
-        enabled_at: row.enabled_at.to_jiff(),
-    }))
+    .doing("looking up who meters cloud accounts")?;
+    let of_row = rows.into_iter().map(|row| {
+        let recipient = Recipient {
+            enrolment: row.id,
+            enabled_at: row.enabled_at.to_jiff(),
+        };
+        (row.cloud_account_id, recipient)
+    });
+    Ok(of_row.collect())
 }
 
 /// Whether the database is there, with the schema in it.
@@ -50,19 +56,25 @@ pub async fn ping(executor: impl PgExecutor<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Keeps the enrolment as it is until the end of the transaction; whether it still takes events.
+/// Keeps enrolments as they are until the end of the transaction; those of them that still take events.
+/// They are locked in the order of their ids, so that two transactions cannot wait for each other in a circle.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn lock(connection: &mut PgConnection, enrolment: i64) -> Result<bool, StoreError> {
-    let row = sqlx::query!(
-        "select id from enrolment where id = $1 and released_at is null and not suspended for no key update",
-        enrolment,
+pub async fn lock(
+    connection: &mut PgConnection,
+    enrolments: &[i64],
+) -> Result<HashSet<i64>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select id, released_at is null and not suspended as "open!" from enrolment
+            where id = any($1) order by id for no key update"#,
+        enrolments,
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await
-    .doing("locking the enrolment")?;
-    Ok(row.is_some())
+    .doing("locking enrolments")?;
+    let open = rows.into_iter().filter(|row| row.open);
+    Ok(open.map(|row| row.id).collect())
 }
 
 /// One log file and what was in it.
@@ -80,23 +92,47 @@ pub struct LogFile<'a> {
     pub events: u64,
 }
 
-/// Enters a file; `false` if it is there already and its events with it.
+impl LogFile<'_> {
+    /// Bucket, key and etag: what tells it from every other.
+    pub fn identity(&self) -> (String, String, String) {
+        (self.bucket.into(), self.key.into(), self.etag.into())
+    }
+}
+
+/// Enters files. Gives those that were not there: of the others the events are there too.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn enter(connection: &mut PgConnection, file: LogFile<'_>) -> Result<bool, StoreError> {
-    let result = sqlx::query!(
-        "insert into log_file (bucket, key, etag, records, events) values ($1, $2, $3, $4, $5) on conflict do nothing",
-        file.bucket,
-        file.key,
-        file.etag,
-        file.records.cast_signed(),
-        file.events.cast_signed(),
+pub async fn enter(
+    connection: &mut PgConnection,
+    files: &[LogFile<'_>],
+) -> Result<HashSet<(String, String, String)>, StoreError> {
+    let buckets: Vec<&str> = files.iter().map(|file| file.bucket).collect();
+    let keys: Vec<&str> = files.iter().map(|file| file.key).collect();
+    let etags: Vec<&str> = files.iter().map(|file| file.etag).collect();
+    let records: Vec<i64> = files
+        .iter()
+        .map(|file| file.records.cast_signed())
+        .collect();
+    let events: Vec<i64> = files.iter().map(|file| file.events.cast_signed()).collect();
+    let rows = sqlx::query!(
+        "insert into log_file (bucket, key, etag, records, events)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+         on conflict do nothing
+         returning bucket, key, etag",
+        &buckets as _,
+        &keys as _,
+        &etags as _,
+        &records,
+        &events,
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await
-    .doing("entering a log file into the ledger")?;
-    Ok(result.rows_affected() == 1)
+    .doing("entering log files into the ledger")?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.bucket, row.key, row.etag))
+        .collect())
 }
 
 /// Keeps a message that could not be processed, and why, until someone has looked.

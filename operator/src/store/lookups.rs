@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::image::{self, Image};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use super::{Doing, StoreError};
 
@@ -90,21 +90,6 @@ pub async fn due_images(database: &PgPool, now: Timestamp) -> Result<Vec<Due>, S
     .fetch_all(database)
     .await
     .doing("listing images to look up")
-}
-
-/// Waits until nobody else writes the enrolment's instances, and keeps others waiting until the end of the transaction.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn lock(connection: &mut PgConnection, enrolment: i64) -> Result<(), StoreError> {
-    sqlx::query!(
-        "select id from enrolment where id = $1 for no key update",
-        enrolment
-    )
-    .fetch_optional(connection)
-    .await
-    .doing("locking the enrolment")?;
-    Ok(())
 }
 
 /// These instances were not found: asked for again later, in the end not any more.

@@ -15,7 +15,7 @@ pub(super) struct Changed {
     /// Rows written or removed.
     pub(super) runs: u64,
     /// When an instance runs now and did not before, or the other way round.
-    pub(super) spans: Vec<Period>,
+    pub(super) spans: Vec<(i64, Period)>,
 }
 
 /// Derives the runs of these instances anew. Their enrolment's row must be locked.
@@ -32,7 +32,10 @@ pub(super) async fn rebuild(
     for (instance, events) in events_of(connection, instances).await? {
         let before = stored.remove(&instance).unwrap_or_default();
         let after = runs(events);
-        changed.spans.extend(difference(&before, &after));
+        let spans = difference(&before, &after);
+        changed
+            .spans
+            .extend(spans.into_iter().map(|span| (instance, span)));
         gone.extend(
             before
                 .iter()
@@ -59,16 +62,21 @@ fn starting(runs: &[Run], start: jiff::Timestamp) -> Option<&Run> {
         .and_then(|position| runs.get(position))
 }
 
-/// When these instances ran.
+/// When each of these instances ran.
 pub(super) async fn spans(
     connection: &mut PgConnection,
     instances: &[i64],
-) -> Result<Vec<Period>, StoreError> {
+) -> Result<Vec<(i64, Period)>, StoreError> {
     if instances.is_empty() {
         return Ok(Vec::new());
     }
-    let runs = stored(connection, instances).await?;
-    Ok(runs.values().flatten().map(Run::period).collect())
+    let stored = stored(connection, instances).await?;
+    let spans_of = |(instance, runs): (&i64, &Vec<Run>)| {
+        let instance = *instance;
+        let spans: Vec<_> = runs.iter().map(|run| (instance, run.period())).collect();
+        spans
+    };
+    Ok(stored.iter().flat_map(spans_of).collect())
 }
 
 async fn stored(

@@ -5,7 +5,9 @@ use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use super::events::NewEvent;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 /// An empty database with the schema in place; gone when dropped.
@@ -65,6 +67,15 @@ impl Drop for TestDatabase {
         });
         let _ = dropped.join();
     }
+}
+
+/// The events, as those of `enrolment`.
+pub(crate) fn events_of(enrolment: i64, events: &[NewEvent]) -> Vec<NewEvent> {
+    let of = |event: &NewEvent| NewEvent {
+        enrolment,
+        ..event.clone()
+    };
+    events.iter().map(of).collect()
 }
 
 struct Server {

@@ -33,31 +33,35 @@ pub async fn hold(connection: &mut PgConnection, org: &str) -> Result<(), StoreE
     Ok(())
 }
 
-/// Drops an org's days that `spans` touch. The caller has locked the enrolment they belong to (see [`hold`]).
+/// Drops the days that `spans` of instances touch. The caller has locked the enrolments they belong to (see [`hold`]).
 pub(super) async fn drop_spans(
     connection: &mut PgConnection,
-    org: &str,
-    spans: &[Period],
+    spans: &[(i64, Period)],
 ) -> Result<(), StoreError> {
     if spans.is_empty() {
         return Ok(());
     }
+    let instances: Vec<i64> = spans.iter().map(|(instance, _)| *instance).collect();
     let (first, last): (Vec<_>, Vec<_>) = spans
         .iter()
-        .map(days)
+        .map(|(_, span)| days(span))
         .map(|(first, last)| (first.to_sqlx(), last.to_sqlx()))
         .unzip();
     // Locked in order, so that writers of two accounts of one org cannot wait for each other in a circle.
     sqlx::query!(
         "with touched as (
              select org_id, day from usage_day
-              where org_id = $1 and exists (
-                    select from unnest($2::date[], $3::date[]) as span (first, last)
+              where (org_id, day) in (
+                    select org_id, day
+                      from unnest($1::bigint[], $2::date[], $3::date[]) as span (instance, first, last)
+                      join instance on instance.id = span.instance
+                      join enrolment on enrolment.id = instance.enrolment_id
+                      join usage_day using (org_id)
                      where day between span.first and span.last)
               order by org_id, day for update)
          delete from usage_day using touched
           where usage_day.org_id = touched.org_id and usage_day.day = touched.day",
-        org,
+        &instances,
         &first as _,
         &last as _,
     )

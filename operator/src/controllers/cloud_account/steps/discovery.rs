@@ -16,7 +16,7 @@ use crate::controllers::cloud_account::error::Error;
 use crate::store::Doing;
 use crate::store::discovery::{self, FoundInstance, KnownInstance};
 use crate::store::events::{self, NewEvent};
-use crate::store::lookups;
+use crate::store::ledger;
 
 /// Regions looked at side by side.
 const REGIONS_AT_ONCE: usize = 16;
@@ -114,10 +114,10 @@ fn denied(error: CloudError) -> Error {
 async fn record<C>(seen: &Seen, look: Look, context: &Context<C>) -> Result<(), Error> {
     const DOING: &str = "recording what was discovered";
     let mut transaction = context.database.begin().await.doing(DOING)?;
-    lookups::lock(&mut transaction, look.enrolment).await?;
+    ledger::lock(&mut transaction, &[look.enrolment]).await?;
     let known = discovery::instances(&mut transaction, look.enrolment).await?;
     let missing = missing_events(&known, seen, look);
-    events::record(&mut transaction, look.enrolment, &missing).await?;
+    events::record(&mut transaction, &missing).await?;
     let found: Vec<FoundInstance> = seen
         .instances
         .iter()
@@ -155,7 +155,7 @@ fn missing_events(known: &[KnownInstance], seen: &Seen, look: Look) -> Vec<NewEv
         Some(NewEvent {
             image_id,
             instance_type,
-            ..event(region, id, kind, at)
+            ..event(look.enrolment, region, id, kind, at)
         })
     });
     // EC2 forgets an instance an hour after its end.
@@ -164,7 +164,13 @@ fn missing_events(known: &[KnownInstance], seen: &Seen, look: Look) -> Vec<NewEv
     });
     let of_gone = gone.filter_map(|instance| {
         let (kind, at) = missing(Power::Off { since: None }, instance.power, look)?;
-        Some(event(&instance.region, &instance.id, kind, at))
+        Some(event(
+            look.enrolment,
+            &instance.region,
+            &instance.id,
+            kind,
+            at,
+        ))
     });
     of_found.chain(of_gone).collect()
 }
@@ -202,13 +208,14 @@ fn first_type(instance: &Instance, look: Look) -> Option<(EventKind, Timestamp)>
     tells.then(|| (EventKind::AttributeChange, look.at.max(look.enabled_at)))
 }
 
-fn event(region: &str, instance: &str, kind: EventKind, at: Timestamp) -> NewEvent {
+fn event(enrolment: i64, region: &str, instance: &str, kind: EventKind, at: Timestamp) -> NewEvent {
     let word = match kind {
         EventKind::PowerOn => "power_on",
         EventKind::PowerOff => "power_off",
         EventKind::AttributeChange => "attribute_change",
     };
     NewEvent {
+        enrolment,
         event_id: format!("discovery:{instance}:{word}:{at}"),
         instance_id: instance.to_owned(),
         region: region.to_owned(),
