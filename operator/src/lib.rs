@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod leader;
 pub mod lookup;
 pub mod observe;
+pub mod replay;
 pub mod report;
 pub mod secret;
 pub mod store;

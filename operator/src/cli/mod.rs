@@ -1,8 +1,10 @@
 //! `cloudigrade`: one binary, a subcommand a job.
 
 mod crds;
+mod dead_letters;
 mod migrate;
 mod output;
+mod replay;
 mod report;
 mod run;
 
@@ -34,6 +36,10 @@ enum Command {
     Crds(crds::Args),
     /// Show usage: RHEL instances running at once, and hours by distribution
     Report(report::Args),
+    /// Record log files from a folder or a bucket: backfill, audits
+    Replay(replay::Args),
+    /// Look at messages that could not be processed, and process them again
+    DeadLetters(dead_letters::Args),
 }
 
 /// Runs the command line; what fails is printed on stderr.
@@ -43,6 +49,8 @@ pub async fn main() -> ExitCode {
         Command::Migrate(database) => migrate::run(&database).await,
         Command::Crds(args) => crds::run(&args),
         Command::Report(args) => report::run(&args).await,
+        Command::Replay(args) => replay::run(&args).await,
+        Command::DeadLetters(args) => dead_letters::run(&args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

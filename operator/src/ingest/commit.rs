@@ -110,7 +110,7 @@ fn entry(file: &ReadFile) -> ledger::LogFile<'_> {
         key: &file.location.key,
         etag: &file.etag,
         records: file.relevant.records,
-        events: (file.relevant.events.len() + file.relevant.tags.len()) as u64,
+        events: file.events() as u64,
     }
 }
 

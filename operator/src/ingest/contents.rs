@@ -12,7 +12,8 @@ pub(super) const MAX_LOG: u64 = 256 << 20;
 
 /// The bytes are not those of a log file, and why.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ContentsError {
+#[allow(missing_docs)]
+pub enum ContentsError {
     #[error("the object is not readable as gzip: {0}")]
     Gzip(#[from] std::io::Error),
     #[error("the log file is larger than {limit} bytes when decompressed")]

@@ -13,19 +13,23 @@ use crate::store::ledger::Recipient;
 
 /// Where a file lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Location {
-    pub(crate) bucket: String,
-    pub(crate) key: String,
+#[allow(missing_docs)]
+pub struct Location {
+    pub bucket: String,
+    pub key: String,
 }
 
 /// Who meters which account.
-pub(crate) type Recipients = HashMap<String, Recipient>;
+pub type Recipients = HashMap<String, Recipient>;
 
 /// Why a file could not be recorded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
+#[allow(missing_docs)]
+pub enum FileError {
     #[error("bucket {0} is not the trail bucket")]
     Bucket(String),
+    #[error("listing {place}: {why}")]
+    List { place: String, why: String },
     #[error("{key}: {source}")]
     Object { key: String, source: ObjectError },
     #[error("{key}: {source}")]
@@ -50,7 +54,7 @@ impl FileError {
                 matches!(source, ObjectError::Missing | ObjectError::TooLarge { .. })
             }
             Self::Store { source, .. } => source.is_about_data(),
-            Self::Thread { .. } | Self::Timeout { .. } => false,
+            Self::List { .. } | Self::Thread { .. } | Self::Timeout { .. } => false,
         }
     }
 
@@ -68,8 +72,17 @@ impl FileError {
 pub(crate) struct ReadFile {
     pub(crate) location: Location,
     pub(crate) etag: String,
+    /// Size of the object in bytes
+    pub(crate) bytes: u64,
     pub(crate) enrolment: i64,
     pub(crate) relevant: Relevant,
+}
+
+impl ReadFile {
+    /// Instance events and tag changes that count.
+    pub(crate) fn events(&self) -> usize {
+        self.relevant.events.len() + self.relevant.tags.len()
+    }
 }
 
 /// The account whose trail wrote the file; none if it is no log file of a trail.
@@ -95,6 +108,7 @@ pub(crate) async fn read<O: Objects>(
         key: key.clone(),
         source,
     })?;
+    let bytes = object.bytes.len() as u64;
     let log = {
         let key = key.clone();
         tokio::task::spawn_blocking(move || contents::read(&key, &object.bytes, MAX_LOG)).await
@@ -110,6 +124,7 @@ pub(crate) async fn read<O: Objects>(
         })?;
     Ok(Some(ReadFile {
         etag: object.etag,
+        bytes,
         enrolment: recipient.enrolment,
         relevant: Relevant::of(log, account, *recipient),
         location,

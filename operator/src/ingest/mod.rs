@@ -11,10 +11,18 @@
 mod commit;
 mod contents;
 mod file;
+mod letter;
 mod notification;
 mod settle;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use commit::{Recorded, commit};
+pub use contents::ContentsError;
+pub use file::{FileError, Location, Recipients};
+pub(crate) use file::{ReadFile, read};
+pub use letter::{LetterError, record_message};
+pub use notification::NotificationError;
 
 use std::time::Duration;
 

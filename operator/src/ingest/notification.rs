@@ -7,7 +7,8 @@ use super::file::Location;
 
 /// Not a notification of S3, and why.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotificationError {
+#[allow(missing_docs)]
+pub enum NotificationError {
     #[error("the message is not JSON of an S3 notification: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the message is JSON but no S3 notification: it has no list `Records`")]

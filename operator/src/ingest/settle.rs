@@ -14,7 +14,7 @@ use super::file::{self, FileError, Location, ReadFile, Recipients};
 use super::notification::{self, NotificationError};
 use crate::cloud::{Message, Objects, Queue, VISIBILITY};
 use crate::observe::Outcome;
-use crate::store::{StoreError, ledger};
+use crate::store::{StoreError, ledger, letters};
 
 /// Files a taker reads at once; each may hold an object in memory.
 pub(super) const AT_ONCE: usize = 4;
@@ -304,7 +304,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
             self.hide(message, retry_after).await;
             return ("failed", Fate::Again);
         }
-        match ledger::bury(&self.pool, id, &message.body, &error.to_string(), receives).await {
+        match letters::bury(&self.pool, id, &message.body, &error.to_string(), receives).await {
             Ok(()) => {
                 tracing::error!(id, receives, %error, "gave a message up; see `cloudigrade dead-letters list`");
                 ("dead_letter", Fate::Done)

@@ -10,8 +10,12 @@ pub use metrics::{AwsCall, Kind, Metrics, Outcome, Reason};
 
 /// One JSON object a line on stderr; `RUST_LOG` chooses what.
 pub fn logs() {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
+    logs_from("info,kube=warn");
+}
+
+/// The same, with another choice where `RUST_LOG` makes none.
+pub fn logs_from(choice: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(choice));
     // Fails only when already set, as in tests.
     let _ = tracing_subscriber::fmt()
         .json()

@@ -41,6 +41,8 @@ impl Claimant {
 pub struct Enrolment {
     /// Row id
     pub id: i64,
+    /// Whose usage it is
+    pub org_id: String,
     /// UID of the CloudAccount
     pub uid: Uuid,
     /// Its namespace
@@ -97,7 +99,7 @@ async fn read_holder(
     account_id: &str,
 ) -> Result<Option<Enrolment>, StoreError> {
     sqlx::query!(
-        r#"select id, uid, namespace, name, created_at as "created_at: jiff_sqlx::Timestamp",
+        r#"select id, org_id, uid, namespace, name, created_at as "created_at: jiff_sqlx::Timestamp",
                   enabled_at as "enabled_at: jiff_sqlx::Timestamp", suspended
              from enrolment
             where cloud = 'aws' and cloud_account_id = $1 and released_at is null"#,
@@ -105,6 +107,7 @@ async fn read_holder(
     )
     .map(|row| Enrolment {
         id: row.id,
+        org_id: row.org_id,
         uid: row.uid,
         namespace: row.namespace,
         name: row.name,
@@ -176,6 +179,22 @@ async fn rename(
     .execute(connection)
     .await
     .doing("updating the enrolment")?;
+    Ok(())
+}
+
+/// Counts events from `since` on, if that is earlier than what was so far.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn backfill(pool: &PgPool, id: i64, since: Timestamp) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update enrolment set enabled_at = $2 where id = $1 and enabled_at > $2",
+        id,
+        &since.to_sqlx() as _,
+    )
+    .execute(pool)
+    .await
+    .doing("counting an account's events from an earlier time on")?;
     Ok(())
 }
 

@@ -134,29 +134,3 @@ pub async fn enter(
         .map(|row| (row.bucket, row.key, row.etag))
         .collect())
 }
-
-/// Keeps a message that could not be processed, and why, until someone has looked.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn bury(
-    executor: impl PgExecutor<'_>,
-    message: &str,
-    body: &str,
-    reason: &str,
-    receives: u32,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "insert into dead_letter (message_id, body, reason, receives) values ($1, $2, $3, $4)
-         on conflict (message_id) do update set reason = excluded.reason, receives = excluded.receives",
-        message,
-        // Postgres takes every character in a text but this one.
-        body.replace('\0', "\u{fffd}"),
-        reason.replace('\0', "\u{fffd}"),
-        receives.cast_signed(),
-    )
-    .execute(executor)
-    .await
-    .doing("keeping a message that could not be processed")?;
-    Ok(())
-}

@@ -11,6 +11,7 @@ pub mod images;
 pub mod inspections;
 mod instances;
 pub mod ledger;
+pub mod letters;
 pub mod lookups;
 mod runs;
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! S3 in the own account.
 
+use futures::{Stream, TryStreamExt, stream};
+
 use super::Aws;
-use crate::cloud::{Object, ObjectError, Objects};
+use crate::cloud::{CloudError, Object, ObjectError, Objects};
 
 /// Every bucket the own identity may read.
 #[derive(Clone, Debug)]
@@ -44,5 +46,45 @@ impl Objects for S3Objects {
             bytes.extend_from_slice(&chunk);
         }
         Ok(Object { etag, bytes })
+    }
+}
+
+impl S3Objects {
+    /// The keys of a bucket that begin with `prefix`, in order.
+    pub fn list<'a>(
+        &'a self,
+        bucket: &'a str,
+        prefix: &'a str,
+    ) -> impl Stream<Item = Result<String, CloudError>> + Send + 'a {
+        let pages = stream::try_unfold(
+            Some(None),
+            move |after: Option<Option<String>>| async move {
+                let Some(after) = after else {
+                    return Ok(None);
+                };
+                let list = self
+                    .client
+                    .list_objects_v2()
+                    .bucket(bucket)
+                    .prefix(prefix)
+                    .set_start_after(after)
+                    .send();
+                let page = self.aws.call("s3", "ListObjectsV2", list).await?;
+                let keys: Vec<String> = page
+                    .contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|object| object.key)
+                    .collect();
+                let next = keys
+                    .last()
+                    .cloned()
+                    .filter(|_| page.is_truncated == Some(true));
+                Ok(Some((keys, next.map(Some))))
+            },
+        );
+        pages
+            .map_ok(|keys| stream::iter(keys.into_iter().map(Ok)))
+            .try_flatten()
     }
 }

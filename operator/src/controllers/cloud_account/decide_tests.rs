@@ -12,6 +12,7 @@ const OURS: Uuid = Uuid::from_u128(7);
 
 fn enrolment(uid: Uuid, created_at: Timestamp) -> Enrolment {
     Enrolment {
+        org_id: "11111111".into(),
         id: 1,
         uid,
         namespace: "customers".into(),

@@ -1,0 +1,135 @@
+//! Who the accounts in the files belong to, from CloudAccount manifests: a replay needs no Kubernetes.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::api::CloudAccountSpec;
+use crate::cloud::aws::RoleArn;
+use crate::ingest::Recipients;
+use crate::store::enrolments::{self, Claim, Claimant};
+use crate::store::{StoreError, ledger};
+
+/// Namespace of the UIDs of accounts that no Kubernetes has given one.
+const UIDS: Uuid = uuid::uuid!("6d2f0b4e-0f59-5d2c-9d0c-2f6c52b0a1de");
+
+/// Why accounts can't be enrolled.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum AccountsError {
+    #[error("the manifests are not valid YAML: {0}")]
+    Yaml(String),
+    #[error("CloudAccount {name}: {why}")]
+    Invalid { name: String, why: String },
+    #[error("there is no CloudAccount in the manifests")]
+    None,
+    #[error(
+        "CloudAccount {name}: account {account} is metered by {holder} for organization {org} already, not for {wanted}"
+    )]
+    OtherOrg {
+        name: String,
+        account: String,
+        holder: String,
+        org: String,
+        wanted: String,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    metadata: Metadata,
+    spec: Option<serde_json::Value>,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    name: String,
+    namespace: Option<String>,
+}
+
+/// The CloudAccounts among manifests; other kinds may stand beside them.
+///
+/// # Errors
+/// If the text is not YAML, a CloudAccount is not valid, or there is none.
+pub fn read(yaml: &str) -> Result<Vec<Claimant>, AccountsError> {
+    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(yaml)
+        .map_err(|error| AccountsError::Yaml(error.to_string()))?;
+    let accounts: Vec<Claimant> = manifests
+        .into_iter()
+        .filter(|manifest| manifest.kind == "CloudAccount")
+        .map(claimant)
+        .collect::<Result<_, _>>()?;
+    if accounts.is_empty() {
+        return Err(AccountsError::None);
+    }
+    Ok(accounts)
+}
+
+fn claimant(manifest: Manifest) -> Result<Claimant, AccountsError> {
+    let Metadata { name, namespace } = manifest.metadata;
+    let namespace = namespace.unwrap_or_else(|| "default".into());
+    let invalid = |why: String| AccountsError::Invalid {
+        name: format!("{namespace}/{name}"),
+        why,
+    };
+    let spec: CloudAccountSpec = serde_json::from_value(manifest.spec.unwrap_or_default())
+        .map_err(|error| invalid(format!("spec: {error}")))?;
+    let role: RoleArn = spec
+        .aws
+        .role_arn
+        .parse()
+        .map_err(|error| invalid(format!("spec.aws.roleArn: {error}")))?;
+    Ok(Claimant {
+        account_id: role.account_id().to_owned(),
+        org_id: spec.owner.org_id,
+        account_number: spec.owner.account_number,
+        uid: Uuid::new_v5(&UIDS, format!("{namespace}/{name}").as_bytes()),
+        namespace,
+        name,
+        // Younger than any: a CloudAccount in a cluster takes the account over whenever it comes.
+        created_at: Timestamp::MAX,
+    })
+}
+
+/// Enrols the accounts that nobody meters yet, from `since` on; of one that somebody meters, events count from when they
+/// did. With `backfill` they count from `since` on, if that is earlier.
+///
+/// # Errors
+/// If an account is metered for another organization, or Postgres does not answer.
+pub async fn enrol(
+    pool: &PgPool,
+    accounts: &[Claimant],
+    since: Timestamp,
+    backfill: bool,
+) -> Result<Recipients, AccountsError> {
+    for account in accounts {
+        let enrolment = match enrolments::claim(pool, account, since).await? {
+            Claim::Ours(enrolment) => enrolment,
+            Claim::Held(holder) if holder.org_id == account.org_id => holder,
+            Claim::Held(holder) => {
+                return Err(AccountsError::OtherOrg {
+                    name: format!("{}/{}", account.namespace, account.name),
+                    account: account.account_id.clone(),
+                    holder: format!("{}/{}", holder.namespace, holder.name),
+                    org: holder.org_id,
+                    wanted: account.org_id.clone(),
+                });
+            }
+        };
+        if enrolment.enabled_at.is_none() {
+            enrolments::enable(pool, enrolment.id, since).await?;
+        }
+        if backfill {
+            enrolments::backfill(pool, enrolment.id, since).await?;
+        }
+    }
+    let ids: Vec<&str> = accounts.iter().map(|a| a.account_id.as_str()).collect();
+    Ok(ledger::recipients(pool, &ids).await?)
+}

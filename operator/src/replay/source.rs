@@ -1,0 +1,173 @@
+//! Where files to replay are: folders of this machine, and buckets.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::UNIX_EPOCH;
+
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+
+use crate::cloud::aws::S3Objects;
+use crate::cloud::{Object, ObjectError, Objects};
+use crate::ingest::{FileError, Location};
+
+/// How the bucket of a file in a folder begins, followed by the folder's path.
+const FILE: &str = "file://";
+/// The folder that keys of log files begin with, whatever lies above it.
+const LOGS: &str = "AWSLogs";
+
+/// One place with log files, as a person names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A folder, with all below it.
+    Folder(PathBuf),
+    /// The objects of a bucket whose keys begin with a prefix.
+    Bucket {
+        /// Its name
+        bucket: String,
+        /// What their keys begin with; empty for all
+        prefix: String,
+    },
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::Folder(text.into()));
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        match scheme {
+            "s3" if !bucket.is_empty() => Ok(Self::Bucket {
+                bucket: bucket.into(),
+                prefix: prefix.into(),
+            }),
+            _ => Err(format!("{text}: give a folder, or s3://BUCKET/PREFIX")),
+        }
+    }
+}
+
+/// Reads files of every place.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Needed where a place is a bucket
+    pub s3: Option<S3Objects>,
+}
+
+impl Sources {
+    /// The files of `places`, in the order of their names within each.
+    pub fn files<'a>(
+        &'a self,
+        places: &'a [Place],
+    ) -> impl Stream<Item = Result<Location, FileError>> + Send + 'a {
+        stream::iter(places).flat_map(|place| match (place, &self.s3) {
+            (Place::Folder(folder), _) => in_folder(folder).boxed(),
+            (Place::Bucket { bucket, prefix }, Some(s3)) => s3
+                .list(bucket, prefix)
+                .map_ok(|key| Location {
+                    bucket: bucket.clone(),
+                    key,
+                })
+                .map_err(move |error| FileError::List {
+                    place: format!("s3://{bucket}/{prefix}"),
+                    why: error.to_string(),
+                })
+                .boxed(),
+            (Place::Bucket { .. }, None) => stream::empty().boxed(),
+        })
+    }
+}
+
+/// The files below a folder.
+fn in_folder(folder: &Path) -> impl Stream<Item = Result<Location, FileError>> + Send + use<> {
+    let failed = |path: &Path, error: std::io::Error| FileError::List {
+        place: path.display().to_string(),
+        why: error.to_string(),
+    };
+    let folder = folder.to_owned();
+    let walk = tokio::task::spawn_blocking(move || {
+        let mut found = Vec::new();
+        let root = match folder.canonicalize() {
+            Ok(root) => root,
+            Err(error) => return vec![Err(failed(&folder, error))],
+        };
+        // A folder that links lead to again is walked once.
+        let (mut pending, mut walked) = (vec![root.clone()], BTreeSet::from([root]));
+        while let Some(folder) = pending.pop() {
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    found.push(Err(failed(&folder, error)));
+                    continue;
+                }
+            };
+            for path in entries.flatten().map(|entry| entry.path()) {
+                match path.canonicalize() {
+                    Ok(path) if path.is_dir() => {
+                        if walked.insert(path.clone()) {
+                            pending.push(path);
+                        }
+                    }
+                    Ok(_) => found.push(Ok(location(&path))),
+                    Err(error) => found.push(Err(failed(&path, error))),
+                }
+            }
+        }
+        found.sort_by(|a, b| match (a, b) {
+            (Ok(a), Ok(b)) => (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)),
+            (a, b) => a.is_ok().cmp(&b.is_ok()),
+        });
+        found
+    });
+    stream::once(walk).flat_map(|walked| {
+        stream::iter(walked.unwrap_or_else(|error| {
+            vec![Err(FileError::List {
+                place: "the folder".into(),
+                why: error.to_string(),
+            })]
+        }))
+    })
+}
+
+/// A file of a folder is named as in a bucket: what lies above `AWSLogs` is the bucket.
+fn location(path: &Path) -> Location {
+    let above = path
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == LOGS))
+        .and_then(Path::parent)
+        .or(path.parent())
+        .unwrap_or(Path::new("/"));
+    let key = path.strip_prefix(above).unwrap_or(path);
+    Location {
+        bucket: format!("{FILE}{}", above.display()),
+        key: key.to_string_lossy().into_owned(),
+    }
+}
+
+impl Objects for Sources {
+    async fn get(&self, bucket: &str, key: &str, limit: usize) -> Result<Object, ObjectError> {
+        match (bucket.strip_prefix(FILE), &self.s3) {
+            (Some(folder), _) => read(Path::new(folder).join(key), limit).await,
+            (None, Some(s3)) => s3.get(bucket, key, limit).await,
+            (None, None) => Err(ObjectError::Missing),
+        }
+    }
+}
+
+async fn read(path: PathBuf, limit: usize) -> Result<Object, ObjectError> {
+    let interrupted = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => ObjectError::Missing,
+        _ => ObjectError::Interrupted(error.to_string()),
+    };
+    let metadata = tokio::fs::metadata(&path).await.map_err(interrupted)?;
+    if metadata.len() > limit as u64 {
+        return Err(ObjectError::TooLarge { limit });
+    }
+    let modified = metadata.modified().map_err(interrupted)?;
+    let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Object {
+        etag: format!("{:x}-{:x}", metadata.len(), since.as_nanos()),
+        bytes: tokio::fs::read(&path).await.map_err(interrupted)?,
+    })
+}
