@@ -22,3 +22,21 @@ create table retention (
     one         boolean     primary key default true check (one),
     kept_since  timestamptz not null
 );
+
+-- What clients of the REST API are told of accounts, instances and images.
+alter table enrolment add column role_arn text;
+alter table instance add column created_at timestamptz not null default clock_timestamp(),
+    add column updated_at timestamptz not null default clock_timestamp();
+alter table image add column created_at timestamptz not null default clock_timestamp(),
+    add column updated_at timestamptz not null default clock_timestamp();
+
+create function set_updated_at() returns trigger language plpgsql as $$
+begin
+    new.updated_at := clock_timestamp();
+    return new;
+end $$;
+-- A lookup that found nothing is no change.
+create trigger instance_updated before update on instance for each row
+    when ((old.image, old.region) is distinct from (new.image, new.region)) execute function set_updated_at();
+create trigger image_updated before update on image for each row
+    when ((old.*) is distinct from (new.*) and old.lookups = new.lookups) execute function set_updated_at();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
+use crate::rest::Psks;
 use crate::secret::Secret;
 
 /// The database.
@@ -14,20 +15,22 @@ pub struct Database {
     pub database_url: Secret,
 }
 
-/// What one process does. Only `operator` needs a leader; `ingest` runs on as many pods as wished.
+/// What one process does. Only `operator` needs a leader; `ingest` and `api` run on as many pods as wished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     /// Reconcile resources and look up what logs mention
     Operator,
     /// Take in log files
     Ingest,
+    /// Answer the REST API
+    Api,
 }
 
 /// `cloudigrade run`
 #[derive(Clone, Debug, Args)]
 pub struct RunConfig {
     /// What this process does; everything when not set
-    #[arg(long, env = "CLOUDIGRADE_ROLES", value_delimiter = ',', default_values = ["operator", "ingest"])]
+    #[arg(long, env = "CLOUDIGRADE_ROLES", value_delimiter = ',', default_values = ["operator", "ingest", "api"])]
     pub role: Vec<Role>,
 
     #[command(flatten)]
@@ -41,6 +44,21 @@ pub struct RunConfig {
     /// Serves /healthz, /readyz and /metrics
     #[arg(long, env = "CLOUDIGRADE_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+
+    /// Serves the REST API
+    #[arg(long, env = "CLOUDIGRADE_API_LISTEN", default_value = "0.0.0.0:8000")]
+    pub api_listen: SocketAddr,
+
+    /// Services that may ask for any organization, with their keys, as {"service": "key"}
+    #[arg(
+        long,
+        env = "CLOUDIGRADE_PSKS",
+        hide_env_values = true,
+        default_value = "{}",
+        hide_default_value = true,
+        value_name = "JSON"
+    )]
+    pub psks: Psks,
 
     /// Bucket of the own account that customers' trails write to
     #[arg(long, env = "CLOUDIGRADE_TRAIL_BUCKET", value_name = "BUCKET")]

@@ -14,5 +14,6 @@ pub mod lookup;
 pub mod observe;
 pub mod replay;
 pub mod report;
+pub mod rest;
 pub mod secret;
 pub mod store;

@@ -1,5 +1,6 @@
 //! `cloudigrade run`
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -17,6 +18,7 @@ use crate::controllers::{cloud_account, image_inspection};
 use crate::ingest::{self, Ingest};
 use crate::leader::Leadership;
 use crate::observe::{self, Health, Metrics};
+use crate::rest::{self, Api, Gate, KubernetesGate};
 use crate::{lookup, store};
 
 /// How long the parts may take to finish what they hold after SIGTERM; below Kubernetes' grace period of 30 s.
@@ -69,6 +71,7 @@ pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
         match role {
             Role::Operator => parts.spawn(operate(given.clone())),
             Role::Ingest => parts.spawn(take_in(given.clone())),
+            Role::Api => parts.spawn(answer(given.clone())),
         };
     }
     let result = first_end(&mut parts).await;
@@ -143,6 +146,30 @@ async fn take_in(given: Given) -> Result<(), CommandError> {
     };
     ingest::run(ingest, given.shutdown).await;
     Ok(())
+}
+
+/// The `api` role.
+async fn answer(given: Given) -> Result<(), CommandError> {
+    let own_account = given.aws.own_account().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the API can't tell customers which account to trust");
+        None
+    });
+    // Without Kubernetes there is nobody to ask who may use the internal routes: nobody may.
+    let gate = match kube::Client::try_default().await {
+        Ok(client) => Some(Arc::new(KubernetesGate(client)) as Arc<dyn Gate>),
+        Err(error) => {
+            tracing::warn!(%error, "the internal routes are closed");
+            None
+        }
+    };
+    let router = rest::router(Api {
+        pool: given.pool,
+        psks: given.config.psks,
+        own_account,
+        gate,
+        metrics: given.metrics,
+    });
+    Ok(rest::serve(given.config.api_listen, router, given.shutdown).await?)
 }
 
 /// The `operator` role: wins the leadership, reconciles while it lasts.

@@ -33,6 +33,13 @@ pub struct Reason {
     pub reason: &'static str,
 }
 
+/// A request to the REST API, by the class of its status: `2xx`, `3xx`, `4xx`, `5xx`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[allow(missing_docs)]
+pub struct Request {
+    pub status: &'static str,
+}
+
 /// How a thing ended.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[allow(missing_docs)]
@@ -60,6 +67,7 @@ pub struct Metrics {
     pub inspections_running: Gauge,
     /// 1 on the replica that leads.
     pub leader: Gauge,
+    pub api_requests: Family<Request, Counter>,
 }
 
 fn seconds() -> Histogram {
@@ -81,6 +89,7 @@ impl Metrics {
             inspections: Family::default(),
             inspections_running: Gauge::default(),
             leader: Gauge::default(),
+            api_requests: Family::default(),
         };
         let r = registry.sub_registry_with_prefix("cloudigrade");
         r.register(
@@ -137,6 +146,11 @@ impl Metrics {
             "leader",
             "1 while this replica leads",
             metrics.leader.clone(),
+        );
+        r.register(
+            "api_requests",
+            "Requests to the REST API, by the class of their status",
+            metrics.api_requests.clone(),
         );
         metrics
     }

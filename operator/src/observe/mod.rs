@@ -6,7 +6,7 @@ mod metrics;
 use tracing_subscriber::EnvFilter;
 
 pub use health::{Health, serve};
-pub use metrics::{AwsCall, Kind, Metrics, Outcome, Reason};
+pub use metrics::{AwsCall, Kind, Metrics, Outcome, Reason, Request};
 
 /// One JSON object a line on stderr; `RUST_LOG` chooses what.
 pub fn logs() {

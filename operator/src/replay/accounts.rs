@@ -95,6 +95,7 @@ fn claimant(manifest: Manifest) -> Result<Claimant, AccountsError> {
         name,
         // Younger than any: a CloudAccount in a cluster takes the account over whenever it comes.
         created_at: Timestamp::MAX,
+        role_arn: role.as_str().to_owned(),
     })
 }
 

@@ -27,6 +27,8 @@ pub struct Claimant {
     pub name: String,
     /// When it was created
     pub created_at: Timestamp,
+    /// The role it names
+    pub role_arn: String,
 }
 
 impl Claimant {
@@ -148,8 +150,8 @@ pub async fn claim(
 
 async fn insert(connection: &mut PgConnection, claimant: &Claimant) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into enrolment (cloud_account_id, org_id, account_number, uid, namespace, name, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        "insert into enrolment (cloud_account_id, org_id, account_number, uid, namespace, name, created_at, role_arn)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (cloud, cloud_account_id) where released_at is null do nothing",
         claimant.account_id,
         claimant.org_id,
@@ -158,6 +160,7 @@ async fn insert(connection: &mut PgConnection, claimant: &Claimant) -> Result<()
         claimant.namespace,
         claimant.name,
         claimant.created_at.to_sqlx() as _,
+        claimant.role_arn,
     )
     .execute(connection)
     .await
@@ -165,16 +168,18 @@ async fn insert(connection: &mut PgConnection, claimant: &Claimant) -> Result<()
     Ok(())
 }
 
-/// The account number is the one thing of an enrolment that its owner can change.
+/// The account number and the role are what its owner can change of an enrolment.
 async fn rename(
     connection: &mut PgConnection,
     id: i64,
     claimant: &Claimant,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update enrolment set account_number = $2 where id = $1 and account_number is distinct from $2",
+        "update enrolment set account_number = $2, role_arn = $3
+          where id = $1 and (account_number, role_arn) is distinct from ($2, $3)",
         id,
         claimant.account_number,
+        claimant.role_arn,
     )
     .execute(connection)
     .await

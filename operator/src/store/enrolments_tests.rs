@@ -10,6 +10,7 @@ fn claimant(uid: u128, created_at: Timestamp) -> Claimant {
     Claimant {
         account_id: "210987654321".into(),
         org_id: "11111111".into(),
+        role_arn: "arn:aws:iam::210987654321:role/r".into(),
         account_number: None,
         uid: Uuid::from_u128(uid),
         namespace: "customers".into(),

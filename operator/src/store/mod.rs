@@ -13,6 +13,8 @@ mod instances;
 pub mod ledger;
 pub mod letters;
 pub mod lookups;
+pub mod organizations;
+pub mod resources;
 mod runs;
 #[cfg(test)]
 pub(crate) mod testing;

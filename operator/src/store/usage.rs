@@ -120,6 +120,94 @@ pub async fn runs(
     Ok(runs.collect())
 }
 
+/// A run with all that is known of its instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailedRun {
+    /// The cloud's id of the account
+    pub account_id: String,
+    /// The cloud's id of the instance
+    pub instance_id: String,
+    /// Where it runs
+    pub region: String,
+    /// Key of its image, `None` while it is not known which
+    pub image: Option<i64>,
+    /// The cloud's id of the image
+    pub image_id: Option<String>,
+    /// Type of the instance during the run, if known
+    pub instance_type: Option<String>,
+    /// vCPUs of that type, if described
+    pub vcpus: Option<i32>,
+    /// Memory of that type in MiB, if described
+    pub memory_mib: Option<i64>,
+    /// First moment at which the instance runs
+    pub start: Timestamp,
+    /// First moment at which it does not; `None` while it runs
+    pub end: Option<Timestamp>,
+}
+
+/// The runs of an organization that have a moment in `period`, in no order, with all that is known of their instances.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn detailed_runs(
+    connection: &mut PgConnection,
+    org_id: &str,
+    period: Period,
+) -> Result<Vec<DetailedRun>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select cloud_account_id, instance.instance_id, instance.region, instance.image, image.image_id as "image_id?",
+                  run.instance_type, vcpus as "vcpus?", memory_mib as "memory_mib?",
+                  run.started_at as "start: jiff_sqlx::Timestamp", run.ended_at as "end: jiff_sqlx::Timestamp"
+             from enrolment
+             join instance on instance.enrolment_id = enrolment.id
+             join run on run.instance = instance.id
+             left join image on image.id = instance.image
+             left join instance_type on instance_type.cloud = enrolment.cloud and instance_type.name = run.instance_type
+            where enrolment.org_id = $1
+              and run.started_at < $3 and (run.ended_at is null or run.ended_at > $2)"#,
+        org_id,
+        &period.start.to_sqlx() as _,
+        &period.end.to_sqlx() as _,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("reading the runs of an organization")?;
+    let runs = rows.into_iter().map(|row| DetailedRun {
+        account_id: row.cloud_account_id,
+        instance_id: row.instance_id,
+        region: row.region,
+        image: row.image,
+        image_id: row.image_id,
+        instance_type: row.instance_type,
+        vcpus: row.vcpus,
+        memory_mib: row.memory_mib,
+        start: row.start.to_jiff(),
+        end: row.end.map(jiff_sqlx::Timestamp::to_jiff),
+    });
+    Ok(runs.collect())
+}
+
+/// The evidence of RHEL that inspections found on the images of an organization, by their key.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn evidence(
+    connection: &mut PgConnection,
+    org_id: &str,
+) -> Result<HashMap<i64, serde_json::Value>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select id, facts -> 'evidence' as "evidence!" from image
+            where facts -> 'evidence' is not null
+              and id in (select image from instance
+                          where enrolment_id in (select id from enrolment where org_id = $1))"#,
+        org_id,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("reading what inspections found")?;
+    Ok(rows.into_iter().map(|row| (row.id, row.evidence)).collect())
+}
+
 /// The days of an organization from `first` to `last` that are kept.
 ///
 /// # Errors

@@ -75,6 +75,15 @@ impl Aws {
         &self.config
     }
 
+    /// The 12 digits of the account that the own identity is in.
+    ///
+    /// # Errors
+    /// When AWS does not tell.
+    pub async fn own_account(&self) -> Result<Option<String>, CloudError> {
+        let ask = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send();
+        Ok(self.call("sts", "GetCallerIdentity", ask).await?.account)
+    }
+
     /// The region that trails are made in.
     pub fn home_region(&self) -> &str {
         self.config

@@ -27,6 +27,7 @@ fn seen(holder: Option<Enrolment>, next_check: Option<Timestamp>) -> Seen {
     let claimant = Claimant {
         account_id: "210987654321".into(),
         org_id: "1".into(),
+        role_arn: "arn:aws:iam::210987654321:role/r".into(),
         account_number: None,
         uid: OURS,
         namespace: "customers".into(),

@@ -51,6 +51,7 @@ pub(super) fn claimant(account: &CloudAccount) -> Result<Claimant, Error> {
     Ok(Claimant {
         account_id: arn.account_id().to_owned(),
         org_id: account.spec.owner.org_id.clone(),
+        role_arn: arn.as_str().to_owned(),
         account_number: account.spec.owner.account_number.clone(),
         uid: account
             .metadata

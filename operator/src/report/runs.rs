@@ -1,0 +1,71 @@
+//! The runs themselves: what an auditor takes home.
+
+use jiff::Timestamp;
+use metering::image::{self, Reason};
+use metering::usage::Period;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::store::StoreError;
+use crate::store::usage::{self, DetailedRun};
+
+/// One run of one instance, and whether it counts as RHEL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunRow {
+    /// The organization.
+    pub org_id: String,
+    /// The cloud account.
+    pub account_id: String,
+    /// The cloud's id of the instance.
+    pub instance_id: String,
+    /// Where it runs.
+    pub region: String,
+    /// The cloud's id of its image, if known.
+    pub image_id: Option<String>,
+    /// Its type, if known.
+    pub instance_type: Option<String>,
+    /// First moment at which it runs.
+    pub start: Timestamp,
+    /// First moment at which it does not; `None` while it runs.
+    pub end: Option<Timestamp>,
+    /// Whether it counts as RHEL; `None` while nothing tells.
+    pub rhel: Option<bool>,
+    /// What that rests on.
+    pub reasons: Vec<Reason>,
+}
+
+/// The runs of `org_id` that have a moment in `period`, by their start. They are whole: a run that began before it is
+/// shown with its beginning.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn runs(
+    connection: &mut PgConnection,
+    org_id: &str,
+    period: Period,
+) -> Result<Vec<RunRow>, StoreError> {
+    let images = usage::images(connection, org_id).await?;
+    let mut runs = usage::detailed_runs(connection, org_id, period).await?;
+    runs.sort_unstable_by(|a, b| {
+        (a.start, &a.account_id, &a.instance_id).cmp(&(b.start, &b.account_id, &b.instance_id))
+    });
+    let row = |run: DetailedRun| {
+        let known = run.image.and_then(|image| images.get(&image));
+        let verdict = known.map(|known| image::rhel(&known.image));
+        let (rhel, reasons) =
+            verdict.map_or((None, Vec::new()), |verdict| (verdict.rhel, verdict.reasons));
+        RunRow {
+            org_id: org_id.to_owned(),
+            account_id: run.account_id,
+            instance_id: run.instance_id,
+            region: run.region,
+            image_id: run.image_id,
+            instance_type: run.instance_type,
+            start: run.start,
+            end: run.end,
+            rhel,
+            reasons,
+        }
+    };
+    Ok(runs.into_iter().map(row).collect())
+}

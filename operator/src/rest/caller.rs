@@ -1,0 +1,278 @@
+//! Who asks: an identity that the platform's gateway vouches for, or a service with a pre-shared key (§9.2).
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::HeaderMap;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+
+use super::Api;
+use super::failure::Failure;
+use crate::secret::Secret;
+use crate::store::organizations::{self, Organization};
+
+const IDENTITY: &str = "x-rh-identity";
+const FAKE_IDENTITY: &str = "x-rh-internal-fake-identity";
+const PSK: &str = "x-rh-cloudigrade-psk";
+const ACCOUNT_NUMBER: &str = "x-rh-cloudigrade-account-number";
+const ORG_ID: &str = "x-rh-cloudigrade-org-id";
+
+/// Pre-shared keys by the service that has each.
+#[derive(Clone, Debug, Default)]
+pub struct Psks(Arc<BTreeMap<String, Secret>>);
+
+impl FromStr for Psks {
+    type Err = String;
+
+    /// `{"service": "key"}`. What is wrong with it is told without its content.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let keys: BTreeMap<String, String> = serde_json::from_str(text)
+            .map_err(|_| "it must be JSON like {\"service\": \"key\"}".to_owned())?;
+        if let Some((service, _)) = keys.iter().find(|(_, key)| key.len() < 8) {
+            return Err(format!("the key of {service} has fewer than 8 characters"));
+        }
+        let secret = |(service, key): (String, String)| (service, Secret::new(key));
+        Ok(Self(Arc::new(keys.into_iter().map(secret).collect())))
+    }
+}
+
+impl Psks {
+    /// The service that has this key.
+    fn service(&self, key: &str) -> Option<&str> {
+        // Every key is looked at to its end, so that the time it takes tells nothing of them.
+        let same = |known: &str| {
+            let differences = known.bytes().zip(key.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+            known.len() == key.len() && differences == 0
+        };
+        let mut found = None;
+        for (service, known) in self.0.iter() {
+            if same(known.expose()) {
+                found = Some(service.as_str());
+            }
+        }
+        found
+    }
+}
+
+/// An organization as a request names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) org_id: Option<String>,
+    pub(super) account_number: Option<String>,
+}
+
+/// What the headers say, before anybody is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Credentials {
+    claim: Claim,
+    /// Whoever is not must not see usage; services may.
+    is_org_admin: bool,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    #[serde(default)]
+    identity: Identity,
+}
+
+#[derive(Default, Deserialize)]
+struct Identity {
+    org_id: Option<String>,
+    account_number: Option<String>,
+    #[serde(default)]
+    user: User,
+    #[serde(default)]
+    internal: Internal,
+}
+
+#[derive(Default, Deserialize)]
+struct User {
+    #[serde(default)]
+    is_org_admin: bool,
+}
+
+#[derive(Default, Deserialize)]
+struct Internal {
+    org_id: Option<String>,
+}
+
+const NONE_GIVEN: &str = "Authentication credentials were not provided.";
+const INCORRECT: &str = "Incorrect authentication credentials.";
+
+/// Reads the headers. `fake` allows the identity that the internal routes take.
+fn credentials(headers: &HeaderMap, psks: &Psks, fake: bool) -> Result<Credentials, Failure> {
+    let text = |name: &str| {
+        let value = headers.get(name)?.to_str().ok()?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let refused = Failure::unauthenticated;
+    if headers.contains_key(PSK) {
+        let key = text(PSK).unwrap_or_default();
+        let Some(service) = psks.service(&key) else {
+            return Err(refused("Authentication Failed: Invalid PSK specified in header"));
+        };
+        tracing::info!(service, "asked with a pre-shared key");
+        let claim = Claim {
+            org_id: text(ORG_ID),
+            account_number: text(ACCOUNT_NUMBER),
+        };
+        return complete(claim, true);
+    }
+    let header = text(FAKE_IDENTITY).filter(|_| fake).or_else(|| text(IDENTITY));
+    let Some(header) = header else {
+        return Err(refused(NONE_GIVEN));
+    };
+    let invalid = || refused("Authentication Failed: invalid identity header");
+    let json = BASE64_STANDARD.decode(&header).map_err(|_| invalid())?;
+    let Header { identity } = serde_json::from_slice(&json).map_err(|_| invalid())?;
+    let given = |id: Option<String>| id.filter(|id| !id.trim().is_empty());
+    let claim = Claim {
+        org_id: given(identity.org_id).or_else(|| given(identity.internal.org_id)),
+        account_number: given(identity.account_number),
+    };
+    complete(claim, identity.user.is_org_admin)
+}
+
+fn complete(claim: Claim, is_org_admin: bool) -> Result<Credentials, Failure> {
+    if claim.org_id.is_none() && claim.account_number.is_none() {
+        return Err(Failure::unauthenticated(
+            "Authentication Failed: identity account number or org id is required, but neither is present in request.",
+        ));
+    }
+    Ok(Credentials {
+        claim,
+        is_org_admin,
+    })
+}
+
+async fn organization(api: &Api, claim: &Claim) -> Result<Organization, Failure> {
+    let (org_id, account_number) = (claim.org_id.as_deref(), claim.account_number.as_deref());
+    let found = organizations::find(&api.pool, org_id, account_number).await?;
+    // The same as for wrong credentials: whether an organization is known is nobody's business.
+    found.ok_or_else(|| Failure::unauthenticated(INCORRECT))
+}
+
+/// Somebody who may see the usage of an organization that is known.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(pub(super) Organization);
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let credentials = credentials(&parts.headers, &api.psks, false)?;
+        if !credentials.is_org_admin {
+            return Err(Failure::forbidden());
+        }
+        Ok(Self(organization(api, &credentials.claim).await?))
+    }
+}
+
+/// Somebody from an organization that need not be known yet.
+pub(super) struct Anyone;
+
+impl FromRequestParts<Api> for Anyone {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        credentials(&parts.headers, &api.psks, false).map(|_| Self)
+    }
+}
+
+/// An organization that someone asks for who may ask for any: the gate of the internal routes has let them in.
+pub(super) struct OnBehalfOf(pub(super) Organization);
+
+impl FromRequestParts<Api> for OnBehalfOf {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let credentials = credentials(&parts.headers, &api.psks, true)?;
+        Ok(Self(organization(api, &credentials.claim).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue, StatusCode};
+    use axum::response::IntoResponse;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn identity(value: &serde_json::Value) -> String {
+        BASE64_STANDARD.encode(value.to_string())
+    }
+
+    fn read(headers: &[(&'static str, String)], fake: bool) -> Result<Credentials, StatusCode> {
+        let psks: Psks = r#"{"swatch": "a-long-key"}"#.parse().unwrap();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect();
+        credentials(&headers, &psks, fake).map_err(|failure| failure.into_response().status())
+    }
+
+    fn claim(org_id: Option<&str>, account_number: Option<&str>, is_org_admin: bool) -> Result<Credentials, StatusCode> {
+        Ok(Credentials {
+            claim: Claim {
+                org_id: org_id.map(str::to_owned),
+                account_number: account_number.map(str::to_owned),
+            },
+            is_org_admin,
+        })
+    }
+
+    #[rstest]
+    #[case::admin(json!({"identity": {"org_id": "1", "user": {"is_org_admin": true}}}), claim(Some("1"), None, true))]
+    #[case::not_admin(json!({"identity": {"org_id": "1", "user": {"is_org_admin": false}}}), claim(Some("1"), None, false))]
+    #[case::no_user(json!({"identity": {"org_id": "1"}}), claim(Some("1"), None, false))]
+    #[case::older(json!({"identity": {"account_number": "9", "user": {"is_org_admin": true}}}), claim(None, Some("9"), true))]
+    #[case::internal(json!({"identity": {"internal": {"org_id": "1"}}}), claim(Some("1"), None, false))]
+    #[case::nobody(json!({"identity": {}}), Err(StatusCode::UNAUTHORIZED))]
+    #[case::blank(json!({"identity": {"org_id": " "}}), Err(StatusCode::UNAUTHORIZED))]
+    #[case::no_identity(json!({}), Err(StatusCode::UNAUTHORIZED))]
+    #[case::number(json!({"identity": {"org_id": 1}}), Err(StatusCode::UNAUTHORIZED))]
+    #[case::list(json!([]), Err(StatusCode::UNAUTHORIZED))]
+    fn identities(#[case] value: serde_json::Value, #[case] expected: Result<Credentials, StatusCode>) {
+        assert_eq!(read(&[(IDENTITY, identity(&value))], false), expected);
+    }
+
+    #[rstest]
+    #[case::good(&[(PSK, "a-long-key"), (ORG_ID, "1")], claim(Some("1"), None, true))]
+    #[case::with_account(&[(PSK, "a-long-key"), (ACCOUNT_NUMBER, "9")], claim(None, Some("9"), true))]
+    #[case::bad(&[(PSK, "a-long-kex"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::longer(&[(PSK, "a-long-key-"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::empty(&[(PSK, ""), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::for_nobody(&[(PSK, "a-long-key")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::nothing(&[], Err(StatusCode::UNAUTHORIZED))]
+    #[case::not_base64(&[(IDENTITY, "%%%")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::not_json(&[(IDENTITY, "bm90IGpzb24=")], Err(StatusCode::UNAUTHORIZED))]
+    fn keys_and_damage(#[case] headers: &[(&'static str, &str)], #[case] expected: Result<Credentials, StatusCode>) {
+        let headers: Vec<_> = headers.iter().map(|&(name, value)| (name, value.to_owned())).collect();
+        assert_eq!(read(&headers, false), expected);
+    }
+
+    #[test]
+    fn a_fake_identity_counts_for_internal_routes_only() {
+        let fake = identity(&json!({"identity": {"org_id": "1"}}));
+        let headers = [(FAKE_IDENTITY, fake)];
+        assert_eq!(read(&headers, false), Err(StatusCode::UNAUTHORIZED));
+        assert_eq!(read(&headers, true), claim(Some("1"), None, false));
+    }
+
+    #[test]
+    fn what_is_wrong_with_keys_does_not_show_them() {
+        let error = r#"{"swatch": "secret-key"#.parse::<Psks>().unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
+        let error = r#"{"swatch": "short"}"#.parse::<Psks>().unwrap_err();
+        assert_eq!(error, "the key of swatch has fewer than 8 characters");
+        let psks: Psks = r#"{"swatch": "secret-key"}"#.parse().unwrap();
+        assert!(!format!("{psks:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,261 @@
+//! The highest number of RHEL instances that ran at once, day by day (§8.6). A day that is not kept is computed when it is
+//! asked for, so nothing is ever "not ready yet".
+
+use axum::Json;
+use axum::extract::State;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use metering::usage::Count;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Api;
+use super::caller::{Caller, OnBehalfOf};
+use super::failure::Failure;
+use super::page::{Page, Wanted};
+use crate::report;
+use crate::store::organizations::Organization;
+use crate::store::{Doing, StoreError};
+
+/// One day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct DailyConcurrentUsage {
+    #[schemars(with = "String", extend("format" = "date"))]
+    date: Date,
+    maximum_counts: Vec<MaximumCount>,
+}
+
+/// The highest number for one choice of dimensions; `_ANY` stands for whatever value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+struct MaximumCount {
+    arch: String,
+    role: String,
+    sla: String,
+    usage: String,
+    service_type: String,
+    instances_count: u64,
+}
+
+impl From<Count> for MaximumCount {
+    fn from(count: Count) -> Self {
+        Self {
+            arch: count.arch,
+            role: count.role,
+            sla: count.sla,
+            usage: count.usage,
+            service_type: count.service_type,
+            instances_count: count.instances_count,
+        }
+    }
+}
+
+/// The days that may be asked for.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// The organization was not known before
+    since: Date,
+    /// Last day a list may begin with
+    latest_start: Date,
+    /// Last day a list may end before
+    latest_end: Date,
+    late_start: &'static str,
+    late_end: &'static str,
+}
+
+impl Limits {
+    /// For customers: days that are over.
+    fn public(since: Date, today: Date) -> Self {
+        Self {
+            since,
+            latest_start: today.saturating_sub(1.day()),
+            latest_end: today,
+            late_start: "start_date cannot be today or in the future.",
+            late_end: "end_date cannot be in the future.",
+        }
+    }
+
+    /// For programs of the platform: today too, as far as it has come.
+    fn internal(since: Date, today: Date) -> Self {
+        Self {
+            since,
+            latest_start: today,
+            latest_end: today.saturating_add(1.day()),
+            late_start: "start_date cannot be in the future.",
+            late_end: "end_date cannot be after tomorrow.",
+        }
+    }
+
+    /// From the first day, counted in, to the last, not counted in.
+    fn days(&self, start: Option<&str>, end: Option<&str>, today: Date) -> Result<(Date, Date), Failure> {
+        let start = match start {
+            None => Ok(today.saturating_sub(1.day()).max(self.since).min(self.latest_start)),
+            Some(text) => match date(text) {
+                None => Err("start_date must be a date (YYYY-MM-DD)."),
+                Some(date) if date < self.since => {
+                    Err("start_date must be same as or after the user creation date.")
+                }
+                Some(date) if date > self.latest_start => Err(self.late_start),
+                Some(date) => Ok(date),
+            },
+        };
+        let end = match end {
+            None => Ok(today),
+            Some(text) => match date(text) {
+                None => Err("end_date must be a date (YYYY-MM-DD)."),
+                Some(date) if date < self.since => {
+                    Err("end_date must be same as or after the user creation date.")
+                }
+                Some(date) if date > self.latest_end => Err(self.late_end),
+                Some(date) => Ok(date),
+            },
+        };
+        match (start, end) {
+            (Ok(start), Ok(end)) => Ok((start, end)),
+            (start, end) => Err(Failure::parameters(
+                [("start_date", start.err()), ("end_date", end.err())]
+                    .into_iter()
+                    .filter_map(|(name, wrong)| Some((name, wrong?.to_owned()))),
+            )),
+        }
+    }
+}
+
+/// `2026-11-22`; what follows a `T` or a space does not matter.
+fn date(text: &str) -> Option<Date> {
+    let day = text.split(['T', ' ']).next()?;
+    Date::strptime("%Y-%m-%d", day).ok()
+}
+
+pub(super) async fn public(
+    State(api): State<Api>,
+    Caller(organization): Caller,
+    wanted: Wanted,
+) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let limits = Limits::public(organization.since, today);
+    list(&api, &organization, &wanted, limits, now).await
+}
+
+pub(super) async fn internal(
+    State(api): State<Api>,
+    OnBehalfOf(organization): OnBehalfOf,
+    wanted: Wanted,
+) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let limits = Limits::internal(organization.since, today);
+    list(&api, &organization, &wanted, limits, now).await
+}
+
+async fn list(
+    api: &Api,
+    organization: &Organization,
+    wanted: &Wanted,
+    limits: Limits,
+    now: Timestamp,
+) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let (start, end) = limits.days(
+        wanted.parameter("start_date"),
+        wanted.parameter("end_date"),
+        today,
+    )?;
+    let days: Vec<Date> = start.series(1.day()).take_while(|day| *day < end).collect();
+    let skip = usize::try_from(wanted.offset).unwrap_or(usize::MAX);
+    let take = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+    let of_page: Vec<Date> = days.iter().copied().skip(skip).take(take).collect();
+    let usage = match (of_page.first(), of_page.last()) {
+        (Some(&first), Some(&last)) => read(api, &organization.org_id, first, last, now).await?,
+        _ => Vec::new(),
+    };
+    Ok(wanted.page(days.len() as u64, usage))
+}
+
+async fn read(
+    api: &Api,
+    org_id: &str,
+    first: Date,
+    last: Date,
+    now: Timestamp,
+) -> Result<Vec<DailyConcurrentUsage>, StoreError> {
+    let mut connection = api.pool.acquire().await.doing("connecting to Postgres")?;
+    let days = report::concurrent(&mut connection, org_id, first, last, now).await?;
+    let usage = days.into_iter().map(|day| DailyConcurrentUsage {
+        date: day.date,
+        maximum_counts: day.maximum_counts.into_iter().map(MaximumCount::from).collect(),
+    });
+    Ok(usage.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn day(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    const TODAY: &str = "2026-11-22";
+    const SINCE: &str = "2026-11-01";
+
+    #[rstest]
+    #[case::defaults(None, None, "2026-11-21", "2026-11-22")]
+    #[case::given(Some("2026-11-02"), Some("2026-11-05"), "2026-11-02", "2026-11-05")]
+    #[case::from_the_first(Some("2026-11-01"), Some("2026-11-01"), "2026-11-01", "2026-11-01")]
+    #[case::to_the_last(Some("2026-11-21"), Some("2026-11-22"), "2026-11-21", "2026-11-22")]
+    #[case::with_a_time(Some("2026-11-02T10:00:00"), None, "2026-11-02", "2026-11-22")]
+    fn days_that_may_be_asked_for(
+        #[case] start: Option<&str>,
+        #[case] end: Option<&str>,
+        #[case] first: &str,
+        #[case] last: &str,
+    ) {
+        let limits = Limits::public(day(SINCE), day(TODAY));
+        let days = limits.days(start, end, day(TODAY)).unwrap();
+        assert_eq!(days, (day(first), day(last)));
+    }
+
+    #[rstest]
+    #[case::words(Some("soon"), Some("later"), "start_date must be a date (YYYY-MM-DD).|end_date must be a date (YYYY-MM-DD).")]
+    #[case::no_such_day(Some("2026-02-30"), None, "start_date must be a date (YYYY-MM-DD).")]
+    #[case::today(Some("2026-11-22"), None, "start_date cannot be today or in the future.")]
+    #[case::tomorrow(None, Some("2026-11-23"), "end_date cannot be in the future.")]
+    #[case::before(Some("2026-10-31"), Some("2026-10-31"), "start_date must be same as or after the user creation date.|end_date must be same as or after the user creation date.")]
+    #[tokio::test]
+    async fn what_makes_no_sense_is_told_by_parameter(
+        #[case] start: Option<&str>,
+        #[case] end: Option<&str>,
+        #[case] expected: &str,
+    ) {
+        let limits = Limits::public(day(SINCE), day(TODAY));
+        let failure = limits.days(start, end, day(TODAY)).unwrap_err().into_response();
+        assert_eq!(failure.status(), 400);
+        let body = axum::body::to_bytes(failure.into_body(), 10_000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let told: Vec<&str> = ["start_date", "end_date"]
+            .iter()
+            .filter_map(|name| body[name][0].as_str())
+            .collect();
+        assert_eq!(told.join("|"), expected);
+    }
+
+    #[test]
+    fn programs_of_the_platform_may_ask_for_today() {
+        let limits = Limits::internal(day(SINCE), day(TODAY));
+        let days = limits.days(Some("2026-11-22"), Some("2026-11-23"), day(TODAY)).unwrap();
+        assert_eq!(days, (day("2026-11-22"), day("2026-11-23")));
+        assert!(limits.days(Some("2026-11-23"), None, day(TODAY)).is_err());
+    }
+
+    #[test]
+    fn an_organization_of_today_has_no_days_yet() {
+        let limits = Limits::public(day(TODAY), day(TODAY));
+        let (first, last) = limits.days(None, None, day(TODAY)).unwrap();
+        assert!(first <= last);
+    }
+}

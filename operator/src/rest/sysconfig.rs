@@ -1,0 +1,77 @@
+//! What a customer needs to know to set up an account.
+
+use axum::Json;
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Api;
+use super::caller::Anyone;
+
+/// What this installation is, and what it needs of a customer's account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct Sysconfig {
+    /// The account that a customer's role has to trust
+    aws_account_id: Option<String>,
+    aws_policies: Policies,
+    version: Option<String>,
+}
+
+/// IAM policies by what they are for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+struct Policies {
+    traditional_inspection: Policy,
+}
+
+/// An IAM policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+/// One statement of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    sid: &'static str,
+    effect: &'static str,
+    action: Vec<&'static str>,
+    resource: &'static str,
+}
+
+/// What the operator does in a customer's account; docs/permissions.md says why.
+const ACTIONS: [&str; 13] = [
+    "cloudtrail:CreateTrail",
+    "cloudtrail:DeleteTrail",
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetTrailStatus",
+    "cloudtrail:PutEventSelectors",
+    "cloudtrail:StartLogging",
+    "cloudtrail:UpdateTrail",
+    "ebs:GetSnapshotBlock",
+    "ebs:ListSnapshotBlocks",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstances",
+    "ec2:DescribeRegions",
+];
+
+pub(super) async fn show(State(api): State<Api>, _: Anyone) -> Json<Sysconfig> {
+    Json(Sysconfig {
+        aws_account_id: api.own_account,
+        aws_policies: Policies {
+            traditional_inspection: Policy {
+                version: "2012-10-17",
+                statement: vec![Statement {
+                    sid: "CloudigradePolicy",
+                    effect: "Allow",
+                    action: ACTIONS.to_vec(),
+                    resource: "*",
+                }],
+            },
+        },
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    })
+}

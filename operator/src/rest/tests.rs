@@ -1,0 +1,288 @@
+//! Requests over real connections, rows in a real database.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use metering::cloudtrail::EventKind;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::internal::Admission;
+use super::*;
+use crate::store::events::{self, NewEvent};
+use crate::store::testing::TestDatabase;
+
+const ACME: &str = "11111111";
+
+/// A server with one organization: two instances of one image, one of which has stopped.
+struct World {
+    db: TestDatabase,
+    address: std::net::SocketAddr,
+    shutdown: CancellationToken,
+}
+
+/// Lets in whoever has the right token.
+struct Token(&'static str);
+
+impl Gate for Token {
+    fn admits<'a>(&'a self, token: &'a str, path: &'a str) -> Admission<'a> {
+        Box::pin(async move { Ok(token == self.0 && path.starts_with(INTERNAL)) })
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let db = TestDatabase::new().await;
+        let enrolment = db.enrol("210987654321", ACME).await;
+        db.enrol("310987654321", "22222222").await;
+        let event = |instance: &str, kind, at: &str| NewEvent {
+            enrolment,
+            event_id: format!("{instance}-{at}"),
+            instance_id: instance.into(),
+            region: "us-east-1".into(),
+            image_id: Some("ami-1".into()),
+            kind,
+            at: at.parse().unwrap(),
+            instance_type: Some("t3.micro".into()),
+        };
+        let mut transaction = db.begin().await.unwrap();
+        let events = [
+            event("i-1", EventKind::PowerOn, "2026-03-01T10:00:00Z"),
+            event("i-2", EventKind::PowerOn, "2026-03-01T11:00:00Z"),
+            event("i-2", EventKind::PowerOff, "2026-03-01T12:00:00Z"),
+        ];
+        events::record(&mut transaction, &events).await.unwrap();
+        transaction.commit().await.unwrap();
+        sqlx::query(
+            r#"update image set architecture = 'x86_64', inspection = 'inspected', rhel_found = true, described_at = now(),
+                      facts = '{"rhel_version": "9.4", "rhel_release_files_found": true, "drives": {"secret": 1}, "syspurpose": {"role": "server"}}'"#,
+        )
+        .execute(&*db)
+        .await
+        .unwrap();
+        let api = Api {
+            pool: (*db).clone(),
+            psks: r#"{"swatch": "a-long-key"}"#.parse().unwrap(),
+            own_account: Some("123456789012".into()),
+            gate: Some(Arc::new(Token("let-me-in"))),
+            metrics: Metrics::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        tokio::spawn(serve::serve_on(listener, router(api), shutdown.clone()));
+        Self {
+            db,
+            address,
+            shutdown,
+        }
+    }
+
+    /// Status, headers in lower case, and body.
+    async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String, Value) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), serde_json::from_str(body).unwrap_or_default())
+    }
+
+    /// As an administrator of an organization.
+    async fn get(&self, org: &str, path: &str) -> (u16, Value) {
+        let identity = identity(&json!({"identity": {"org_id": org, "user": {"is_org_admin": true}}}));
+        let (status, _, body) = self.ask(&format!("{BASE}{path}"), &[("x-rh-identity", &identity)]).await;
+        (status, body)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn identity(value: &Value) -> String {
+    BASE64_STANDARD.encode(value.to_string())
+}
+
+#[tokio::test]
+async fn accounts_instances_and_images_look_as_clients_know_them() {
+    let world = World::new().await;
+    let (status, accounts) = world.get(ACME, "/accounts/").await;
+    assert_eq!((status, &accounts["meta"]["count"]), (200, &json!(1)));
+    let account = &accounts["data"][0];
+    assert_eq!(account["aws_account_id"], "210987654321");
+    assert_eq!(account["content_object"]["aws_account_id"], "210987654321");
+    assert_eq!((&account["cloud_type"], &account["is_enabled"]), (&json!("aws"), &json!(true)));
+    let id = account["account_id"].as_i64().unwrap();
+    assert_eq!(world.get(ACME, &format!("/accounts/{id}/")).await.1, *account);
+
+    let (_, instances) = world.get(ACME, "/instances/?limit=1").await;
+    assert_eq!(instances["meta"]["count"], 2);
+    assert_eq!(instances["links"]["next"], "/api/cloudigrade/v2/instances/?limit=1&offset=1");
+    assert_eq!(instances["data"][0]["content_object"]["ec2_instance_id"], "i-1");
+    let image = instances["data"][0]["machine_image_id"].as_i64().unwrap();
+
+    let (_, found) = world.get(ACME, &format!("/images/{image}/")).await;
+    assert_eq!(found["content_object"]["ec2_ami_id"], "ami-1");
+    assert_eq!((&found["rhel"], &found["status"], &found["rhel_version"]), (&json!(true), &json!("inspected"), &json!("9.4")));
+    assert_eq!(found["syspurpose"]["role"], "server");
+    assert!(!found["inspection_json"].as_str().unwrap().contains("secret"));
+}
+
+#[tokio::test]
+async fn lists_can_be_filtered() {
+    let world = World::new().await;
+    let count = async |path: &str| world.get(ACME, path).await.1["meta"]["count"].clone();
+    assert_eq!(count("/instances/?running_since=2026-03-01T10:00:00Z").await, 1);
+    assert_eq!(count("/instances/?running_since=2026-03-01").await, 0);
+    assert_eq!(count("/images/?architecture=x86_64&status=inspected").await, 1);
+    assert_eq!(count("/images/?architecture=arm64").await, 0);
+    assert_eq!(count("/images/?status=pending").await, 0);
+    let (status, body) = world.get(ACME, "/images/?status=great").await;
+    assert_eq!((status, body), (400, json!({"status": ["Select a valid choice. great is not one of the available choices."]})));
+    let (status, body) = world.get(ACME, "/instances/?running_since=x").await;
+    assert_eq!((status, body), (400, json!({"running_since": ["Enter a valid date/time."]})));
+}
+
+#[tokio::test]
+async fn usage_of_any_day_is_there_at_once() {
+    let world = World::new().await;
+    let (status, body) = world.get(ACME, "/concurrent/?start_date=2026-02-28&end_date=2026-03-03").await;
+    assert_eq!((status, &body["meta"]["count"]), (200, &json!(3)));
+    let most = |day: usize| {
+        let counts = body["data"][day]["maximum_counts"].as_array().unwrap();
+        let any = |count: &&Value| ["arch", "role", "sla", "usage", "service_type"].iter().all(|key| count[*key] == "_ANY");
+        counts.iter().find(any).map_or(0, |count| count["instances_count"].as_i64().unwrap())
+    };
+    assert_eq!((most(0), most(1), most(2)), (0, 2, 1));
+    assert_eq!(body["data"][1]["date"], "2026-03-01");
+    let (_, page) = world.get(ACME, "/concurrent/?start_date=2026-02-28&end_date=2026-03-03&limit=1&offset=1").await;
+    assert_eq!(page["data"], json!([body["data"][1]]));
+}
+
+#[tokio::test]
+async fn what_belongs_to_others_does_not_exist() {
+    let world = World::new().await;
+    let (_, ours) = world.get(ACME, "/instances/").await;
+    let id = ours["data"][0]["instance_id"].as_i64().unwrap();
+    let image = ours["data"][0]["machine_image_id"].as_i64().unwrap();
+    for path in [format!("/instances/{id}/"), format!("/images/{image}/"), "/accounts/1/".into(), "/accounts/x/".into(), "/instances/99999999999999999999/".into()] {
+        let (status, body) = world.get("22222222", &path).await;
+        assert_eq!((status, body), (404, json!({"detail": "Not found."})), "{path}");
+    }
+    let (status, body) = world.get("33333333", "/accounts/").await;
+    assert_eq!((status, body), (401, json!({"detail": "Incorrect authentication credentials."})));
+}
+
+#[tokio::test]
+async fn only_administrators_and_services_may_look() {
+    let world = World::new().await;
+    let member = identity(&json!({"identity": {"org_id": ACME, "user": {"is_org_admin": false}}}));
+    let accounts = format!("{BASE}/accounts/");
+    assert_eq!(world.ask(&accounts, &[("x-rh-identity", &member)]).await.0, 403);
+    assert_eq!(world.ask(&accounts, &[]).await.0, 401);
+    let service = [("x-rh-cloudigrade-psk", "a-long-key"), ("x-rh-cloudigrade-org-id", ACME)];
+    assert_eq!(world.ask(&accounts, &service).await.0, 200);
+    // A customer who is to set up the first account is not known yet.
+    let stranger = identity(&json!({"identity": {"org_id": "33333333"}}));
+    let (status, _, body) = world.ask(&format!("{BASE}/sysconfig/"), &[("x-rh-identity", &stranger)]).await;
+    assert_eq!((status, &body["aws_account_id"]), (200, &json!("123456789012")));
+    assert_eq!(world.ask(&format!("{BASE}/sysconfig/"), &[]).await.0, 401);
+}
+
+#[tokio::test]
+async fn the_internal_routes_are_for_whom_kubernetes_lets_in() {
+    let world = World::new().await;
+    let fake = identity(&json!({"identity": {"org_id": ACME}}));
+    let concurrent = format!("{INTERNAL}/concurrent/");
+    let given = |token: &'static str| [("authorization", token), ("x-rh-internal-fake-identity", fake.as_str())];
+    assert_eq!(world.ask(&concurrent, &given("Bearer let-me-in")).await.0, 200);
+    assert_eq!(world.ask(&concurrent, &given("Bearer wrong")).await.0, 403);
+    assert_eq!(world.ask(&concurrent, &[("x-rh-internal-fake-identity", &fake)]).await.0, 401);
+    let runs = format!("{INTERNAL}/runs/?org_id={ACME}&start_date=2026-03-01&end_date=2026-03-02");
+    let (status, _, body) = world.ask(&runs, &given("Bearer let-me-in")).await;
+    assert_eq!((status, &body["meta"]["count"]), (200, &json!(2)));
+    assert_eq!(body["data"][1]["instance_id"], "i-2");
+    let (_, _, accounts) = world.ask(&format!("{INTERNAL}/accounts/"), &given("Bearer let-me-in")).await;
+    assert_eq!(accounts["meta"]["count"], 2);
+}
+
+#[tokio::test]
+async fn paths_without_a_slash_lead_to_those_with_one_and_others_nowhere() {
+    let world = World::new().await;
+    let (status, head, _) = world.ask(&format!("{BASE}/accounts?limit=3"), &[]).await;
+    assert_eq!(status, 308);
+    assert!(head.contains("location: /api/cloudigrade/v2/accounts/?limit=3"), "{head}");
+    assert_eq!(world.ask("/api/cloudigrade/v3/accounts/", &[]).await.0, 404);
+    let (status, head, document) = world.ask(&format!("{BASE}/openapi.json"), &[]).await;
+    assert_eq!((status, &document["openapi"]), (200, &json!("3.0.2")));
+    assert!(head.contains("x-cloudigrade-request-id: ") && head.contains("nosniff"), "{head}");
+}
+
+#[tokio::test]
+async fn an_absent_database_is_told_and_comes_back() {
+    let world = World::new().await;
+    sqlx::query("alter table enrolment rename to elsewhere").execute(&*world.db).await.unwrap();
+    let (status, body) = world.get(ACME, "/accounts/").await;
+    assert_eq!((status, body), (503, json!({"detail": "The database does not answer; try again later."})));
+    sqlx::query("alter table elsewhere rename to enrolment").execute(&*world.db).await.unwrap();
+    assert_eq!(world.get(ACME, "/accounts/").await.0, 200);
+}
+
+#[tokio::test]
+async fn slow_clients_keep_nobody_waiting() {
+    let world = World::new().await;
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(b"GET /api/cloudigrade/v2/acc").await.unwrap();
+        slow.push(stream);
+    }
+    let quick = tokio::time::timeout(Duration::from_secs(5), world.get(ACME, "/accounts/")).await;
+    assert_eq!(quick.unwrap().0, 200);
+}
+
+/// What the document of the original has and ours does not, and why.
+const LEFT_OUT: [(&str, &str); 3] = [
+    ("/azure-offer-template/", "Azure is not metered yet"),
+    ("CloudAccount.subscription_id", "Azure's"),
+    ("/sysconfig/ azure_offer_template_path", "Azure's"),
+];
+
+#[test]
+fn the_document_has_what_that_of_the_original_has() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/spec/openapi.json");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        eprintln!("SKIPPED: the original's openapi.json is not at {path}");
+        return;
+    };
+    let (theirs, ours): (Value, Value) = (serde_json::from_str(&text).unwrap(), document());
+    let left_out = |what: &str| LEFT_OUT.iter().any(|(name, _)| *name == what);
+    for (path, route) in theirs["paths"].as_object().unwrap() {
+        if left_out(path) {
+            continue;
+        }
+        let (theirs, ours) = (&route["get"], &ours["paths"][path]["get"]);
+        assert_eq!(theirs["operationId"], ours["operationId"], "{path}");
+        let parameters = |route: &Value| -> Vec<(Value, Value, Value)> {
+            let list = route["parameters"].as_array().unwrap();
+            list.iter().map(|p| (p["name"].clone(), p["in"].clone(), p["schema"].clone())).collect()
+        };
+        assert_eq!(parameters(theirs), parameters(ours), "{path}");
+    }
+    for name in ["CloudAccount", "Instance", "MachineImage"] {
+        let properties = |document: &Value| document["components"]["schemas"][name]["properties"].as_object().cloned().unwrap_or_default();
+        let ours = properties(&ours);
+        for property in properties(&theirs).keys() {
+            assert!(ours.contains_key(property) || left_out(&format!("{name}.{property}")), "{name}.{property}");
+        }
+    }
+}
