@@ -22,15 +22,15 @@ pub enum Role {
     Operator,
     /// Take in log files
     Ingest,
-    /// Answer the REST API
+    /// Answer the REST API; it believes the identity that a gateway in front vouches for
     Api,
 }
 
 /// `cloudigrade run`
 #[derive(Clone, Debug, Args)]
 pub struct RunConfig {
-    /// What this process does; everything when not set
-    #[arg(long, env = "CLOUDIGRADE_ROLES", value_delimiter = ',', default_values = ["operator", "ingest", "api"])]
+    /// What this process does
+    #[arg(long, env = "CLOUDIGRADE_ROLES", value_delimiter = ',', default_values = ["operator", "ingest"])]
     pub role: Vec<Role>,
 
     #[command(flatten)]
@@ -48,6 +48,10 @@ pub struct RunConfig {
     /// Serves the REST API
     #[arg(long, env = "CLOUDIGRADE_API_LISTEN", default_value = "0.0.0.0:8000")]
     pub api_listen: SocketAddr,
+
+    /// Open the API's internal routes to whoever Kubernetes lets get their path
+    #[arg(long, env = "CLOUDIGRADE_INTERNAL_ROUTES", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
+    pub internal_routes: bool,
 
     /// Services that may ask for any organization, with their keys, as {"service": "key"}
     #[arg(

@@ -154,13 +154,10 @@ async fn answer(given: Given) -> Result<(), CommandError> {
         tracing::warn!(%error, "the API can't tell customers which account to trust");
         None
     });
-    // Without Kubernetes there is nobody to ask who may use the internal routes: nobody may.
-    let gate = match kube::Client::try_default().await {
-        Ok(client) => Some(Arc::new(KubernetesGate(client)) as Arc<dyn Gate>),
-        Err(error) => {
-            tracing::warn!(%error, "the internal routes are closed");
-            None
-        }
+    let gate: Option<Arc<dyn Gate>> = if given.config.internal_routes {
+        Some(Arc::new(KubernetesGate(kube::Client::try_default().await?)))
+    } else {
+        None
     };
     let router = rest::router(Api {
         pool: given.pool,

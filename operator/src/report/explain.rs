@@ -86,11 +86,18 @@ pub async fn explain(
     // With nothing that counts, what ran at all on the day is told.
     let then = peak.unwrap_or(period);
     for run in runs {
-        let part = Period { start: then.start, end: peak.map_or(then.end, |_| instant_after(then.start)) };
+        let part = Period {
+            start: then.start,
+            end: peak.map_or(then.end, |_| instant_after(then.start)),
+        };
         if part.clip(run.start, run.end).is_none() {
             continue;
         }
-        let list = if counts(&run) { &mut instances } else { &mut others };
+        let list = if counts(&run) {
+            &mut instances
+        } else {
+            &mut others
+        };
         list.push(counted(run, &images, &evidence));
     }
     Ok(Explanation {
@@ -105,7 +112,8 @@ pub async fn explain(
 }
 
 fn instant_after(at: Timestamp) -> Timestamp {
-    at.saturating_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
+    at.saturating_add(jiff::SignedDuration::from_nanos(1))
+        .unwrap_or(Timestamp::MAX)
 }
 
 fn counted(
@@ -115,7 +123,13 @@ fn counted(
 ) -> Counted {
     let known = run.image.and_then(|image| images.get(&image));
     let found = run.image.and_then(|image| evidence.get(&image));
-    let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |entry: &Value, key: &str| {
+        entry
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let lines = found.and_then(Value::as_array).into_iter().flatten();
     Counted {
         account_id: run.account_id,
@@ -125,8 +139,12 @@ fn counted(
         image_name: known.and_then(|known| known.image.name.clone()),
         start: run.start,
         end: run.end,
-        reasons: known.map(|known| image::rhel(&known.image).reasons).unwrap_or_default(),
-        evidence: lines.map(|entry| format!("{}: {}", text(entry, "path"), text(entry, "detail"))).collect(),
+        reasons: known
+            .map(|known| image::rhel(&known.image).reasons)
+            .unwrap_or_default(),
+        evidence: lines
+            .map(|entry| format!("{}: {}", text(entry, "path"), text(entry, "detail")))
+            .collect(),
     }
 }
 
@@ -142,7 +160,10 @@ fn peak(periods: &[Period]) -> Option<Period> {
     let mut open = false;
     for (at, change) in changes {
         // The stretch of the most ends with the first end after it began.
-        if change < 0 && open && let Some(found) = &mut found {
+        if change < 0
+            && open
+            && let Some(found) = &mut found
+        {
             found.end = at;
             open = false;
         }
@@ -178,9 +199,15 @@ mod tests {
     fn peaks(#[case] periods: &[(i64, i64)], #[case] expected: Option<(i64, i64)>) {
         let periods: Vec<Period> = periods
             .iter()
-            .map(|&(start, end)| Period { start: at(start), end: at(end) })
+            .map(|&(start, end)| Period {
+                start: at(start),
+                end: at(end),
+            })
             .collect();
-        let expected = expected.map(|(start, end)| Period { start: at(start), end: at(end) });
+        let expected = expected.map(|(start, end)| Period {
+            start: at(start),
+            end: at(end),
+        });
         assert_eq!(peak(&periods), expected);
     }
 }

@@ -52,8 +52,9 @@ pub async fn runs(
     let row = |run: DetailedRun| {
         let known = run.image.and_then(|image| images.get(&image));
         let verdict = known.map(|known| image::rhel(&known.image));
-        let (rhel, reasons) =
-            verdict.map_or((None, Vec::new()), |verdict| (verdict.rhel, verdict.reasons));
+        let (rhel, reasons) = verdict.map_or((None, Vec::new()), |verdict| {
+            (verdict.rhel, verdict.reasons)
+        });
         RunRow {
             org_id: org_id.to_owned(),
             account_id: run.account_id,

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
@@ -46,7 +46,10 @@ impl Psks {
     fn service(&self, key: &str) -> Option<&str> {
         // Every key is looked at to its end, so that the time it takes tells nothing of them.
         let same = |known: &str| {
-            let differences = known.bytes().zip(key.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+            let differences = known
+                .bytes()
+                .zip(key.bytes())
+                .fold(0, |sum, (a, b)| sum | (a ^ b));
             known.len() == key.len() && differences == 0
         };
         let mut found = None;
@@ -114,7 +117,9 @@ fn credentials(headers: &HeaderMap, psks: &Psks, fake: bool) -> Result<Credentia
     if headers.contains_key(PSK) {
         let key = text(PSK).unwrap_or_default();
         let Some(service) = psks.service(&key) else {
-            return Err(refused("Authentication Failed: Invalid PSK specified in header"));
+            return Err(refused(
+                "Authentication Failed: Invalid PSK specified in header",
+            ));
         };
         tracing::info!(service, "asked with a pre-shared key");
         let claim = Claim {
@@ -123,7 +128,9 @@ fn credentials(headers: &HeaderMap, psks: &Psks, fake: bool) -> Result<Credentia
         };
         return complete(claim, true);
     }
-    let header = text(FAKE_IDENTITY).filter(|_| fake).or_else(|| text(IDENTITY));
+    let header = text(FAKE_IDENTITY)
+        .filter(|_| fake)
+        .or_else(|| text(IDENTITY));
     let Some(header) = header else {
         return Err(refused(NONE_GIVEN));
     };
@@ -213,12 +220,21 @@ mod tests {
         let psks: Psks = r#"{"swatch": "a-long-key"}"#.parse().unwrap();
         let headers = headers
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
             .collect();
         credentials(&headers, &psks, fake).map_err(|failure| failure.into_response().status())
     }
 
-    fn claim(org_id: Option<&str>, account_number: Option<&str>, is_org_admin: bool) -> Result<Credentials, StatusCode> {
+    fn claim(
+        org_id: Option<&str>,
+        account_number: Option<&str>,
+        is_org_admin: bool,
+    ) -> Result<Credentials, StatusCode> {
         Ok(Credentials {
             claim: Claim {
                 org_id: org_id.map(str::to_owned),
@@ -239,7 +255,10 @@ mod tests {
     #[case::no_identity(json!({}), Err(StatusCode::UNAUTHORIZED))]
     #[case::number(json!({"identity": {"org_id": 1}}), Err(StatusCode::UNAUTHORIZED))]
     #[case::list(json!([]), Err(StatusCode::UNAUTHORIZED))]
-    fn identities(#[case] value: serde_json::Value, #[case] expected: Result<Credentials, StatusCode>) {
+    fn identities(
+        #[case] value: serde_json::Value,
+        #[case] expected: Result<Credentials, StatusCode>,
+    ) {
         assert_eq!(read(&[(IDENTITY, identity(&value))], false), expected);
     }
 
@@ -253,8 +272,14 @@ mod tests {
     #[case::nothing(&[], Err(StatusCode::UNAUTHORIZED))]
     #[case::not_base64(&[(IDENTITY, "%%%")], Err(StatusCode::UNAUTHORIZED))]
     #[case::not_json(&[(IDENTITY, "bm90IGpzb24=")], Err(StatusCode::UNAUTHORIZED))]
-    fn keys_and_damage(#[case] headers: &[(&'static str, &str)], #[case] expected: Result<Credentials, StatusCode>) {
-        let headers: Vec<_> = headers.iter().map(|&(name, value)| (name, value.to_owned())).collect();
+    fn keys_and_damage(
+        #[case] headers: &[(&'static str, &str)],
+        #[case] expected: Result<Credentials, StatusCode>,
+    ) {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|&(name, value)| (name, value.to_owned()))
+            .collect();
         assert_eq!(read(&headers, false), expected);
     }
 

@@ -87,9 +87,17 @@ impl Limits {
     }
 
     /// From the first day, counted in, to the last, not counted in.
-    fn days(&self, start: Option<&str>, end: Option<&str>, today: Date) -> Result<(Date, Date), Failure> {
+    fn days(
+        &self,
+        start: Option<&str>,
+        end: Option<&str>,
+        today: Date,
+    ) -> Result<(Date, Date), Failure> {
         let start = match start {
-            None => Ok(today.saturating_sub(1.day()).max(self.since).min(self.latest_start)),
+            None => Ok(today
+                .saturating_sub(1.day())
+                .max(self.since)
+                .min(self.latest_start)),
             Some(text) => match date(text) {
                 None => Err("start_date must be a date (YYYY-MM-DD)."),
                 Some(date) if date < self.since => {
@@ -184,7 +192,11 @@ async fn read(
     let days = report::concurrent(&mut connection, org_id, first, last, now).await?;
     let usage = days.into_iter().map(|day| DailyConcurrentUsage {
         date: day.date,
-        maximum_counts: day.maximum_counts.into_iter().map(MaximumCount::from).collect(),
+        maximum_counts: day
+            .maximum_counts
+            .into_iter()
+            .map(MaximumCount::from)
+            .collect(),
     });
     Ok(usage.collect())
 }
@@ -221,11 +233,23 @@ mod tests {
     }
 
     #[rstest]
-    #[case::words(Some("soon"), Some("later"), "start_date must be a date (YYYY-MM-DD).|end_date must be a date (YYYY-MM-DD).")]
+    #[case::words(
+        Some("soon"),
+        Some("later"),
+        "start_date must be a date (YYYY-MM-DD).|end_date must be a date (YYYY-MM-DD)."
+    )]
     #[case::no_such_day(Some("2026-02-30"), None, "start_date must be a date (YYYY-MM-DD).")]
-    #[case::today(Some("2026-11-22"), None, "start_date cannot be today or in the future.")]
+    #[case::today(
+        Some("2026-11-22"),
+        None,
+        "start_date cannot be today or in the future."
+    )]
     #[case::tomorrow(None, Some("2026-11-23"), "end_date cannot be in the future.")]
-    #[case::before(Some("2026-10-31"), Some("2026-10-31"), "start_date must be same as or after the user creation date.|end_date must be same as or after the user creation date.")]
+    #[case::before(
+        Some("2026-10-31"),
+        Some("2026-10-31"),
+        "start_date must be same as or after the user creation date.|end_date must be same as or after the user creation date."
+    )]
     #[tokio::test]
     async fn what_makes_no_sense_is_told_by_parameter(
         #[case] start: Option<&str>,
@@ -233,9 +257,14 @@ mod tests {
         #[case] expected: &str,
     ) {
         let limits = Limits::public(day(SINCE), day(TODAY));
-        let failure = limits.days(start, end, day(TODAY)).unwrap_err().into_response();
+        let failure = limits
+            .days(start, end, day(TODAY))
+            .unwrap_err()
+            .into_response();
         assert_eq!(failure.status(), 400);
-        let body = axum::body::to_bytes(failure.into_body(), 10_000).await.unwrap();
+        let body = axum::body::to_bytes(failure.into_body(), 10_000)
+            .await
+            .unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let told: Vec<&str> = ["start_date", "end_date"]
             .iter()
@@ -247,7 +276,9 @@ mod tests {
     #[test]
     fn programs_of_the_platform_may_ask_for_today() {
         let limits = Limits::internal(day(SINCE), day(TODAY));
-        let days = limits.days(Some("2026-11-22"), Some("2026-11-23"), day(TODAY)).unwrap();
+        let days = limits
+            .days(Some("2026-11-22"), Some("2026-11-23"), day(TODAY))
+            .unwrap();
         assert_eq!(days, (day("2026-11-22"), day("2026-11-23")));
         assert!(limits.days(Some("2026-11-23"), None, day(TODAY)).is_err());
     }

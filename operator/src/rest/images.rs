@@ -119,7 +119,9 @@ impl MachineImage {
             rhel_product_certs_found: found("rhel_product_certs_found"),
             rhel_release_files_found: found("rhel_release_files_found"),
             rhel_signed_packages_found: found("rhel_signed_packages_found"),
-            rhel_version: fact("rhel_version").and_then(Value::as_str).map(str::to_owned),
+            rhel_version: fact("rhel_version")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             syspurpose: fact("syspurpose").filter(|value| !value.is_null()).cloned(),
             inspection_json: facts.map(Value::to_string),
             status,

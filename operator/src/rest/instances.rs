@@ -106,16 +106,27 @@ fn running_since(wanted: &Wanted) -> Result<Option<Timestamp>, Failure> {
 
 /// A time with or without an offset, or a day; UTC where it does not say. A plus in a query is a space when it arrives.
 fn time(text: &str) -> Option<Timestamp> {
-    let utc = |time: DateTime| time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let utc = |time: DateTime| {
+        time.to_zoned(TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    };
     let with_plus = text
         .rsplit_once(' ')
-        .filter(|(time, offset)| time.contains(':') && offset.starts_with(|c: char| c.is_ascii_digit()))
+        .filter(|(time, offset)| {
+            time.contains(':') && offset.starts_with(|c: char| c.is_ascii_digit())
+        })
         .map(|(time, offset)| format!("{time}+{offset}"));
     text.parse()
         .ok()
         .or_else(|| with_plus?.parse().ok())
         .or_else(|| utc(text.parse().ok()?))
-        .or_else(|| utc(text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight())))
+        .or_else(|| {
+            utc(text
+                .parse::<Date>()
+                .ok()?
+                .to_datetime(jiff::civil::Time::midnight()))
+        })
 }
 
 #[cfg(test)]
@@ -128,7 +139,10 @@ mod tests {
     #[case::day("2020-05-18", Some("2020-05-18T00:00:00Z"))]
     #[case::zulu("2020-05-18T13:51:59Z", Some("2020-05-18T13:51:59Z"))]
     #[case::offset("2020-05-18T15:51:59+02:00", Some("2020-05-18T13:51:59Z"))]
-    #[case::offset_as_it_arrives("2020-05-18 13:51:59.722367 00:00", Some("2020-05-18T13:51:59.722367Z"))]
+    #[case::offset_as_it_arrives(
+        "2020-05-18 13:51:59.722367 00:00",
+        Some("2020-05-18T13:51:59.722367Z")
+    )]
     #[case::no_offset("2020-05-18 13:51:59", Some("2020-05-18T13:51:59Z"))]
     #[case::words("yesterday", None)]
     #[case::number("5", None)]

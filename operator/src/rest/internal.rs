@@ -39,7 +39,11 @@ pub struct KubernetesGate(pub kube::Client);
 
 impl Gate for KubernetesGate {
     fn admits<'a>(&'a self, token: &'a str, path: &'a str) -> Admission<'a> {
-        Box::pin(async move { self.review(token, path).await.map_err(|error| error.to_string()) })
+        Box::pin(async move {
+            self.review(token, path)
+                .await
+                .map_err(|error| error.to_string())
+        })
     }
 }
 
@@ -74,17 +78,16 @@ impl KubernetesGate {
             ..SubjectAccessReview::default()
         };
         let accesses: Resources<SubjectAccessReview> = Resources::all(self.0.clone());
-        let status = accesses.create(&PostParams::default(), &review).await?.status;
+        let status = accesses
+            .create(&PostParams::default(), &review)
+            .await?
+            .status;
         Ok(status.is_some_and(|status| status.allowed))
     }
 }
 
 /// Lets in who may.
-pub(super) async fn guard(
-    State(api): State<Api>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
     let Some(gate) = &api.gate else {
         return Failure::not_found().into_response();
     };
@@ -94,7 +97,8 @@ pub(super) async fn guard(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
     let Some(token) = token else {
-        return Failure::unauthenticated("A token of this Kubernetes cluster is needed.").into_response();
+        return Failure::unauthenticated("A token of this Kubernetes cluster is needed.")
+            .into_response();
     };
     match gate.admits(token, request.uri().path()).await {
         Ok(true) => next.run(request).await,

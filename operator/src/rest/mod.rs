@@ -22,12 +22,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum::Router;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -96,7 +96,10 @@ pub fn router(api: Api) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(async || Failure::method())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state((room, metrics), within_limits))
+        .layer(middleware::from_fn_with_state(
+            (room, metrics),
+            within_limits,
+        ))
         .with_state(api)
 }
 

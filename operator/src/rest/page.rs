@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Query};
-use axum::http::request::Parts;
 use axum::http::Uri;
+use axum::http::request::Parts;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -52,11 +52,18 @@ impl Wanted {
     fn of(uri: &Uri) -> Self {
         let Query(parameters): Query<BTreeMap<String, String>> =
             Query::try_from_uri(uri).unwrap_or_default();
-        let number = |name: &str| parameters.get(name).and_then(|text| text.parse::<u64>().ok());
+        let number = |name: &str| {
+            parameters
+                .get(name)
+                .and_then(|text| text.parse::<u64>().ok())
+        };
         Self {
             path: uri.path().to_owned(),
             // What makes no sense is passed over, as the original does.
-            limit: number("limit").filter(|limit| *limit > 0).unwrap_or(LIMIT).min(MOST),
+            limit: number("limit")
+                .filter(|limit| *limit > 0)
+                .unwrap_or(LIMIT)
+                .min(MOST),
             offset: number("offset").unwrap_or(0).min(i64::MAX as u64),
             parameters,
         }
@@ -146,11 +153,41 @@ mod tests {
     #[rstest]
     #[case::only_page("", 3, None, None, "/list/?limit=10&offset=0")]
     #[case::empty("", 0, None, None, "/list/?limit=10&offset=0")]
-    #[case::first("?limit=2", 5, Some("/list/?limit=2&offset=2"), None, "/list/?limit=2&offset=3")]
-    #[case::middle("?limit=2&offset=2", 5, Some("/list/?limit=2&offset=4"), Some("/list/?limit=2&offset=0"), "/list/?limit=2&offset=3")]
-    #[case::last("?limit=2&offset=4", 5, None, Some("/list/?limit=2&offset=2"), "/list/?limit=2&offset=3")]
-    #[case::beyond("?limit=2&offset=40", 5, None, Some("/list/?limit=2&offset=38"), "/list/?limit=2&offset=3")]
-    #[case::other_parameters("?architecture=x86_64%20&limit=2", 2, None, None, "/list/?architecture=x86_64%20&limit=2&offset=0")]
+    #[case::first(
+        "?limit=2",
+        5,
+        Some("/list/?limit=2&offset=2"),
+        None,
+        "/list/?limit=2&offset=3"
+    )]
+    #[case::middle(
+        "?limit=2&offset=2",
+        5,
+        Some("/list/?limit=2&offset=4"),
+        Some("/list/?limit=2&offset=0"),
+        "/list/?limit=2&offset=3"
+    )]
+    #[case::last(
+        "?limit=2&offset=4",
+        5,
+        None,
+        Some("/list/?limit=2&offset=2"),
+        "/list/?limit=2&offset=3"
+    )]
+    #[case::beyond(
+        "?limit=2&offset=40",
+        5,
+        None,
+        Some("/list/?limit=2&offset=38"),
+        "/list/?limit=2&offset=3"
+    )]
+    #[case::other_parameters(
+        "?architecture=x86_64%20&limit=2",
+        2,
+        None,
+        None,
+        "/list/?architecture=x86_64%20&limit=2&offset=0"
+    )]
     fn links(
         #[case] query: &str,
         #[case] count: u64,
@@ -161,7 +198,11 @@ mod tests {
         let wanted = Wanted::of(&format!("/list/{query}").parse().unwrap());
         let Json(page) = wanted.page::<u8>(count, Vec::new());
         assert_eq!(
-            (page.links.next.as_deref(), page.links.previous.as_deref(), page.links.last.as_deref()),
+            (
+                page.links.next.as_deref(),
+                page.links.previous.as_deref(),
+                page.links.last.as_deref()
+            ),
             (next, previous, Some(last))
         );
     }

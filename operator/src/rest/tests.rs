@@ -84,20 +84,31 @@ impl World {
     /// Status, headers in lower case, and body.
     async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String, Value) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n{headers}\r\n");
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_lowercase(), serde_json::from_str(body).unwrap_or_default())
+        (
+            status,
+            head.to_lowercase(),
+            serde_json::from_str(body).unwrap_or_default(),
+        )
     }
 
     /// As an administrator of an organization.
     async fn get(&self, org: &str, path: &str) -> (u16, Value) {
-        let identity = identity(&json!({"identity": {"org_id": org, "user": {"is_org_admin": true}}}));
-        let (status, _, body) = self.ask(&format!("{BASE}{path}"), &[("x-rh-identity", &identity)]).await;
+        let identity =
+            identity(&json!({"identity": {"org_id": org, "user": {"is_org_admin": true}}}));
+        let (status, _, body) = self
+            .ask(&format!("{BASE}{path}"), &[("x-rh-identity", &identity)])
+            .await;
         (status, body)
     }
 }
@@ -120,51 +131,103 @@ async fn accounts_instances_and_images_look_as_clients_know_them() {
     let account = &accounts["data"][0];
     assert_eq!(account["aws_account_id"], "210987654321");
     assert_eq!(account["content_object"]["aws_account_id"], "210987654321");
-    assert_eq!((&account["cloud_type"], &account["is_enabled"]), (&json!("aws"), &json!(true)));
+    assert_eq!(
+        (&account["cloud_type"], &account["is_enabled"]),
+        (&json!("aws"), &json!(true))
+    );
     let id = account["account_id"].as_i64().unwrap();
-    assert_eq!(world.get(ACME, &format!("/accounts/{id}/")).await.1, *account);
+    assert_eq!(
+        world.get(ACME, &format!("/accounts/{id}/")).await.1,
+        *account
+    );
 
     let (_, instances) = world.get(ACME, "/instances/?limit=1").await;
     assert_eq!(instances["meta"]["count"], 2);
-    assert_eq!(instances["links"]["next"], "/api/cloudigrade/v2/instances/?limit=1&offset=1");
-    assert_eq!(instances["data"][0]["content_object"]["ec2_instance_id"], "i-1");
+    assert_eq!(
+        instances["links"]["next"],
+        "/api/cloudigrade/v2/instances/?limit=1&offset=1"
+    );
+    assert_eq!(
+        instances["data"][0]["content_object"]["ec2_instance_id"],
+        "i-1"
+    );
     let image = instances["data"][0]["machine_image_id"].as_i64().unwrap();
 
     let (_, found) = world.get(ACME, &format!("/images/{image}/")).await;
     assert_eq!(found["content_object"]["ec2_ami_id"], "ami-1");
-    assert_eq!((&found["rhel"], &found["status"], &found["rhel_version"]), (&json!(true), &json!("inspected"), &json!("9.4")));
+    assert_eq!(
+        (&found["rhel"], &found["status"], &found["rhel_version"]),
+        (&json!(true), &json!("inspected"), &json!("9.4"))
+    );
     assert_eq!(found["syspurpose"]["role"], "server");
-    assert!(!found["inspection_json"].as_str().unwrap().contains("secret"));
+    assert!(
+        !found["inspection_json"]
+            .as_str()
+            .unwrap()
+            .contains("secret")
+    );
 }
 
 #[tokio::test]
 async fn lists_can_be_filtered() {
     let world = World::new().await;
     let count = async |path: &str| world.get(ACME, path).await.1["meta"]["count"].clone();
-    assert_eq!(count("/instances/?running_since=2026-03-01T10:00:00Z").await, 1);
+    assert_eq!(
+        count("/instances/?running_since=2026-03-01T10:00:00Z").await,
+        1
+    );
     assert_eq!(count("/instances/?running_since=2026-03-01").await, 0);
-    assert_eq!(count("/images/?architecture=x86_64&status=inspected").await, 1);
+    assert_eq!(
+        count("/images/?architecture=x86_64&status=inspected").await,
+        1
+    );
     assert_eq!(count("/images/?architecture=arm64").await, 0);
     assert_eq!(count("/images/?status=pending").await, 0);
     let (status, body) = world.get(ACME, "/images/?status=great").await;
-    assert_eq!((status, body), (400, json!({"status": ["Select a valid choice. great is not one of the available choices."]})));
+    assert_eq!(
+        (status, body),
+        (
+            400,
+            json!({"status": ["Select a valid choice. great is not one of the available choices."]})
+        )
+    );
     let (status, body) = world.get(ACME, "/instances/?running_since=x").await;
-    assert_eq!((status, body), (400, json!({"running_since": ["Enter a valid date/time."]})));
+    assert_eq!(
+        (status, body),
+        (400, json!({"running_since": ["Enter a valid date/time."]}))
+    );
 }
 
 #[tokio::test]
 async fn usage_of_any_day_is_there_at_once() {
     let world = World::new().await;
-    let (status, body) = world.get(ACME, "/concurrent/?start_date=2026-02-28&end_date=2026-03-03").await;
+    let (status, body) = world
+        .get(
+            ACME,
+            "/concurrent/?start_date=2026-02-28&end_date=2026-03-03",
+        )
+        .await;
     assert_eq!((status, &body["meta"]["count"]), (200, &json!(3)));
     let most = |day: usize| {
         let counts = body["data"][day]["maximum_counts"].as_array().unwrap();
-        let any = |count: &&Value| ["arch", "role", "sla", "usage", "service_type"].iter().all(|key| count[*key] == "_ANY");
-        counts.iter().find(any).map_or(0, |count| count["instances_count"].as_i64().unwrap())
+        let any = |count: &&Value| {
+            ["arch", "role", "sla", "usage", "service_type"]
+                .iter()
+                .all(|key| count[*key] == "_ANY")
+        };
+        counts
+            .iter()
+            .find(any)
+            .map_or(0, |count| count["instances_count"].as_i64().unwrap())
     };
     assert_eq!((most(0), most(1), most(2)), (0, 2, 1));
     assert_eq!(body["data"][1]["date"], "2026-03-01");
-    let (_, page) = world.get(ACME, "/concurrent/?start_date=2026-02-28&end_date=2026-03-03&limit=1&offset=1").await;
+    let (_, page) = world
+        .get(
+            ACME,
+            "/concurrent/?start_date=2026-02-28&end_date=2026-03-03&limit=1&offset=1",
+        )
+        .await;
     assert_eq!(page["data"], json!([body["data"][1]]));
 }
 
@@ -174,12 +237,28 @@ async fn what_belongs_to_others_does_not_exist() {
     let (_, ours) = world.get(ACME, "/instances/").await;
     let id = ours["data"][0]["instance_id"].as_i64().unwrap();
     let image = ours["data"][0]["machine_image_id"].as_i64().unwrap();
-    for path in [format!("/instances/{id}/"), format!("/images/{image}/"), "/accounts/1/".into(), "/accounts/x/".into(), "/instances/99999999999999999999/".into()] {
+    for path in [
+        format!("/instances/{id}/"),
+        format!("/images/{image}/"),
+        "/accounts/1/".into(),
+        "/accounts/x/".into(),
+        "/instances/99999999999999999999/".into(),
+    ] {
         let (status, body) = world.get("22222222", &path).await;
-        assert_eq!((status, body), (404, json!({"detail": "Not found."})), "{path}");
+        assert_eq!(
+            (status, body),
+            (404, json!({"detail": "Not found."})),
+            "{path}"
+        );
     }
     let (status, body) = world.get("33333333", "/accounts/").await;
-    assert_eq!((status, body), (401, json!({"detail": "Incorrect authentication credentials."})));
+    assert_eq!(
+        (status, body),
+        (
+            401,
+            json!({"detail": "Incorrect authentication credentials."})
+        )
+    );
 }
 
 #[tokio::test]
@@ -187,14 +266,28 @@ async fn only_administrators_and_services_may_look() {
     let world = World::new().await;
     let member = identity(&json!({"identity": {"org_id": ACME, "user": {"is_org_admin": false}}}));
     let accounts = format!("{BASE}/accounts/");
-    assert_eq!(world.ask(&accounts, &[("x-rh-identity", &member)]).await.0, 403);
+    assert_eq!(
+        world.ask(&accounts, &[("x-rh-identity", &member)]).await.0,
+        403
+    );
     assert_eq!(world.ask(&accounts, &[]).await.0, 401);
-    let service = [("x-rh-cloudigrade-psk", "a-long-key"), ("x-rh-cloudigrade-org-id", ACME)];
+    let service = [
+        ("x-rh-cloudigrade-psk", "a-long-key"),
+        ("x-rh-cloudigrade-org-id", ACME),
+    ];
     assert_eq!(world.ask(&accounts, &service).await.0, 200);
     // A customer who is to set up the first account is not known yet.
     let stranger = identity(&json!({"identity": {"org_id": "33333333"}}));
-    let (status, _, body) = world.ask(&format!("{BASE}/sysconfig/"), &[("x-rh-identity", &stranger)]).await;
-    assert_eq!((status, &body["aws_account_id"]), (200, &json!("123456789012")));
+    let (status, _, body) = world
+        .ask(
+            &format!("{BASE}/sysconfig/"),
+            &[("x-rh-identity", &stranger)],
+        )
+        .await;
+    assert_eq!(
+        (status, &body["aws_account_id"]),
+        (200, &json!("123456789012"))
+    );
     assert_eq!(world.ask(&format!("{BASE}/sysconfig/"), &[]).await.0, 401);
 }
 
@@ -203,15 +296,31 @@ async fn the_internal_routes_are_for_whom_kubernetes_lets_in() {
     let world = World::new().await;
     let fake = identity(&json!({"identity": {"org_id": ACME}}));
     let concurrent = format!("{INTERNAL}/concurrent/");
-    let given = |token: &'static str| [("authorization", token), ("x-rh-internal-fake-identity", fake.as_str())];
-    assert_eq!(world.ask(&concurrent, &given("Bearer let-me-in")).await.0, 200);
+    let given = |token: &'static str| {
+        [
+            ("authorization", token),
+            ("x-rh-internal-fake-identity", fake.as_str()),
+        ]
+    };
+    assert_eq!(
+        world.ask(&concurrent, &given("Bearer let-me-in")).await.0,
+        200
+    );
     assert_eq!(world.ask(&concurrent, &given("Bearer wrong")).await.0, 403);
-    assert_eq!(world.ask(&concurrent, &[("x-rh-internal-fake-identity", &fake)]).await.0, 401);
+    assert_eq!(
+        world
+            .ask(&concurrent, &[("x-rh-internal-fake-identity", &fake)])
+            .await
+            .0,
+        401
+    );
     let runs = format!("{INTERNAL}/runs/?org_id={ACME}&start_date=2026-03-01&end_date=2026-03-02");
     let (status, _, body) = world.ask(&runs, &given("Bearer let-me-in")).await;
     assert_eq!((status, &body["meta"]["count"]), (200, &json!(2)));
     assert_eq!(body["data"][1]["instance_id"], "i-2");
-    let (_, _, accounts) = world.ask(&format!("{INTERNAL}/accounts/"), &given("Bearer let-me-in")).await;
+    let (_, _, accounts) = world
+        .ask(&format!("{INTERNAL}/accounts/"), &given("Bearer let-me-in"))
+        .await;
     assert_eq!(accounts["meta"]["count"], 2);
 }
 
@@ -220,20 +329,38 @@ async fn paths_without_a_slash_lead_to_those_with_one_and_others_nowhere() {
     let world = World::new().await;
     let (status, head, _) = world.ask(&format!("{BASE}/accounts?limit=3"), &[]).await;
     assert_eq!(status, 308);
-    assert!(head.contains("location: /api/cloudigrade/v2/accounts/?limit=3"), "{head}");
+    assert!(
+        head.contains("location: /api/cloudigrade/v2/accounts/?limit=3"),
+        "{head}"
+    );
     assert_eq!(world.ask("/api/cloudigrade/v3/accounts/", &[]).await.0, 404);
     let (status, head, document) = world.ask(&format!("{BASE}/openapi.json"), &[]).await;
     assert_eq!((status, &document["openapi"]), (200, &json!("3.0.2")));
-    assert!(head.contains("x-cloudigrade-request-id: ") && head.contains("nosniff"), "{head}");
+    assert!(
+        head.contains("x-cloudigrade-request-id: ") && head.contains("nosniff"),
+        "{head}"
+    );
 }
 
 #[tokio::test]
 async fn an_absent_database_is_told_and_comes_back() {
     let world = World::new().await;
-    sqlx::query("alter table enrolment rename to elsewhere").execute(&*world.db).await.unwrap();
+    sqlx::query("alter table enrolment rename to elsewhere")
+        .execute(&*world.db)
+        .await
+        .unwrap();
     let (status, body) = world.get(ACME, "/accounts/").await;
-    assert_eq!((status, body), (503, json!({"detail": "The database does not answer; try again later."})));
-    sqlx::query("alter table elsewhere rename to enrolment").execute(&*world.db).await.unwrap();
+    assert_eq!(
+        (status, body),
+        (
+            503,
+            json!({"detail": "The database does not answer; try again later."})
+        )
+    );
+    sqlx::query("alter table elsewhere rename to enrolment")
+        .execute(&*world.db)
+        .await
+        .unwrap();
     assert_eq!(world.get(ACME, "/accounts/").await.0, 200);
 }
 
@@ -243,7 +370,10 @@ async fn slow_clients_keep_nobody_waiting() {
     let mut slow = Vec::new();
     for _ in 0..200 {
         let mut stream = TcpStream::connect(world.address).await.unwrap();
-        stream.write_all(b"GET /api/cloudigrade/v2/acc").await.unwrap();
+        stream
+            .write_all(b"GET /api/cloudigrade/v2/acc")
+            .await
+            .unwrap();
         slow.push(stream);
     }
     let quick = tokio::time::timeout(Duration::from_secs(5), world.get(ACME, "/accounts/")).await;
@@ -259,7 +389,10 @@ const LEFT_OUT: [(&str, &str); 3] = [
 
 #[test]
 fn the_document_has_what_that_of_the_original_has() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/spec/openapi.json");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/spec/openapi.json"
+    );
     let Ok(text) = std::fs::read_to_string(path) else {
         eprintln!("SKIPPED: the original's openapi.json is not at {path}");
         return;
@@ -274,15 +407,25 @@ fn the_document_has_what_that_of_the_original_has() {
         assert_eq!(theirs["operationId"], ours["operationId"], "{path}");
         let parameters = |route: &Value| -> Vec<(Value, Value, Value)> {
             let list = route["parameters"].as_array().unwrap();
-            list.iter().map(|p| (p["name"].clone(), p["in"].clone(), p["schema"].clone())).collect()
+            list.iter()
+                .map(|p| (p["name"].clone(), p["in"].clone(), p["schema"].clone()))
+                .collect()
         };
         assert_eq!(parameters(theirs), parameters(ours), "{path}");
     }
     for name in ["CloudAccount", "Instance", "MachineImage"] {
-        let properties = |document: &Value| document["components"]["schemas"][name]["properties"].as_object().cloned().unwrap_or_default();
+        let properties = |document: &Value| {
+            document["components"]["schemas"][name]["properties"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default()
+        };
         let ours = properties(&ours);
         for property in properties(&theirs).keys() {
-            assert!(ours.contains_key(property) || left_out(&format!("{name}.{property}")), "{name}.{property}");
+            assert!(
+                ours.contains_key(property) || left_out(&format!("{name}.{property}")),
+                "{name}.{property}"
+            );
         }
     }
 }

@@ -80,7 +80,9 @@ impl Aws {
     /// # Errors
     /// When AWS does not tell.
     pub async fn own_account(&self) -> Result<Option<String>, CloudError> {
-        let ask = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send();
+        let ask = aws_sdk_sts::Client::new(&self.config)
+            .get_caller_identity()
+            .send();
         Ok(self.call("sts", "GetCallerIdentity", ask).await?.account)
     }
 
