@@ -2,6 +2,7 @@
 
 mod crds;
 mod dead_letters;
+mod explain;
 mod migrate;
 mod output;
 mod replay;
@@ -36,6 +37,8 @@ enum Command {
     Crds(crds::Args),
     /// Show usage: RHEL instances running at once, and hours by distribution
     Report(report::Args),
+    /// Show where a number comes from
+    Explain(explain::Args),
     /// Record log files from a folder or a bucket: backfill, audits
     Replay(replay::Args),
     /// Look at messages that could not be processed, and process them again
@@ -49,6 +52,7 @@ pub async fn main() -> ExitCode {
         Command::Migrate(database) => migrate::run(&database).await,
         Command::Crds(args) => crds::run(&args),
         Command::Report(args) => report::run(&args).await,
+        Command::Explain(args) => explain::run(&args).await,
         Command::Replay(args) => replay::run(&args).await,
         Command::DeadLetters(args) => dead_letters::run(&args).await,
     };

@@ -261,3 +261,50 @@ async fn hours_are_by_distribution_and_up_to_now() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_days_most_is_explained_by_the_instances_that_made_it() {
+    let database = TestDatabase::new().await;
+    let acme = database.enrol("210987654321", ACME).await;
+    record_all(
+        &database,
+        acme,
+        &[
+            event(PowerOn, "i-1", "ami-rhel", "20T10:00"),
+            event(PowerOn, "i-2", "ami-rhel", "20T11:00"),
+            event(PowerOff, "i-1", "ami-rhel", "20T12:00"),
+            event(PowerOn, "i-3", "ami-other", "20T11:30"),
+        ],
+    )
+    .await;
+    inspected(&database, "ami-rhel", true, "rhel").await;
+    let mut connection = database.acquire().await.expect("a connection");
+    let told = super::explain(&mut connection, ACME, day(20), now())
+        .await
+        .expect("an explanation");
+    let ids = |counted: &[super::Counted]| -> Vec<String> {
+        counted.iter().map(|c| c.instance_id.clone()).collect()
+    };
+    assert_eq!(
+        (told.most, ids(&told.instances)),
+        (2, vec!["i-1".into(), "i-2".into()])
+    );
+    assert_eq!(told.since, Some(time("2026-11-20T11:00:00Z")));
+    assert_eq!(told.until, Some(time("2026-11-20T12:00:00Z")));
+
+    let runs = super::runs(&mut connection, ACME, Period::of_day(day(20)))
+        .await
+        .expect("runs");
+    let shown: Vec<_> = runs
+        .iter()
+        .map(|run| (run.instance_id.as_str(), run.end.is_some(), run.rhel))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("i-1", true, Some(true)),
+            ("i-2", false, Some(true)),
+            ("i-3", false, None)
+        ]
+    );
+}

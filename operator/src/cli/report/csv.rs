@@ -41,6 +41,36 @@ pub(super) fn text(report: &Report) -> String {
             rows.add([&row.org_id, &from, &to, &row.distribution, &seconds, &hours]);
         }
     }
+    if let Some(runs) = &report.runs {
+        rows.add([
+            "org_id",
+            "account_id",
+            "instance_id",
+            "region",
+            "image_id",
+            "instance_type",
+            "start",
+            "end",
+            "rhel",
+            "reasons",
+        ]);
+        for run in runs {
+            let (start, end) = (run.start.to_string(), run.end.map(|end| end.to_string()));
+            let reasons: Vec<String> = run.reasons.iter().map(ToString::to_string).collect();
+            rows.add([
+                &run.org_id,
+                &run.account_id,
+                &run.instance_id,
+                &run.region,
+                run.image_id.as_deref().unwrap_or_default(),
+                run.instance_type.as_deref().unwrap_or_default(),
+                &start,
+                end.as_deref().unwrap_or_default(),
+                super::yes_no_unknown(run.rhel),
+                &reasons.join("; "),
+            ]);
+        }
+    }
     rows.0
 }
 

@@ -1,7 +1,7 @@
 //! `cloudigrade report`
 
 mod csv;
-mod table;
+pub(super) mod table;
 #[cfg(test)]
 mod tests;
 
@@ -13,14 +13,14 @@ use sqlx::PgConnection;
 
 use super::{CommandError, output};
 use crate::config::Database;
-use crate::report::{self, Day, Hours};
+use crate::report::{self, Day, Hours, RunRow};
 use crate::store::{self, StoreError};
 
 /// What to show, of whom, when and how.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// What to show; both when not said
+    /// What to show; concurrent usage and hours when not said
     #[arg(value_enum)]
     report: Option<Which>,
 
@@ -49,6 +49,7 @@ Examples:
   cloudigrade report                                     the last seven days of every organization
   cloudigrade report concurrent --org 11111111 --from 2026-11-01 --to 2026-11-30
   cloudigrade report hours -o csv > hours.csv
+  cloudigrade report runs --org 11111111 --from 2026-11-01 -o csv > runs.csv
   cloudigrade report -o json | jq '.concurrent[].maximum_counts'
 
 An instance counts as RHEL if its image is tagged cloudigrade-rhel-present, is a Red Hat Cloud Access image, or an \
@@ -62,6 +63,8 @@ enum Which {
     Concurrent,
     /// Hours that instances ran, by distribution
     Hours,
+    /// Every run: which instance, from when to when, and whether it counts as RHEL
+    Runs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -83,6 +86,8 @@ struct Report {
     concurrent: Option<Vec<Day>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<Vec<Hours>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Vec<RunRow>>,
 }
 
 /// Prints the reports.
@@ -91,7 +96,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
     let (from, to) = days(args.from, args.to, now)?;
     if args.output == Format::Csv && args.report.is_none() {
         return Err(
-            "csv holds one report: say which, `report concurrent -o csv` or `report hours -o csv`"
+            "csv holds one report: say which, `report concurrent -o csv`, `report hours -o csv` or `report runs -o csv`"
                 .into(),
         );
     }
@@ -130,20 +135,26 @@ async fn read(
         to,
         concurrent: wanted(Which::Concurrent).then(Vec::new),
         hours: wanted(Which::Hours).then(Vec::new),
+        // Too many to show unasked.
+        runs: (only == Some(Which::Runs)).then(Vec::new),
     };
     for org_id in organizations {
         if let Some(days) = &mut report.concurrent {
             days.extend(report::concurrent(connection, org_id, from, to, now).await?);
         }
+        let period = Period::of_days(from, to);
         if let Some(hours) = &mut report.hours {
-            hours.extend(report::hours(connection, org_id, Period::of_days(from, to), now).await?);
+            hours.extend(report::hours(connection, org_id, period, now).await?);
+        }
+        if let Some(runs) = &mut report.runs {
+            runs.extend(report::runs(connection, org_id, period.until(now)).await?);
         }
     }
     Ok(report)
 }
 
 /// The first thing that goes wrong with a database that is not ours, or not ours yet.
-fn explain(error: StoreError) -> CommandError {
+pub(super) fn explain(error: StoreError) -> CommandError {
     match &error {
         StoreError::Sql { source: sqlx::Error::Database(said), .. } if said.code().as_deref() == Some("42P01") => {
             "the database has no tables of cloudigrade: check DATABASE_URL, or run `cloudigrade migrate`".into()
@@ -155,8 +166,16 @@ fn explain(error: StoreError) -> CommandError {
     }
 }
 
+fn yes_no_unknown(rhel: Option<bool>) -> &'static str {
+    match rhel {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "unknown",
+    }
+}
+
 /// The organizations to report on.
-fn choose(known: Vec<String>, wanted: Option<&str>) -> Result<Vec<String>, String> {
+pub(super) fn choose(known: Vec<String>, wanted: Option<&str>) -> Result<Vec<String>, String> {
     let Some(wanted) = wanted else {
         return Ok(known);
     };
@@ -208,6 +227,6 @@ fn days(from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<(Date, D
     Ok((first, last))
 }
 
-fn parse_date(text: &str) -> Result<Date, String> {
+pub(super) fn parse_date(text: &str) -> Result<Date, String> {
     Date::strptime("%Y-%m-%d", text).map_err(|_| "a day is written like 2026-11-22".to_owned())
 }

@@ -2,8 +2,8 @@
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::Report;
-use crate::report::{Day, Hours, UNKNOWN};
+use super::{Report, yes_no_unknown};
+use crate::report::{Day, Hours, RunRow, UNKNOWN};
 
 /// Length of the longest bar.
 const BAR: u64 = 32;
@@ -20,6 +20,7 @@ pub(super) fn text(report: &Report, now: Timestamp) -> String {
             .hours
             .as_deref()
             .map(|hours| by_distribution(hours, report, today)),
+        report.runs.as_deref().map(|runs| each_run(runs, report)),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
@@ -68,6 +69,60 @@ fn by_distribution(hours: &[Hours], report: &Report, today: Date) -> String {
         text += "\nunknown: what their images hold is not known, or not yet (see `kubectl get imginsp -A`).\n";
     }
     text
+}
+
+fn each_run(runs: &[RunRow], report: &Report) -> String {
+    let mut text = format!("Runs, {} to {} (UTC)\n\n", report.from, report.to);
+    if runs.is_empty() {
+        return text + "No instance ran.\n";
+    }
+    let minute = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let heading = [
+        "ORGANIZATION",
+        "ACCOUNT",
+        "INSTANCE",
+        "START",
+        "END",
+        "TYPE",
+        "IMAGE",
+        "RHEL",
+    ];
+    let rows = runs.iter().map(|run| {
+        [
+            run.org_id.clone(),
+            run.account_id.clone(),
+            run.instance_id.clone(),
+            minute(run.start),
+            run.end.map_or_else(|| "runs".into(), minute),
+            run.instance_type.clone().unwrap_or_else(|| "?".into()),
+            run.image_id.clone().unwrap_or_else(|| "?".into()),
+            yes_no_unknown(run.rhel).into(),
+        ]
+    });
+    text += &aligned(heading, rows);
+    text
+}
+
+/// Columns as wide as their content.
+pub(in crate::cli) fn aligned<const N: usize>(
+    heading: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let heading = heading.map(str::to_owned);
+    let rows: Vec<[String; N]> = std::iter::once(heading)
+        .chain(rows.map(|row| row.map(|cell| printable(&cell))))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or_default());
+    let line = |row: &[String; N]| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    };
+    rows.iter().map(line).collect()
 }
 
 const NO_ORGANIZATION: &str = "No account has been enrolled yet: apply a CloudAccount first.\n";

@@ -130,6 +130,7 @@ fn report() -> Report {
             of_day("22", 21, 1),
             of_day("22", 22, 2),
         ]),
+        runs: None,
         hours: Some(vec![
             of_distribution("debian", 1_800),
             of_distribution("unknown", 90_000),
@@ -164,6 +165,7 @@ unknown: what their images hold is not known, or not yet (see `kubectl get imgin
 fn the_table_says_when_there_is_nothing() {
     let empty = Report {
         concurrent: Some(Vec::new()),
+        runs: None,
         hours: Some(Vec::new()),
         ..report()
     };
@@ -176,6 +178,7 @@ fn the_table_says_when_there_is_nothing() {
 fn a_name_from_a_disk_cannot_steer_the_terminal() {
     let hostile = Report {
         concurrent: None,
+        runs: None,
         hours: Some(vec![of_distribution("\u{1b}[2Jrhel\n", 1)]),
         ..report()
     };
@@ -186,6 +189,7 @@ fn a_name_from_a_disk_cannot_steer_the_terminal() {
 #[test]
 fn csv_has_a_line_for_each_number() {
     let concurrent = Report {
+        runs: None,
         hours: None,
         ..report()
     };
