@@ -231,7 +231,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
     }
 
     /// Sees to the messages whose files are all settled; `false` if the database failed.
-    async fn settle(&self, works: &mut Vec<Work>, in_hand: &Mutex<BTreeSet<String>>) -> bool {
+    async fn settle(&self, works: &mut [Work], in_hand: &Mutex<BTreeSet<String>>) -> bool {
         let (mut well, mut done) = (true, Vec::new());
         for work in works.iter_mut().filter(|work| work.left == 0) {
             if !forget(in_hand, &work.message.receipt) {
