@@ -1,9 +1,7 @@
 //! From the bytes of an object to the log file in it.
 
-use std::io::Read;
-
 use flate2::read::MultiGzDecoder;
-use metering::cloudtrail::{self, LogError, LogFile};
+use metering::cloudtrail::{self, LogFile, ReadError};
 
 /// Largest object read. CloudTrail starts a new file long before.
 pub(super) const MAX_OBJECT: usize = 16 << 20;
@@ -15,26 +13,22 @@ pub(super) const MAX_LOG: u64 = 256 << 20;
 #[allow(missing_docs)]
 pub enum ContentsError {
     #[error("the object is not readable as gzip: {0}")]
-    Gzip(#[from] std::io::Error),
-    #[error("the log file is larger than {limit} bytes when decompressed")]
-    TooLarge { limit: u64 },
+    Gzip(#[source] std::io::Error),
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(ReadError),
 }
 
-/// Reads a log file of at most `limit` bytes; work for a thread that may block.
+/// Reads a log file of at most `limit` bytes, without holding all of it; work for a thread that may block.
 pub(super) fn read(key: &str, bytes: &[u8], limit: u64) -> Result<LogFile, ContentsError> {
-    if !key.ends_with(".gz") {
-        return Ok(cloudtrail::parse(bytes)?);
-    }
-    let mut json = Vec::new();
-    let read = MultiGzDecoder::new(bytes)
-        .take(limit + 1)
-        .read_to_end(&mut json)?;
-    if read as u64 > limit {
-        return Err(ContentsError::TooLarge { limit });
-    }
-    Ok(cloudtrail::parse(&json)?)
+    let log = if key.ends_with(".gz") {
+        cloudtrail::read(MultiGzDecoder::new(bytes), limit)
+    } else {
+        cloudtrail::read(bytes, limit)
+    };
+    log.map_err(|error| match error {
+        ReadError::Source(error) => ContentsError::Gzip(error),
+        error => ContentsError::Log(error),
+    })
 }
 
 #[cfg(test)]
