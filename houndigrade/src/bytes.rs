@@ -19,3 +19,18 @@ pub(crate) fn le32(buffer: &[u8], offset: usize) -> Option<u32> {
 pub(crate) fn le64(buffer: &[u8], offset: usize) -> Option<u64> {
     array(buffer, offset).map(u64::from_le_bytes)
 }
+
+/// The big-endian 16-bit number at `offset`.
+pub(crate) fn be16(buffer: &[u8], offset: usize) -> Option<u16> {
+    array(buffer, offset).map(u16::from_be_bytes)
+}
+
+/// The big-endian 32-bit number at `offset`.
+pub(crate) fn be32(buffer: &[u8], offset: usize) -> Option<u32> {
+    array(buffer, offset).map(u32::from_be_bytes)
+}
+
+/// The big-endian 64-bit number at `offset`.
+pub(crate) fn be64(buffer: &[u8], offset: usize) -> Option<u64> {
+    array(buffer, offset).map(u64::from_be_bytes)
+}

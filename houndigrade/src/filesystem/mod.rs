@@ -11,6 +11,7 @@ pub mod ostree;
 mod root;
 #[cfg(test)]
 mod tests;
+mod xfs;
 
 pub use content::Content;
 pub use identity::Identity;
@@ -119,7 +120,7 @@ pub enum Error {
 /// Opens the file system that `content` says is there.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for all but ext2, ext3, ext4 and btrfs, and whatever is wrong with one of those.
+/// [`Error::Unsupported`] for all but ext2, ext3, ext4, btrfs and XFS, and whatever is wrong with one of those.
 pub fn open(
     content: Content,
     partition: Arc<dyn BlockSource>,
@@ -128,6 +129,7 @@ pub fn open(
         Content::Ext(kind) => Ok(Box::new(ext::Ext::open(kind, partition)?)),
         Content::WindowsNtfs => Err(Error::Unsupported("ntfs")),
         Content::Known("btrfs") => Ok(Box::new(btrfs::Btrfs::open(partition)?)),
+        Content::Known("xfs") => Ok(Box::new(xfs::Xfs::open(partition)?)),
         Content::Known(kind) => Err(Error::Unsupported(kind)),
         Content::Empty | Content::Unknown => Err(Error::Unrecognised),
     }

@@ -59,10 +59,13 @@ fn what_was_not_read_may_be_rhel() {
     let Some(mut disk) = cloud_disk(&debian()) else {
         return;
     };
-    place(&mut disk, 7 * MIB, b"XFSB");
+    place(&mut disk, 7 * MIB, b"hsqs");
     let image = inspect_bytes(disk);
     assert_eq!((image.verdict, image.readable), (Verdict::Unknown, true));
-    assert_eq!(image.errors, ["/dev/sda4: unsupported file system: xfs"]);
+    assert_eq!(
+        image.errors,
+        ["/dev/sda4: unsupported file system: squashfs"]
+    );
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! The checksum of XFS: CRC-32 with Castagnoli's polynomial, over a structure whose own checksum counts as zeros.
+
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+const TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
+/// A checksum of which some bytes are known.
+#[derive(Clone, Copy)]
+pub(super) struct Crc32c(u32);
+
+impl Crc32c {
+    pub(super) fn new() -> Self {
+        Self(!0)
+    }
+
+    pub(super) fn add(self, bytes: &[u8]) -> Self {
+        Self(bytes.iter().fold(self.0, |crc, &byte| {
+            (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)]
+        }))
+    }
+
+    pub(super) fn sum(self) -> u32 {
+        !self.0
+    }
+}
+
+/// The checksum of a structure that stores it at `at`; of as much of it as there is, if that is beyond its end.
+pub(super) fn of(structure: &[u8], at: usize) -> u32 {
+    let before = &structure[..at.min(structure.len())];
+    let after = structure.get(at + 4..).unwrap_or_default();
+    Crc32c::new().add(before).add(&[0; 4]).add(after).sum()
+}
+
+/// Stores the checksum at `at`, if the structure reaches that far.
+pub(super) fn store(structure: &mut [u8], at: usize) {
+    let sum = of(structure, at);
+    if let Some(field) = structure.get_mut(at..at + 4) {
+        field.copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_the_published_check_value() {
+        assert_eq!(Crc32c::new().add(b"1234").add(b"56789").sum(), 0xe306_9283);
+    }
+
+    #[test]
+    fn its_own_place_counts_as_zeros() {
+        let mut structure = *b"abcd____efgh";
+        store(&mut structure, 4);
+        assert_eq!(structure[4..8], of(b"abcd\0\0\0\0efgh", 4).to_le_bytes());
+    }
+}
