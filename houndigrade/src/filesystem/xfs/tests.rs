@@ -202,6 +202,48 @@ fn a_log_that_was_cut_off_is_replayed_as_the_kernel_does(#[case] options: &str) 
     assert!(replayed.overlay.size() > 100_000);
 }
 
+/// Bytes read from a disk of 10 GiB to open it and to read one file.
+fn cost(image: &Image) -> u64 {
+    let started = Instant::now();
+    let disk = image.disk();
+    let fs = Xfs::open(Arc::clone(&disk)).unwrap();
+    let opened = disk.stats().bytes_read;
+    let mut release = [0; 100];
+    let read = fs.open("/etc/os-release").unwrap().read_at(0, &mut release);
+    assert_eq!(release[..read.unwrap()], *b"ID=rhel\n");
+    let read = disk.stats().bytes_read;
+    eprintln!(
+        "{opened} bytes to open, {read} in all, {:?}",
+        started.elapsed()
+    );
+    read
+}
+
+#[test]
+fn little_is_read_of_a_large_disk() {
+    let image = Image::empty(10 * 1024 * 1024 * 1024);
+    let made = run("mkfs.xfs", &["-q", image.path.to_str().unwrap()], "");
+    if made.is_none() {
+        return;
+    }
+    let Some(mount) = Mount::new(&image.path, "rw") else {
+        return;
+    };
+    fill_directory(mount.path(), "etc", 300);
+    fs::write(mount.path().join("etc/os-release"), "ID=rhel\n").unwrap();
+    let root = mount.path().to_str().unwrap();
+    run("sync", &["-f", root], "").unwrap();
+    fill_directory(mount.path(), "var", 5000);
+    run("xfs_io", &["-x", "-c", "shutdown -f", root], "").unwrap();
+    drop(mount);
+    let dirty = cost(&image);
+    // The kernel replays the log.
+    drop(Mount::new(&image.path, "rw"));
+    let clean = cost(&image);
+    assert!(clean < 100_000, "{clean}");
+    assert!(dirty < 32 * 1024 * 1024, "{dirty}");
+}
+
 /// A disk of which only some pages are not zero.
 #[derive(Clone)]
 struct Pages(BTreeMap<u64, Vec<u8>>);
