@@ -5,7 +5,7 @@ use super::overlay::SECTOR;
 use super::recovery::Replay;
 use super::transaction::Item;
 use super::{Error, crc32c, damaged};
-use crate::bytes::{array, be16, be32, be64, le16, le32, le64};
+use crate::bytes::{array, be32, be64, le16, le32, le64};
 
 const CHUNK: usize = 128;
 

@@ -1,6 +1,7 @@
 //! Sectors as they will be once the log is replayed, over those on the disk.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::ops::Range;
 
@@ -46,17 +47,18 @@ impl Overlay {
         for sector in sectors(offset..end) {
             let start = sector * SECTOR as u64;
             let (from, to) = (start.max(offset), (start + SECTOR as u64).min(end));
-            if !self.0.contains_key(&sector) {
-                let mut held = Box::new([0; SECTOR]);
-                if to - from < SECTOR as u64 {
-                    disk.read_at(start, &mut held[..])?;
+            let held = match self.0.entry(sector) {
+                Entry::Occupied(held) => held.into_mut(),
+                Entry::Vacant(free) => {
+                    let mut held = Box::new([0; SECTOR]);
+                    if to - from < SECTOR as u64 {
+                        disk.read_at(start, &mut held[..])?;
+                    }
+                    free.insert(held)
                 }
-                self.0.insert(sector, held);
-            }
-            if let Some(held) = self.0.get_mut(&sector) {
-                held[(from - start) as usize..(to - start) as usize]
-                    .copy_from_slice(&bytes[(from - offset) as usize..(to - offset) as usize]);
-            }
+            };
+            held[(from - start) as usize..(to - start) as usize]
+                .copy_from_slice(&bytes[(from - offset) as usize..(to - offset) as usize]);
         }
         Ok(())
     }

@@ -95,17 +95,21 @@ fn fill(root: &Path) {
     run("mkfifo", &[root.join("a/pipe").to_str().unwrap()], "").unwrap();
 
     fs::write(root.join("large"), noise(2_000_001)).unwrap();
-    let holes = fs::File::create(root.join("holes")).unwrap();
-    for number in 0..1500 {
-        holes
-            .write_all_at(&[number as u8; 4096], number * 12_288)
-            .unwrap();
-    }
-    holes.set_len(30_000_000).unwrap();
+    scatter(&root.join("holes"), 1500, 12_288);
     xfs_io(
         &root.join("unwritten"),
         &["falloc 0 1m", "pwrite -S 7 64k 100k", "pwrite 900k 1k"],
     );
+}
+
+/// Writes `count` blocks to a file with holes between them.
+fn scatter(path: &Path, count: u64, distance: u64) {
+    let file = fs::File::create(path).unwrap();
+    for number in 0..count {
+        let block = [number as u8; 4096];
+        file.write_all_at(&block, number * distance).unwrap();
+    }
+    file.set_len(count * distance + 12_345).unwrap();
 }
 
 fn noise(length: usize) -> Vec<u8> {
@@ -167,12 +171,7 @@ fn cut_off(options: &str) -> Option<Image> {
     fs::rename(root.join("a"), root.join("new/moved")).unwrap();
     symlink("y".repeat(900), root.join("long link")).unwrap();
     xfs_io(&root.join("holes"), &["fpunch 100k 5m", "truncate 9m"]);
-    let fragmented = fs::File::create(root.join("fragmented")).unwrap();
-    for number in 0..800 {
-        fragmented
-            .write_all_at(&[number as u8; 4096], number * 8192)
-            .unwrap();
-    }
+    scatter(&root.join("fragmented"), 800, 8192);
     fs::write(root.join("large"), noise(400_001)).unwrap();
     let root = root.to_str().unwrap();
     run("xfs_io", &["-x", "-c", "shutdown -f", root], "").unwrap();
