@@ -150,7 +150,6 @@ fn a_crowded_directory_is_refused() {
 
 #[rstest]
 #[case::ntfs(3, b"NTFS    ", "ntfs")]
-#[case::btrfs(65600, b"_BHRfS_M", "btrfs")]
 #[case::lvm(536, b"LVM2 001", "lvm2")]
 #[case::luks(0, b"LUKS\xba\xbe", "luks")]
 #[case::vfat(82, b"FAT32   ", "vfat")]
