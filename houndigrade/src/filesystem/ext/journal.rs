@@ -10,16 +10,20 @@ use std::io;
 
 use super::Error;
 use super::checksum::{crc32_be, crc32c};
-use super::extents::Extents;
+use super::inode::Inode;
+use super::map::Map;
 use super::superblock::Superblock;
 use super::tags::{Layout, Tag, be32};
+use super::volume::Volume;
 use crate::bytes::array;
 use crate::source::BlockSource;
 
+/// Length of a journal in blocks: 16 GiB in blocks of 4 KiB. The largest that `mke2fs` makes has 10 GiB.
+const MAX_BLOCKS: u64 = 4 << 20;
 /// Blocks whose copies are kept track of: 2 GiB in blocks of 4 KiB. `mke2fs` makes journals of up to 1 GiB unless told otherwise.
-const MAX_LOGGED: usize = 512 * 1024;
+const MAX_LOGGED: u64 = 512 * 1024;
 /// Blocks whose copies are void.
-const MAX_REVOKED: usize = 512 * 1024;
+const MAX_REVOKED: u64 = 512 * 1024;
 
 const MAGIC: [u8; 4] = 0xc03b_3998_u32.to_be_bytes();
 /// Kinds of blocks that begin with the mark.
@@ -104,16 +108,18 @@ pub(super) fn replay(
 ) -> Result<Replay, Error> {
     let number = superblock.journal_inode();
     let number = number.ok_or(Error::Unsupported("ext4 with a dirty journal elsewhere"))?;
-    let inode = superblock.inode(partition, number)?;
-    let extents = Extents::of(&inode, superblock, partition)?;
-    Log::open(superblock, partition, &extents)?.read()
+    let volume = Volume {
+        superblock,
+        disk: partition,
+    };
+    let inode = Inode::read(volume, number)?;
+    Log::open(volume, &inode)?.read()
 }
 
 /// The log, and where the reader is in it.
 struct Log<'a> {
-    superblock: &'a Superblock,
-    partition: &'a dyn BlockSource,
-    extents: &'a Extents<'a>,
+    volume: Volume<'a>,
+    map: Map<'a>,
     layout: Layout,
     checksum_v1: bool,
     async_commit: bool,
@@ -136,15 +142,14 @@ struct Transaction {
 }
 
 impl<'a> Log<'a> {
-    fn open(
-        superblock: &'a Superblock,
-        partition: &'a dyn BlockSource,
-        extents: &'a Extents<'a>,
-    ) -> Result<Self, Error> {
-        let damaged = |what: &str| superblock.damaged(format!("its journal {what}"));
+    fn open(volume: Volume<'a>, inode: &Inode) -> Result<Self, Error> {
+        let damaged = |what: &str| volume.damaged(format!("its journal {what}"));
+        let mut map = Map::of(volume, inode)?;
+        let length = inode.size / volume.block_size();
+        limit(length, MAX_BLOCKS, "blocks")?;
         let mut head = [0; 1024];
-        let at = extents.block(0)?.saturating_mul(superblock.block_size());
-        partition.read_at(at, &mut head)?;
+        let at = block(volume, &mut map, 0)?.saturating_mul(volume.block_size());
+        volume.disk.read_at(at, &mut head)?;
         let field = |offset| be32(&head, offset).unwrap_or_default();
 
         let second = match field(0x4) {
@@ -152,7 +157,7 @@ impl<'a> Log<'a> {
             SUPERBLOCK_V1 => false,
             _ => return Err(damaged("has no superblock")),
         };
-        if array(&head, 0) != Some(MAGIC) || u64::from(field(0xc)) != superblock.block_size() {
+        if array(&head, 0) != Some(MAGIC) || u64::from(field(0xc)) != volume.block_size() {
             return Err(damaged("has no superblock"));
         }
         let (compatible, features) = if second {
@@ -186,17 +191,12 @@ impl<'a> Log<'a> {
         let (end, first, next) = (field(0x10), field(0x14), field(0x1c));
         // Zero: there is nothing in the log.
         let clean = next == 0;
-        if end > extents.length
-            || first == 0
-            || first >= end
-            || !(clean || (first..end).contains(&next))
-        {
+        if end > length || first == 0 || first >= end || !(clean || (first..end).contains(&next)) {
             return Err(damaged("is not where its superblock says"));
         }
         Ok(Self {
-            superblock,
-            partition,
-            extents,
+            volume,
+            map,
             layout,
             checksum_v1: compatible & CHECKSUM_V1 != 0,
             async_commit: features & ASYNC_COMMIT != 0,
@@ -215,7 +215,7 @@ impl<'a> Log<'a> {
         let mut transaction = Transaction::default();
         let mut checksum_v1 = !0;
         let mut last_commit = 0;
-        let mut block = vec![0; self.superblock.block_size() as usize];
+        let mut block = vec![0; self.volume.block_size() as usize];
         while let Some(at) = self.step()? {
             self.read_block(at, &mut block)?;
             if array(&block, 0) != Some(MAGIC) || be32(&block, 8) != Some(self.sequence) {
@@ -241,7 +241,7 @@ impl<'a> Log<'a> {
                         });
                     }
                     limit(
-                        blocks.len() + transaction.blocks.len(),
+                        (blocks.len() + transaction.blocks.len()) as u64,
                         MAX_LOGGED,
                         "blocks",
                     )?;
@@ -250,7 +250,7 @@ impl<'a> Log<'a> {
                     transaction.suspect |= !self.layout.tail_fits(&block);
                     transaction.revoked.extend(self.layout.revoked(&block));
                     limit(
-                        revoked.len() + transaction.revoked.len(),
+                        (revoked.len() + transaction.revoked.len()) as u64,
                         MAX_REVOKED,
                         "revoked blocks",
                     )?;
@@ -265,7 +265,7 @@ impl<'a> Log<'a> {
                         if time < last_commit || (self.async_commit && !transaction.suspect) {
                             break;
                         }
-                        return Err(self.superblock.damaged(format!(
+                        return Err(self.volume.damaged(format!(
                             "transaction {} of its journal does not fit its checksum",
                             self.sequence
                         )));
@@ -290,7 +290,7 @@ impl<'a> Log<'a> {
                 .is_none_or(|&until| later(logged.sequence, until))
         });
         Ok(Replay {
-            block_size: self.superblock.block_size(),
+            block_size: self.volume.block_size(),
             layout: self.layout,
             blocks,
         })
@@ -302,7 +302,7 @@ impl<'a> Log<'a> {
             return Ok(None);
         }
         self.left -= 1;
-        let block = self.extents.block(self.next)?;
+        let block = block(self.volume, &mut self.map, self.next)?;
         self.next += 1;
         if self.next == self.end {
             self.next = self.first;
@@ -311,9 +311,15 @@ impl<'a> Log<'a> {
     }
 
     fn read_block(&self, block: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.partition
-            .read_at(block.saturating_mul(self.superblock.block_size()), buffer)
+        let at = block.saturating_mul(self.volume.block_size());
+        self.volume.disk.read_at(at, buffer)
     }
+}
+
+/// Number on the disk of the journal's block `logical`.
+fn block(volume: Volume, map: &mut Map, logical: u64) -> Result<u64, Error> {
+    let at = map.run(logical)?.at;
+    at.ok_or_else(|| volume.damaged(format!("its journal has no block {logical}")))
 }
 
 /// Whether transaction `a` came after `b`: their numbers begin anew after the largest.
@@ -331,13 +337,13 @@ fn commit_v1_fits(commit: &[u8], checksum: u32) -> bool {
     }
 }
 
-fn limit(count: usize, limit: usize, of: &'static str) -> Result<(), Error> {
+fn limit(count: u64, limit: u64, of: &'static str) -> Result<(), Error> {
     if count <= limit {
         return Ok(());
     }
     Err(Error::Limit {
         path: "the journal".into(),
-        limit,
+        limit: limit as usize,
         of,
     })
 }

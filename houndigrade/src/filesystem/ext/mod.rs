@@ -1,178 +1,157 @@
-//! ext2, ext3 and ext4, read by `ext4-view` once the journal is replayed.
+//! ext2, ext3 and ext4, as they are once the journal is replayed. The [kernel's documentation] has the format.
 //!
-//! `ext4-view` 1.0 can replay some journals itself, but neither those of ext3 nor any without checksums of the third kind, nor a log that
-//! goes on at its beginning; and it heeds only those revokes that come with the block they void, which are the rarest.
+//! [kernel's documentation]: https://docs.kernel.org/filesystems/ext4/
 
 mod checksum;
+mod directory;
 mod extents;
+mod file;
+mod groups;
+mod indirect;
+mod inode;
 mod journal;
+mod map;
 mod overlay;
 mod superblock;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod volume;
 
-use std::error::Error as StdError;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType};
-
+use self::file::Contents;
+use self::inode::Inode;
 use self::overlay::Overlay;
+use self::superblock::Superblock;
+use self::volume::Volume;
 use super::{Entry, Error, File, FileSystem, Root};
 use crate::source::BlockSource;
 
-/// Farthest into a file that is read without reading what is before: a sparse file of a small disk may claim to be of any size.
-const MAX_OFFSET: u64 = 4 << 30;
+/// Most names that are remembered: a few megabytes.
+const MAX_NAMES: usize = 32 * 1024;
 
 pub(super) struct Ext {
-    kind: &'static str,
-    fs: Ext4,
+    superblock: Superblock,
+    disk: Overlay,
+    /// Inodes by the directory they are in and their name there, as far as they were seen.
+    names: RefCell<HashMap<(u32, String), u32>>,
 }
 
 impl Ext {
     pub(super) fn open(kind: &'static str, partition: Arc<dyn BlockSource>) -> Result<Self, Error> {
-        let recovered = Overlay::recover(kind, partition)?;
-        let fs = Ext4::load(Box::new(Reader(recovered))).map_err(|error| translate(kind, error))?;
-        Ok(Self { kind, fs })
+        let (disk, superblock) = Overlay::recover(kind, partition)?;
+        Ok(Self {
+            superblock,
+            disk,
+            names: RefCell::default(),
+        })
     }
 
-    /// `Ok(None)` if there is nothing at the path.
-    fn optional<T>(&self, result: Result<T, Ext4Error>) -> Result<Option<T>, Error> {
-        match result {
-            Ok(value) => Ok(Some(value)),
-            Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => Ok(None),
-            Err(error) => Err(translate(self.kind, error)),
+    fn volume(&self) -> Volume<'_> {
+        Volume {
+            superblock: &self.superblock,
+            disk: &self.disk,
         }
+    }
+
+    /// What is at `path`; `None` if there is nothing.
+    fn inode(&self, path: &str) -> Result<Option<Inode>, Error> {
+        let mut inode = Inode::read(self.volume(), Inode::ROOT)?;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            if inode.kind != Entry::Directory {
+                return Ok(None);
+            }
+            let Some(number) = self.find(&inode, name)? else {
+                return Ok(None);
+            };
+            inode = Inode::read(self.volume(), number)?;
+        }
+        Ok(Some(inode))
+    }
+
+    /// What is at `path`, which is there and is a `kind`.
+    fn expect(&self, path: &str, kind: Entry) -> Result<Inode, Error> {
+        let inode = self.inode(path)?.filter(|inode| inode.kind == kind);
+        inode.ok_or_else(|| self.superblock.damaged(format!("{path} is no {kind:?}")))
+    }
+
+    fn find(&self, directory: &Inode, name: &str) -> Result<Option<u32>, Error> {
+        let known = (directory.number, name.to_owned());
+        if let Some(&number) = self.names.borrow().get(&known) {
+            return Ok(Some(number));
+        }
+        let mut found = None;
+        directory::scan(self.volume(), directory, |entry, number| {
+            self.remember(directory, entry, number);
+            if entry == name.as_bytes() {
+                found = Some(number);
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    fn remember(&self, directory: &Inode, name: &[u8], number: u32) {
+        let Ok(name) = str::from_utf8(name) else {
+            return;
+        };
+        let mut names = self.names.borrow_mut();
+        if names.len() >= MAX_NAMES {
+            names.clear();
+        }
+        names.insert((directory.number, name.into()), number);
     }
 }
 
 impl FileSystem for Ext {
     fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
-        let metadata = self.optional(self.fs.symlink_metadata(path))?;
-        let Some(metadata) = metadata else {
-            return Ok(None);
-        };
-        Ok(Some(match metadata.file_type() {
-            FileType::Regular => Entry::File,
-            FileType::Directory => Entry::Directory,
-            FileType::Symlink => Entry::Symlink,
-            _ => Entry::Special,
-        }))
+        Ok(self.inode(path)?.map(|inode| inode.kind))
     }
 
     fn link_target(&self, path: &str) -> Result<String, Error> {
-        let translate = |error| translate(self.kind, error);
-        // Asked before reading: the reader allocates what the inode claims.
-        if self.fs.symlink_metadata(path).map_err(translate)?.len() > Root::MAX_PATH as u64 {
+        let inode = self.expect(path, Entry::Symlink)?;
+        if inode.size > Root::MAX_PATH as u64 {
             return Err(Error::Limit {
                 path: path.into(),
                 limit: Root::MAX_PATH,
                 of: "bytes in a symlink",
             });
         }
-        let target = self.fs.read_link(path).map_err(translate)?;
-        Ok(String::from_utf8_lossy(target.as_ref()).into_owned())
+        let mut target = vec![0; inode.size as usize];
+        Contents::of(self.volume(), &inode)?.read_at(0, &mut target)?;
+        Ok(String::from_utf8_lossy(&target).into_owned())
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
-        let kind = self.kind;
-        let file = self.fs.open(path).map_err(|error| translate(kind, error))?;
-        Ok(Box::new(ExtFile { kind, file }))
+        let inode = self.expect(path, Entry::File)?;
+        Ok(Box::new(Contents::of(self.volume(), &inode)?))
     }
 
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
-        let translate = |error| translate(self.kind, error);
+        let inode = self.expect(path, Entry::Directory)?;
         let mut names = Vec::new();
-        for (count, entry) in self.fs.read_dir(path).map_err(translate)?.enumerate() {
-            if count >= limit {
+        let mut count = 0;
+        directory::scan(self.volume(), &inode, |name, number| {
+            if count == limit {
                 return Err(Error::Limit {
                     path: path.into(),
                     limit,
                     of: "directory entries",
                 });
             }
-            let entry = entry.map_err(translate)?;
-            match entry.file_name().as_str() {
+            count += 1;
+            self.remember(&inode, name, number);
+            match str::from_utf8(name) {
                 Ok("." | "..") | Err(_) => {}
                 Ok(name) => names.push(name.to_owned()),
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(names)
-    }
-}
-
-struct ExtFile {
-    kind: &'static str,
-    file: ext4_view::File,
-}
-
-impl File for ExtFile {
-    fn size(&self) -> u64 {
-        self.file.metadata().len()
-    }
-
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
-        if offset >= self.size() {
-            return Ok(0);
-        }
-        // The reader gets to an offset block by block, from the beginning of the file.
-        if offset != self.file.position() && offset > MAX_OFFSET {
-            return Err(Error::Limit {
-                path: "a file".into(),
-                limit: MAX_OFFSET as usize,
-                of: "bytes",
-            });
-        }
-        // It passes over damage on the way there, and then takes for granted that there is a block: it panics.
-        let read = catch_unwind(AssertUnwindSafe(|| fill(&mut self.file, offset, buffer)));
-        match read {
-            Ok(read) => read.map_err(|error| translate(self.kind, error)),
-            Err(_) => Err(Error::Damaged {
-                kind: self.kind,
-                what: format!("a file has no block for its byte {offset}"),
-            }),
-        }
-    }
-}
-
-fn fill(file: &mut ext4_view::File, offset: u64, buffer: &mut [u8]) -> Result<usize, Ext4Error> {
-    if offset != file.position() {
-        file.seek_to(offset)?;
-    }
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_bytes(&mut buffer[filled..])? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
-}
-
-fn translate(kind: &'static str, error: Ext4Error) -> Error {
-    match error {
-        Ext4Error::Io(error) => Error::Read(match error.downcast::<io::Error>() {
-            Ok(error) => *error,
-            Err(error) => io::Error::other(error),
-        }),
-        other => Error::Damaged {
-            kind,
-            what: other.to_string(),
-        },
-    }
-}
-
-/// A partition as `ext4-view` reads it.
-struct Reader(Overlay);
-
-impl Ext4Read for Reader {
-    fn read(
-        &mut self,
-        start: u64,
-        buffer: &mut [u8],
-    ) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        Ok(self.0.read_at(start, buffer)?)
     }
 }

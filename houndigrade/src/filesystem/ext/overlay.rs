@@ -13,36 +13,30 @@ use crate::source::BlockSource;
 pub(super) struct Overlay {
     partition: Arc<dyn BlockSource>,
     replay: Replay,
-    superblock: Option<[u8; Superblock::SIZE]>,
 }
 
 impl Overlay {
-    /// Replays the journal, if need be.
+    /// Replays the journal, if need be. With the superblock as it is then.
     ///
     /// # Errors
     /// If the file system or its journal is damaged, or has features that can't be read.
     pub(super) fn recover(
         kind: &'static str,
         partition: Arc<dyn BlockSource>,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Superblock), Error> {
         let superblock = Superblock::read(kind, &*partition)?;
         let replay = if superblock.needs_recovery() {
             journal::replay(&superblock, &*partition)?
         } else {
             Replay::nothing(superblock.block_size())
         };
-        let mut overlay = Self {
-            partition,
-            replay,
-            superblock: None,
-        };
+        let overlay = Self { partition, replay };
         // The journal may hold another superblock, which deserves no more trust than the first.
         let after = Superblock::read(kind, &overlay)?;
         if after.block_size() != superblock.block_size() {
             return Err(superblock.damaged("its journal changes the size of blocks".into()));
         }
-        overlay.superblock = Some(after.recovered());
-        Ok(overlay)
+        Ok((overlay, after))
     }
 }
 
@@ -79,24 +73,10 @@ impl BlockSource for Overlay {
             }
             done += length;
         }
-        if let Some(superblock) = &self.superblock {
-            lay_over(buffer, offset, superblock, Superblock::OFFSET);
-        }
         Ok(())
     }
 
     fn stats(&self) -> Stats {
         self.partition.stats()
-    }
-}
-
-/// Replaces what of `buffer`, which begins at `offset`, `patch` at `at` covers.
-fn lay_over(buffer: &mut [u8], offset: u64, patch: &[u8], at: u64) {
-    let start = offset.max(at);
-    let end = (offset + buffer.len() as u64).min(at + patch.len() as u64);
-    if start < end {
-        let length = (end - start) as usize;
-        let (to, from) = ((start - offset) as usize, (start - at) as usize);
-        buffer[to..to + length].copy_from_slice(&patch[from..from + length]);
     }
 }

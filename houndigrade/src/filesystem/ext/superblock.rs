@@ -7,28 +7,40 @@ use crate::source::BlockSource;
 
 /// Linux allows no larger blocks either: 64 KiB.
 const MAX_BLOCK_SIZE_LOG: u32 = 6;
-/// `ext4-view` holds the descriptors of all block groups in memory: 64 TiB in groups of 128 MiB.
-const MAX_GROUPS: u64 = 512 * 1024;
 
 /// The journal has to be replayed.
 const NEEDS_RECOVERY: u32 = 0x4;
+const META_BG: u32 = 0x10;
 const IS_64BIT: u32 = 0x80;
-/// Features that don't touch what is read here, and that `ext4-view` refuses: a guard against two machines that mount it at once
-/// (`mmp`), and large extended attributes (`ea_inode`).
-const HARMLESS: u32 = 0x100 | 0x400;
+const CHECKSUM_SEED: u32 = 0x2000;
+const LARGE_DIR: u32 = 0x4000;
+/// Incompatible features that are read, or don't touch what is read here: types in directory entries, a journal, groups of groups,
+/// extents, 64 bits, `mmp`, `flex_bg`, `ea_inode`, a seed of checksums, large directories, inline data, encryption.
+const KNOWN: u32 = 0x2
+    | NEEDS_RECOVERY
+    | META_BG
+    | 0x40
+    | IS_64BIT
+    | 0x100
+    | 0x200
+    | 0x400
+    | CHECKSUM_SEED
+    | LARGE_DIR
+    | 0x8000
+    | 0x1_0000;
 /// Features that this version can't read.
-const UNSUPPORTED: [(u32, &str); 7] = [
+const UNSUPPORTED: [(u32, &str); 4] = [
     (0x1, "ext4 with compression"),
     (0x8, "the journal of another file system"),
-    (0x10, "ext4 with meta_bg"),
     (0x1000, "ext4 with dirdata"),
-    (0x4000, "ext4 with large_dir"),
-    (0x8000, "ext4 with inline_data"),
     (0x2_0000, "ext4 with casefold"),
 ];
-/// Directory entries have the type of their file. All do since 1999.
-const FILE_TYPES: u32 = 0x2;
 const HAS_JOURNAL: u32 = 0x4;
+/// Compatible feature: two copies of the superblock, in groups that it names.
+const SPARSE_SUPER2: u32 = 0x200;
+/// Features that only writers must know: copies of the superblock in few groups; checksums of everything but contents.
+const SPARSE_SUPER: u32 = 0x1;
+const METADATA_CSUM: u32 = 0x400;
 /// Where the checksum of all that is before it stands, if there is one.
 const CHECKSUM: usize = 0x3fc;
 
@@ -49,6 +61,9 @@ impl Superblock {
         let superblock = Self { kind, bytes };
         superblock.check_features()?;
         superblock.check_geometry(partition.size())?;
+        if superblock.has_checksums() && superblock.field(CHECKSUM) != superblock.checksum() {
+            return Err(superblock.damaged("its superblock does not fit its checksum".into()));
+        }
         Ok(superblock)
     }
 
@@ -57,16 +72,14 @@ impl Superblock {
         if let Some((_, what)) = UNSUPPORTED.iter().find(|(bit, _)| features & bit != 0) {
             return Err(Error::Unsupported(what));
         }
-        if features & FILE_TYPES == 0 {
-            return Err(Error::Unsupported("ext2 without filetype"));
+        match features & !KNOWN {
+            0 => Ok(()),
+            unknown => Err(self.damaged(format!("it has unknown features, {unknown:#x}"))),
         }
-        Ok(())
     }
 
     /// Refuses what would make a reader allocate without bound.
     fn check_geometry(&self, partition: u64) -> Result<(), Error> {
-        // The high half counts whatever the features say, as it does for the reader.
-        let blocks = u64::from(self.field(0x4)) | u64::from(self.field(0x150)) << 32;
         let (block_size_log, blocks_per_group) = (self.field(0x18), self.field(0x20));
         if block_size_log > MAX_BLOCK_SIZE_LOG {
             return Err(self.damaged(format!(
@@ -74,16 +87,25 @@ impl Superblock {
                 block_size_log.saturating_add(10)
             )));
         }
-        let size = blocks.saturating_mul(self.block_size());
+        let size = self.blocks().saturating_mul(self.block_size());
         if size > partition {
             return Err(self.damaged(format!(
                 "it is {size} bytes long, but its partition ends after {partition}"
             )));
         }
-        if blocks_per_group == 0 || blocks / u64::from(blocks_per_group) > MAX_GROUPS {
+        if blocks_per_group == 0 || self.inodes_per_group() == 0 {
             return Err(self.damaged(format!(
-                "{blocks} blocks in groups of {blocks_per_group}; {MAX_GROUPS} groups are the limit"
+                "groups of {blocks_per_group} blocks and {} inodes",
+                self.inodes_per_group()
             )));
+        }
+        if self.descriptor_size() < 32 || self.descriptor_size() > 1024 {
+            let size = self.descriptor_size();
+            return Err(self.damaged(format!("descriptors of groups of {size} bytes")));
+        }
+        if self.inode_size() < 128 || self.inode_size() > self.block_size() {
+            let size = self.inode_size();
+            return Err(self.damaged(format!("inodes of {size} bytes")));
         }
         Ok(())
     }
@@ -103,60 +125,86 @@ impl Superblock {
         (self.field(0x5c) & HAS_JOURNAL != 0 && number != 0).then_some(number)
     }
 
-    /// The first 128 bytes of inode `number`.
-    pub(super) fn inode(
-        &self,
-        partition: &dyn BlockSource,
-        number: u32,
-    ) -> Result<[u8; 128], Error> {
-        let beyond = || self.damaged(format!("inode {number} is beyond its end"));
-        let (group, index) = number
-            .checked_sub(1)
-            .and_then(|index| {
-                let per_group = self.field(0x28);
-                Some((index.checked_div(per_group)?, index.checked_rem(per_group)?))
-            })
-            .ok_or_else(beyond)?;
-
-        let is_64bit = self.incompatible() & IS_64BIT != 0;
-        let size = if is_64bit { self.half(0xfe) } else { 32 };
-        let descriptors = (u64::from(self.field(0x14)) + 1) * self.block_size();
-        let mut descriptor = [0; 64];
-        let known = if is_64bit { 64 } else { 32 };
-        partition.read_at(
-            descriptors + u64::from(group) * u64::from(size),
-            &mut descriptor[..known],
-        )?;
-        let half = |offset| u64::from(le32(&descriptor, offset).unwrap_or_default());
-        // Without the feature, the second half of the descriptor is zeros.
-        let table = half(0x8) | half(0x28) << 32;
-
-        // The first revision has inodes of one size, and no field for it.
-        let inode_size = if self.field(0x4c) == 0 {
-            128
-        } else {
-            self.half(0x58)
-        };
-        let offset = table
-            .checked_mul(self.block_size())
-            .and_then(|table| table.checked_add(u64::from(index) * u64::from(inode_size)))
-            .ok_or_else(beyond)?;
-        let mut inode = [0; 128];
-        partition.read_at(offset, &mut inode)?;
-        Ok(inode)
+    /// Number of blocks. They all lie on the disk.
+    pub(super) fn blocks(&self) -> u64 {
+        // The high half counts whatever the features say, as it does for Linux.
+        u64::from(self.field(0x4)) | u64::from(self.field(0x150)) << 32
     }
 
-    /// The bytes of a file system whose journal has been replayed and that has no feature `ext4-view` stumbles over.
-    pub(super) fn recovered(mut self) -> [u8; Self::SIZE] {
-        // A checksum that was wrong must not become right.
-        let sound = self.checksum() == self.field(CHECKSUM);
-        let features = self.incompatible() & !(NEEDS_RECOVERY | HARMLESS);
-        self.bytes[0x60..0x64].copy_from_slice(&features.to_le_bytes());
-        if sound {
-            let checksum = self.checksum().to_le_bytes();
-            self.bytes[CHECKSUM..].copy_from_slice(&checksum);
+    pub(super) fn inodes(&self) -> u32 {
+        self.field(0)
+    }
+
+    /// Never zero.
+    pub(super) fn inodes_per_group(&self) -> u32 {
+        self.field(0x28)
+    }
+
+    /// Size of an inode in bytes, from 128 to that of a block.
+    pub(super) fn inode_size(&self) -> u64 {
+        // The first revision has inodes of one size, and no field for it.
+        if self.field(0x4c) == 0 {
+            128
+        } else {
+            self.half(0x58).into()
         }
-        self.bytes
+    }
+
+    /// Size of a group's descriptor in bytes, from 32 to 1024.
+    pub(super) fn descriptor_size(&self) -> u64 {
+        if self.incompatible() & IS_64BIT != 0 {
+            self.half(0xfe).into()
+        } else {
+            32
+        }
+    }
+
+    /// The block with the descriptor of `group`.
+    pub(super) fn descriptor_block(&self, group: u32) -> u64 {
+        let in_block = self.block_size() / self.descriptor_size();
+        let nth = u64::from(group) / in_block;
+        let superblock = Self::OFFSET / self.block_size();
+        if self.incompatible() & META_BG == 0 || nth < self.field(0x104).into() {
+            return superblock + 1 + nth;
+        }
+        // Each such block is in the first of the groups it describes, behind the copy of the superblock if there is one.
+        let first = nth * in_block;
+        let start = u64::from(self.field(0x14)) + first * u64::from(self.field(0x20));
+        start + u64::from(self.is_in_group(first))
+    }
+
+    /// Whether there is a copy of the superblock in `group`.
+    fn is_in_group(&self, group: u64) -> bool {
+        let power_of = |base: u64| {
+            let power = std::iter::successors(Some(base), |power| power.checked_mul(base));
+            power.take_while(|&power| power <= group).last() == Some(group)
+        };
+        if self.field(0x5c) & SPARSE_SUPER2 != 0 {
+            let copies = [self.field(0x24c), self.field(0x250)];
+            return group == 0 || copies.iter().any(|&copy| group == u64::from(copy));
+        }
+        group <= 1
+            || self.compatible_to_read() & SPARSE_SUPER == 0
+            || [3, 5, 7].into_iter().any(power_of)
+    }
+
+    /// Whether everything but contents has a checksum.
+    pub(super) fn has_checksums(&self) -> bool {
+        self.compatible_to_read() & METADATA_CSUM != 0
+    }
+
+    /// Whether directories have sizes of 64 bits.
+    pub(super) fn has_large_directories(&self) -> bool {
+        self.incompatible() & LARGE_DIR != 0
+    }
+
+    /// What all checksums but that of the superblock begin with.
+    pub(super) fn checksum_seed(&self) -> u32 {
+        if self.incompatible() & CHECKSUM_SEED != 0 {
+            self.field(0x270)
+        } else {
+            crc32c(!0, &self.bytes[0x68..0x78])
+        }
     }
 
     pub(super) fn damaged(&self, what: String) -> Error {
@@ -172,6 +220,10 @@ impl Superblock {
 
     fn incompatible(&self) -> u32 {
         self.field(0x60)
+    }
+
+    fn compatible_to_read(&self) -> u32 {
+        self.field(0x64)
     }
 
     fn field(&self, offset: usize) -> u32 {

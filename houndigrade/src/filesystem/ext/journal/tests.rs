@@ -31,8 +31,9 @@ impl Disk {
             next: start,
             sequence: FIRST_SEQUENCE,
         };
-        // Blocks, first block, blocks and inodes of a group, mark, revision, size of inodes, features, inode of the journal.
+        // Inodes, blocks, first block, blocks and inodes of a group, mark, revision, size of inodes, features, inode of the journal.
         for (offset, value) in [
+            (0, 16),
             (0x4, 64),
             (0x14, 1),
             (0x20, 8192),
@@ -48,6 +49,7 @@ impl Disk {
         }
         disk.le32(2 * BLOCK + 8, 3);
         let inode = 3 * BLOCK + 7 * 128;
+        disk.le32(inode, 0x8000);
         disk.le32(inode + 4, LENGTH * BLOCK as u32);
         for i in 0..12 {
             disk.le32(inode + 0x28 + 4 * i, (JOURNAL + i) as u32);
@@ -131,7 +133,7 @@ impl Disk {
 
     /// The numbers that fill blocks 30 to 39 after recovery.
     fn recovered(self) -> Result<Vec<u8>, Error> {
-        let overlay = Overlay::recover("ext4", Arc::new(MemoryDisk(self.bytes)))?;
+        let (overlay, _) = Overlay::recover("ext4", Arc::new(MemoryDisk(self.bytes)))?;
         let mut blocks = vec![0; 10 * BLOCK];
         overlay.read_at(30 * BLOCK as u64, &mut blocks)?;
         Ok(blocks.chunks(BLOCK).map(|block| block[BLOCK - 1]).collect())
@@ -223,7 +225,7 @@ fn logs_are_replayed(#[case] write: fn(Disk) -> Disk, #[case] expected: &[u8]) {
 #[test]
 fn a_block_that_looks_like_the_journals_own_gets_its_mark_back() {
     let disk = Disk::new(PLAIN, 1).log_as(&[30], true).commit();
-    let overlay = Overlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes))).unwrap();
+    let (overlay, _) = Overlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes))).unwrap();
     let mut head = [0; 6];
     overlay.read_at(30 * BLOCK as u64, &mut head).unwrap();
     assert_eq!(head, [0xc0, 0x3b, 0x39, 0x98, 2, 2]);
@@ -236,7 +238,7 @@ fn reads_may_begin_and_end_anywhere() {
     for (block, number) in [(30, 2), (31, 3), (33, 4)] {
         whole[block * BLOCK..(block + 1) * BLOCK].fill(number);
     }
-    let overlay = Overlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes))).unwrap();
+    let (overlay, _) = Overlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes))).unwrap();
     for (start, end) in [(29, 35), (30, 31), (32, 33), (33, 40)] {
         for (before, behind) in [(0, 0), (1, 1), (1000, 3), (0, 500)] {
             let range = start * BLOCK - before..end * BLOCK + behind;

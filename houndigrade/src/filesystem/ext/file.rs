@@ -1,0 +1,98 @@
+//! Contents of files: also those of symlinks and directories.
+
+use super::inode::Inode;
+use super::map::Map;
+use super::volume::Volume;
+use super::{Entry, Error, File};
+
+/// What is in a file.
+pub(super) struct Contents<'a> {
+    volume: Volume<'a>,
+    size: u64,
+    place: Place<'a>,
+}
+
+enum Place<'a> {
+    /// Behind these bytes come zeros.
+    Inode(Vec<u8>),
+    Blocks(Map<'a>),
+}
+
+impl<'a> Contents<'a> {
+    /// # Errors
+    /// If they are encrypted, or damage is seen at once.
+    pub(super) fn of(volume: Volume<'a>, inode: &Inode) -> Result<Self, Error> {
+        let damaged = |what| volume.damaged(format!("inode {} {what}", inode.number));
+        if inode.is_encrypted() {
+            return Err(damaged("is encrypted"));
+        }
+        let is_short_link = inode.kind == Entry::Symlink && inode.size < inode.map().len() as u64;
+        let place = if inode.is_inline() {
+            let rest = inode.inline_rest();
+            let rest = rest.ok_or_else(|| damaged("lacks a part of its contents"))?;
+            Place::Inode([inode.map(), rest].concat())
+        } else if is_short_link {
+            Place::Inode(inode.map().into())
+        } else {
+            Place::Blocks(Map::of(volume, inode)?)
+        };
+        Ok(Self {
+            volume,
+            size: inode.size,
+            place,
+        })
+    }
+}
+
+impl File for Contents<'_> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let length = left.min(buffer.len());
+        let buffer = &mut buffer[..length];
+        match &mut self.place {
+            Place::Inode(bytes) => copy(bytes, offset, buffer),
+            Place::Blocks(map) => read(self.volume, map, offset, buffer)?,
+        }
+        Ok(length)
+    }
+}
+
+/// Copies what there is from `offset` on. Zeros come behind it.
+fn copy(bytes: &[u8], offset: u64, buffer: &mut [u8]) {
+    let from = usize::try_from(offset).ok();
+    let from = from
+        .and_then(|offset| bytes.get(offset..))
+        .unwrap_or_default();
+    let length = from.len().min(buffer.len());
+    let (here, behind) = buffer.split_at_mut(length);
+    here.copy_from_slice(&from[..length]);
+    behind.fill(0);
+}
+
+fn read(volume: Volume, map: &mut Map, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    let block_size = volume.block_size();
+    let mut done = 0;
+    while done < buffer.len() {
+        let at = offset + done as u64;
+        let within = at % block_size;
+        let run = map.run(at / block_size)?;
+        let length = run.length.saturating_mul(block_size) - within;
+        let rest = &mut buffer[done..];
+        let length = rest
+            .len()
+            .min(usize::try_from(length).unwrap_or(usize::MAX));
+        match run.at {
+            Some(block) => {
+                let at = block * block_size + within;
+                volume.disk.read_at(at, &mut rest[..length])?;
+            }
+            None => rest[..length].fill(0),
+        }
+        done += length;
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Block groups. Only their tables of inodes are of interest here.
+
+use super::Error;
+use super::checksum::crc32c;
+use super::volume::Volume;
+use crate::bytes::{array, le32};
+
+/// Where in a descriptor its checksum is.
+const CHECKSUM: usize = 0x1e;
+
+/// The first block of the table with the inodes of `group`.
+pub(super) fn inode_table(volume: Volume, group: u32) -> Result<u64, Error> {
+    let superblock = volume.superblock;
+    let size = superblock.descriptor_size();
+    let block = superblock.descriptor_block(group);
+    let index = u64::from(group) % (volume.block_size() / size);
+    let damaged = |what| volume.damaged(format!("the descriptor of group {group} {what}"));
+    if !volume.has(block, 1) {
+        return Err(damaged("is beyond its end"));
+    }
+    let mut descriptor = vec![0; size as usize];
+    let at = block * volume.block_size() + index * size;
+    volume.disk.read_at(at, &mut descriptor)?;
+
+    if superblock.has_checksums() {
+        let stated = array(&descriptor, CHECKSUM).map(u16::from_le_bytes);
+        descriptor[CHECKSUM..CHECKSUM + 2].fill(0);
+        let seed = crc32c(superblock.checksum_seed(), &group.to_le_bytes());
+        if stated != Some(crc32c(seed, &descriptor) as u16) {
+            return Err(damaged("does not fit its checksum"));
+        }
+    }
+    // Short descriptors have no high half.
+    let half = |offset| u64::from(le32(&descriptor, offset).unwrap_or_default());
+    Ok(half(0x8) | half(0x28) << 32)
+}
