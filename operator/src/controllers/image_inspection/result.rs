@@ -15,7 +15,7 @@ const LONGEST_SENTENCE: usize = 256;
 const MOST_REASONS: usize = 8;
 
 /// What houndigrade says of content that no further attempt makes readable.
-const UNSUPPORTED: &str = "unsupported file system";
+const UNSUPPORTED: [&str; 2] = ["unsupported file system", "unsupported LVM2 segments"];
 const NO_DISTRIBUTION: &str = "no Linux distribution was found";
 
 /// The result for one image.
@@ -159,7 +159,8 @@ fn verdict(entry: &Entry) -> Verdict {
 }
 
 fn unreadable(errors: &[String]) -> Unreadable {
-    let unsupported = errors.iter().find(|error| error.contains(UNSUPPORTED));
+    let is_unsupported = |error: &&String| UNSUPPORTED.iter().any(|words| error.contains(words));
+    let unsupported = errors.iter().find(is_unsupported);
     let said = unsupported.or(errors.first()).map_or(
         "houndigrade could not read the disk and did not say why",
         |e| e,
@@ -247,6 +248,8 @@ mod tests {
         "UnsupportedFileSystem", "p1: unsupported file system: ntfs", true)]
     #[case::the_lasting_one_is_named(json!({"verdict": "unknown", "errors": ["p1: timed out", "p2: unsupported file system: ntfs"]}),
         "UnsupportedFileSystem", "p2: unsupported file system: ntfs", true)]
+    #[case::volume(json!({"verdict": "unknown", "errors": ["/dev/vg/root: unsupported LVM2 segments: thin"]}),
+        "UnsupportedFileSystem", "/dev/vg/root: unsupported LVM2 segments: thin", true)]
     #[case::may_pass(json!({"verdict": "unknown", "errors": ["GetSnapshotBlock: throttled"]}), "Unreadable", "GetSnapshotBlock: throttled", false)]
     #[case::empty_disk(json!({"verdict": "unknown", "readable": true, "errors": ["no Linux distribution was found"]}),
         "NoDistribution", "no Linux distribution was found", true)]
