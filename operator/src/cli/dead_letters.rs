@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{CommandError, output};
+use super::CommandError;
+use super::output::{self, Format};
 use crate::cloud::aws::{Aws, S3Objects};
 use crate::config::Database;
 use crate::ingest;
@@ -56,14 +57,6 @@ enum What {
         #[command(flatten)]
         database: Database,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
 }
 
 /// Does what was asked.

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::CommandError;
+use super::output::{self, Format};
 use super::report::table::aligned;
 use super::report::{choose, explain as explain_error, parse_date};
-use super::{CommandError, output};
 use crate::config::Database;
 use crate::report::{self, Counted, Explanation};
 use crate::store;
@@ -40,14 +41,6 @@ enum What {
         #[command(flatten)]
         database: Database,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
 }
 
 /// Explains.

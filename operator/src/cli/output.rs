@@ -2,6 +2,15 @@
 
 use std::io::{self, ErrorKind, Write};
 
+/// How a command shows what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
 /// Prints `text` on stdout. A reader that has seen enough (`| head`) is no error.
 ///
 /// # Errors

@@ -7,7 +7,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{CommandError, output};
+use super::CommandError;
+use super::output::{self, Format};
 use crate::cloud::aws::{Aws, S3Objects};
 use crate::config::Database;
 use crate::observe::{self, Metrics};
@@ -57,14 +58,6 @@ Examples:
 
 It is safe to repeat and to run beside an operator: a file, and an event, is recorded once.
 Exit status: 0 all files were recorded or passed over, 1 some could not be; they are named.";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-}
 
 /// Replays and tells what was done.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
