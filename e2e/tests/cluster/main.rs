@@ -2,4 +2,5 @@
 
 mod queue;
 mod refusals;
+mod rest;
 mod story;
