@@ -6,7 +6,7 @@ SHELL := /bin/bash
 export CLOUDIGRADE_CACHE ?= $(HOME)/.cache/cloudigrade
 export CARGO_TARGET_DIR ?= $(CLOUDIGRADE_CACHE)/target
 
-.PHONY: help demo down test build fmt lint generate
+.PHONY: help demo down test bench build fmt lint generate
 
 help: ## This list
 	@echo "cloudigrade-operator: meters RHEL in customers' cloud accounts. New here? Run: make demo"
@@ -23,6 +23,10 @@ down: ## Remove what make demo started, without a trace
 
 test: ## Run every test, against an environment of its own that is removed at the end
 	@e2e/test
+
+bench: ## Measure the parser of log files, and houndigrade on disks, against the bars of docs/performance.md
+	cargo bench --locked -p metering --bench metering
+	houndigrade/bench/run
 
 build: ## Build the two programs
 	cargo build --locked --workspace --bins
