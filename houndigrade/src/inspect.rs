@@ -156,8 +156,7 @@ impl<'a> Systems<'a> {
 
 /// What is on a file system that no system has: the original looked there too.
 fn gather_data(fs: &dyn FileSystem, volume: &Volume) -> Findings {
-    let directory = fs.roots().into_iter().next().unwrap_or_default();
-    facts::gather(&Root::at(fs, &directory), &volume.name)
+    facts::gather(&Root::at(fs, &fs.top()), &volume.name)
 }
 
 /// A reader of somebody else's that panics on a damaged disk must not take the other volumes' results along.

@@ -49,6 +49,11 @@ pub trait FileSystem {
     /// As for [`entry`](Self::entry), and if there are more than `limit`.
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error>;
 
+    /// The directory that is seen where this is mounted without more words: of a file system with subvolumes, the default one.
+    fn top(&self) -> String {
+        "/".into()
+    }
+
     /// Directories that may be the root of an installed system, likeliest first: a file system with subvolumes has several.
     /// A path that does not exist is no error, it just is not the one.
     fn roots(&self) -> Vec<String> {

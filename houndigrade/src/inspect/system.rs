@@ -116,8 +116,7 @@ fn mount<'a>(
             ));
         }
     };
-    let default = || fs.roots().into_iter().next().unwrap_or_default();
-    let path = path.map_or_else(default, str::to_owned);
+    let path = path.map_or_else(|| fs.top(), str::to_owned);
     match root.mount(at, &**fs, &path) {
         Ok(true) => Ok(()),
         Ok(false) => Err(format!(

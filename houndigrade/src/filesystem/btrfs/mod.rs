@@ -270,6 +270,10 @@ impl FileSystem for Btrfs {
         Ok(names)
     }
 
+    fn top(&self) -> String {
+        self.default_subvolume.clone().unwrap_or_else(|| "/".into())
+    }
+
     fn roots(&self) -> Vec<String> {
         let usual = USUAL_ROOTS.map(str::to_owned);
         self.default_subvolume().into_iter().chain(usual).collect()
