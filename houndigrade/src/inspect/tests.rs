@@ -8,6 +8,7 @@ use crate::report::{Report, Verdict};
 use crate::source::Deadline;
 use crate::test_disks::{MIB, MemoryDisk, Tree, debian, partitioned, place, rhel};
 
+mod machines;
 mod systems;
 
 fn inspect_bytes(disk: Vec<u8>) -> Image {

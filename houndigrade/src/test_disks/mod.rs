@@ -1,6 +1,7 @@
 //! Disks for tests, made with the tools that make real ones: `mke2fs -d` and `sfdisk`, with no mount and no privilege.
 
 pub(crate) mod kernel;
+pub(crate) mod machine;
 
 use std::fs;
 use std::io::{self, Write};
@@ -52,6 +53,17 @@ impl Tree {
     pub(crate) fn link(self, path: &str, target: &str) -> Self {
         symlink(target, self.place(path)).unwrap();
         self
+    }
+
+    /// Copies what is in the tree to a folder.
+    pub(crate) fn copy_to(&self, folder: &Path) {
+        let from = format!("{}/.", text(self.0.path()));
+        run(
+            "cp",
+            &["--recursive", "--no-dereference", &from, text(folder)],
+            "",
+        )
+        .unwrap();
     }
 
     fn place(&self, path: &str) -> PathBuf {

@@ -14,7 +14,7 @@ mod mapping;
 mod raid;
 mod segment;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 
 use std::collections::{BTreeMap, HashSet};

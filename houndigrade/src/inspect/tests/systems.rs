@@ -2,7 +2,7 @@
 
 use super::*;
 
-const RHEL: &str = "NAME=\"Red Hat Enterprise Linux\"\nID=rhel\nVERSION_ID=9.4\n";
+pub(super) const RHEL: &str = "NAME=\"Red Hat Enterprise Linux\"\nID=rhel\nVERSION_ID=9.4\n";
 
 fn disks(disks: Vec<Vec<u8>>) -> Image {
     let disk = |(name, bytes): (char, _)| Disk {
@@ -46,7 +46,7 @@ fn usr() -> Tree {
         .file("/lib/redhat-release", "Red Hat Enterprise Linux 9.4\n")
 }
 
-fn places(image: &Image) -> Vec<(&str, Option<&str>)> {
+pub(super) fn places(image: &Image) -> Vec<(&str, Option<&str>)> {
     let partitions = image.drives.values().flatten();
     partitions
         .map(|(name, partition)| (&**name, partition.mounted_at.as_deref()))
@@ -176,9 +176,8 @@ fn two_systems() {
     assert_eq!(debian.rhel_release_files.rhel_found, Some(false));
 }
 
-/// As RHEL CoreOS: `/boot` apart, two deployments, the newer one boots.
-#[test]
-fn ostree() {
+/// `/boot` and root of RHEL CoreOS: two deployments, the newer one boots.
+pub(super) fn coreos() -> (Tree, Tree) {
     let entry = |version, kernel| {
         format!(
             "title x\nversion {version}\noptions root=UUID=1 ostree=/ostree/boot.1/rhcos/{kernel}/0 rw\n"
@@ -216,6 +215,12 @@ fn ostree() {
             "/ostree/deploy/rhcos/var/rhsm/syspurpose/syspurpose.json",
             r#"{"role": "x"}"#,
         );
+    (boot, root)
+}
+
+#[test]
+fn ostree() {
+    let (boot, root) = coreos();
     let Some(disk) = parts(&[&boot, &root]) else {
         return;
     };

@@ -3,7 +3,7 @@ mod hostile;
 mod layouts;
 mod losses;
 mod reference;
-mod tools;
+pub(crate) mod tools;
 
 use super::*;
 

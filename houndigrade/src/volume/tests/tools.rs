@@ -10,24 +10,26 @@ use tempfile::TempDir;
 use super::super::*;
 use crate::source::DiskFile;
 use crate::test_disks::MIB;
+use crate::test_disks::machine::{LoopDevice, Region};
 
 /// Makes a volume and leaves it alone.
-pub(super) const CREATE: &str = "lvcreate -an -Zn -Wn -y";
+pub(crate) const CREATE: &str = "lvcreate -an -Zn -Wn -y";
 
-/// Physical volumes in files, attached to loop devices as long as this lives. The tools see no other devices, and leave nothing
-/// on the machine.
-pub(super) struct Tools {
+/// Physical volumes in files, or in partitions of them, attached to loop devices as long as this lives. The tools see no other
+/// devices, and leave nothing on the machine.
+pub(crate) struct Tools {
+    // In this order they are dropped.
+    devices: Vec<LoopDevice>,
     folder: TempDir,
-    devices: Vec<String>,
 }
 
 impl Tools {
     /// Disks of so many MiB. `None`, and a word about it, without the tools or the right to use loop devices.
-    pub(super) fn new(sizes: &[usize]) -> Option<Self> {
+    pub(crate) fn new(sizes: &[usize]) -> Option<Self> {
         Self::with_sectors(sizes, 512)
     }
 
-    pub(super) fn with_sectors(sizes: &[usize], sector: u32) -> Option<Self> {
+    pub(crate) fn with_sectors(sizes: &[usize], sector: u32) -> Option<Self> {
         if Command::new("lvm").arg("version").output().is_err() {
             eprintln!("SKIPPED: lvm is not installed");
             return None;
@@ -42,26 +44,27 @@ impl Tools {
                 .unwrap()
                 .set_len((size * MIB) as u64)
                 .unwrap();
-            let sector = format!("--sector-size={sector}");
-            let output = Command::new("losetup")
-                .args(["--find", "--show", &sector])
-                .arg(&file)
-                .output()
-                .unwrap();
-            if !output.status.success() {
-                let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                eprintln!("SKIPPED: no loop device: {why}");
-                return None;
-            }
-            tools
-                .devices
-                .push(String::from_utf8(output.stdout).unwrap().trim().to_owned());
+            let device = LoopDevice::attach(&file, &[format!("--sector-size={sector}")])?;
+            tools.devices.push(device);
         }
         Some(tools)
     }
 
+    /// On partitions that exist: the file of their disk, and where they lie on it.
+    pub(crate) fn on(partitions: &[(PathBuf, Region)]) -> Option<Self> {
+        if Command::new("lvm").arg("version").output().is_err() {
+            eprintln!("SKIPPED: lvm is not installed");
+            return None;
+        }
+        let attach = |(file, region): &(PathBuf, Region)| region.attach(file);
+        Some(Self {
+            folder: tempfile::tempdir().unwrap(),
+            devices: partitions.iter().map(attach).collect::<Option<_>>()?,
+        })
+    }
+
     /// A disk with the group `vg` and volumes of two extents each.
-    pub(super) fn one_disk(names: &[&str]) -> Option<Self> {
+    pub(crate) fn one_disk(names: &[&str]) -> Option<Self> {
         let tools = Self::new(&[16])?;
         tools.lvms(&["pvcreate @0", "vgcreate -s 1m vg @0"]);
         for name in names {
@@ -70,22 +73,22 @@ impl Tools {
         Some(tools)
     }
 
-    pub(super) fn file(&self, number: usize) -> PathBuf {
+    pub(crate) fn file(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("disk{number}"))
     }
 
     /// Path of a loop device.
-    pub(super) fn device(&self, number: usize) -> &str {
-        &self.devices[number]
+    pub(crate) fn device(&self, number: usize) -> &str {
+        self.devices[number].name()
     }
 
     /// Runs `lvm` with a command line, in which `@0` is the first device. Returns its output.
-    pub(super) fn lvm(&self, command: &str) -> String {
+    pub(crate) fn lvm(&self, command: &str) -> String {
         let folder = self.folder.path().to_str().unwrap();
         let accepted: Vec<String> = self
             .devices
             .iter()
-            .map(|device| format!("\"a|^{device}$|\""))
+            .map(|device| format!("\"a|^{}$|\"", device.name()))
             .collect();
         let filter = format!("[{}, \"r|.*|\"]", accepted.join(", "));
         let config = format!(
@@ -96,7 +99,7 @@ impl Tools {
         );
         let mut command = command.replace('%', folder);
         for (number, device) in self.devices.iter().enumerate() {
-            command = command.replace(&format!("@{number}"), device);
+            command = command.replace(&format!("@{number}"), device.name());
         }
         let mut arguments: Vec<&str> = command.split_whitespace().collect();
         arguments.extend(["--driverloaded", "n", "--config", &config]);
@@ -111,15 +114,41 @@ impl Tools {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Names of the volumes, and where each of their pieces lies on a device.
+    pub(crate) fn pieces(&self, number: usize) -> Vec<(String, Region)> {
+        let said = self.lvm(&format!(
+            "pvs --segments --noheadings --units b --nosuffix --separator , -o lv_name,pe_start,vg_extent_size,pvseg_start,pvseg_size @{number}"
+        ));
+        let piece = |line: &str| {
+            let (name, numbers) = line.trim().split_once(',').unwrap();
+            let numbers: Vec<u64> = numbers
+                .split(',')
+                .map(|text| text.parse().unwrap())
+                .collect();
+            let [data, extent, start, size] = numbers[..] else {
+                panic!("pvs said {line}");
+            };
+            let region = Region {
+                offset: data + start * extent,
+                size: size * extent,
+            };
+            (name.to_owned(), region)
+        };
+        said.lines()
+            .map(piece)
+            .filter(|(name, _)| !name.is_empty())
+            .collect()
+    }
+
     /// Runs several command lines.
-    pub(super) fn lvms(&self, commands: &[&str]) {
+    pub(crate) fn lvms(&self, commands: &[&str]) {
         for command in commands {
             self.lvm(command);
         }
     }
 
     /// The disks as the reader gets them, called `disk0`, `disk1`, …
-    pub(super) fn members(&self) -> Vec<Member> {
+    pub(crate) fn members(&self) -> Vec<Member> {
         let member = |number| Member {
             name: format!("disk{number}"),
             source: Arc::new(DiskFile::open(&self.file(number)).unwrap()),
@@ -128,21 +157,13 @@ impl Tools {
     }
 
     /// A number in the header of the first metadata area on disk 0.
-    pub(super) fn header_field(&self, at: usize) -> u64 {
+    pub(crate) fn header_field(&self, at: usize) -> u64 {
         let disk = std::fs::read(self.file(0)).unwrap();
         crate::bytes::le64(&disk, 4096 + at).unwrap()
     }
 
-    pub(super) fn write(&self, number: usize, offset: u64, bytes: &[u8]) {
+    pub(crate) fn write(&self, number: usize, offset: u64, bytes: &[u8]) {
         let file = File::options().write(true).open(self.file(number)).unwrap();
         file.write_all_at(bytes, offset).unwrap();
-    }
-}
-
-impl Drop for Tools {
-    fn drop(&mut self) {
-        for device in &self.devices {
-            let _ = Command::new("losetup").args(["--detach", device]).status();
-        }
     }
 }
