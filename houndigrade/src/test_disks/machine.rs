@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::kernel::Mount;
-use super::{MIB, Tree, run, text};
+use super::{MIB, Tree, memory, run, text};
 use crate::source::DiskFile;
 
 /// Bytes of a disk: a partition, or a logical volume in one piece.
@@ -35,11 +35,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// A disk of zeros.
     pub(crate) fn new(mib: usize) -> Self {
-        // In memory, where that goes: the kernel waits for the disk after every sync.
-        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        let machine = Self {
-            folder: folder.unwrap(),
-        };
+        let machine = Self { folder: memory() };
         let file = File::create(machine.path()).unwrap();
         file.set_len((mib * MIB) as u64).unwrap();
         machine

@@ -37,12 +37,17 @@ impl BlockSource for MemoryDisk {
     }
 }
 
+/// A folder in memory, where there is one: the kernel and LVM wait for the disk after every sync.
+pub(crate) fn memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 /// A directory tree that becomes a file system.
 pub(crate) struct Tree(TempDir);
 
 impl Tree {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(memory())
     }
 
     pub(crate) fn file(self, path: &str, contents: impl AsRef<[u8]>) -> Self {
@@ -74,7 +79,7 @@ impl Tree {
 
     /// The tree as a file system of `kind`: `ext2`, `ext3` or `ext4`. `None`, and a word about it, without the tool.
     pub(crate) fn file_system(&self, kind: &str, size: usize) -> Option<Vec<u8>> {
-        let image = tempfile::tempdir().unwrap();
+        let image = memory();
         let image = image.path().join("image");
         let kib = format!("{}k", size / 1024);
         run(
@@ -140,7 +145,7 @@ pub(crate) fn place(disk: &mut [u8], at: usize, contents: &[u8]) {
 /// The file system with new contents for the first block of the file at `path`, which are in its journal and nowhere else:
 /// what a machine leaves that was switched off, or whose snapshot was taken while it ran.
 pub(crate) fn with_dirty_journal(image: &[u8], path: &str, contents: &[u8]) -> Option<Vec<u8>> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = memory();
     let (disk, block) = (folder.path().join("image"), folder.path().join("block"));
     fs::write(&disk, image).unwrap();
     fs::write(&block, contents).unwrap();

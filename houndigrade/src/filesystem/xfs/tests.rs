@@ -15,7 +15,7 @@ use crate::filesystem::{self, Content};
 use crate::report::Stats;
 use crate::source::DiskFile;
 use crate::test_disks::kernel::{Mount, assert_same_tree};
-use crate::test_disks::run;
+use crate::test_disks::{memory, run};
 
 /// An image in a sparse file: `mkfs.xfs` makes none smaller than 300 MB.
 struct Image {
@@ -35,7 +35,7 @@ impl Image {
     }
 
     fn empty(size: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = memory();
         let path = folder.path().join("image");
         fs::File::create(&path).unwrap().set_len(size).unwrap();
         Self {

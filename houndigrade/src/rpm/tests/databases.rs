@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::rpm::Format;
-use crate::test_disks::run;
+use crate::test_disks::{memory, run};
 
 /// Packages in the larger ones, before every seventh is taken out.
 pub(crate) const COUNT: usize = 700;
@@ -34,7 +34,7 @@ pub(crate) fn made() -> Option<&'static AllMade> {
 }
 
 fn make() -> Option<AllMade> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = memory();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rpm/tests/databases.sh");
     let arguments = [script, folder.path().to_str().unwrap(), &COUNT.to_string()];
     let said = run("sh", &arguments, "")?;

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::super::*;
 use crate::source::DiskFile;
-use crate::test_disks::MIB;
 use crate::test_disks::machine::{LoopDevice, Region};
+use crate::test_disks::{MIB, memory};
 
 /// Makes a volume and leaves it alone.
 pub(crate) const CREATE: &str = "lvcreate -an -Zn -Wn -y";
@@ -35,7 +35,7 @@ impl Tools {
             return None;
         }
         let mut tools = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: memory(),
             devices: Vec::new(),
         };
         for (number, size) in sizes.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Tools {
         }
         let attach = |(file, region): &(PathBuf, Region)| region.attach(file);
         Some(Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: memory(),
             devices: partitions.iter().map(attach).collect::<Option<_>>()?,
         })
     }

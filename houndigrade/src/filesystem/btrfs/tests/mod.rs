@@ -17,7 +17,7 @@ use super::*;
 use crate::filesystem::Content;
 use crate::source::DiskFile;
 use crate::test_disks::kernel::{Mount, assert_same_tree};
-use crate::test_disks::{MIB, run};
+use crate::test_disks::{MIB, memory, run};
 
 /// Options of a mount that shows all subvolumes, and commits only when told.
 const TOP: &str = "subvolid=5,commit=300";
@@ -69,11 +69,6 @@ impl Image {
         let source = self.source();
         crate::filesystem::open(Content::probe(&*source).unwrap(), source)
     }
-}
-
-/// A folder in memory, where there is one: the kernel waits for the disk after every sync.
-fn memory() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 /// Text that every algorithm makes smaller.
