@@ -6,15 +6,19 @@ alter table instance_event drop constraint instance_event_pkey,
 -- Files leave the ledger by age.
 create index log_file_recorded on log_file (recorded_at);
 
--- What the cloud says of its instance types: for vCPU-hours and memory-hours (§8.7).
+-- What the cloud says of its instance types: for vCPU-hours and memory-hours (§8.7). A row without a size is a type that the
+-- cloud did not know when it was asked.
 create table instance_type (
     cloud         text    not null default 'aws' check (cloud in ('aws')),
     name          text    not null,
-    vcpus         integer not null check (vcpus > 0),
-    memory_mib    bigint  not null check (memory_mib > 0),
+    vcpus         integer check (vcpus > 0),
+    memory_mib    bigint  check (memory_mib > 0),
     described_at  timestamptz not null,
-    primary key (cloud, name)
+    primary key (cloud, name),
+    check ((vcpus is null) = (memory_mib is null))
 );
+-- Which types there are, and where: asked for every few seconds.
+create index run_type on run (instance_type, instance);
 
 -- What was given up before is not taken in any more: events before this time are gone, and with them what could tell
 -- whether one that comes late is new. One row at most.

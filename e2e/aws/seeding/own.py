@@ -17,6 +17,7 @@ _QUEUES = [f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{name}" for name in (QUEUE,
 # What the operator itself may do; everything in a customer's account it does with the customer's role.
 OPERATOR_POLICY = allow(
     (["sts:AssumeRole"], "arn:aws:iam::*:role/*"),
+    (["ec2:DescribeInstanceTypes"], "*"),
     (["s3:ListBucket"], [f"arn:aws:s3:::{TRAIL_BUCKET}", f"arn:aws:s3:::{RESULTS_BUCKET}"]),
     (["s3:GetObject"], f"arn:aws:s3:::{TRAIL_BUCKET}/AWSLogs/*"),
     (["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], f"arn:aws:s3:::{RESULTS_BUCKET}/InspectionResults/*"),

@@ -152,3 +152,15 @@ def test_assume_role_has_limits(emulator: Emulator, wrong: dict[str, Any], expec
     with pytest.raises(ClientError) as refused:
         emulator.assume(**wrong)
     assert code(refused) == expected
+
+
+def test_the_operator_sizes_instance_types_as_itself(emulator: Emulator) -> None:
+    ec2 = emulator.client("own", "ec2")
+    names = ["m5.large", "x9.huge"]
+    described = ec2.describe_instance_types(Filters=[{"Name": "instance-type", "Values": names}])["InstanceTypes"]
+    assert [(d["InstanceType"], d["VCpuInfo"]["DefaultVCpus"], d["MemoryInfo"]["SizeInMiB"]) for d in described] == [
+        ("m5.large", 2, 8192)
+    ]
+    with pytest.raises(ClientError) as refused:
+        ec2.describe_instances()
+    assert code(refused) == "UnauthorizedOperation"

@@ -1,8 +1,9 @@
-//! Looks up what logs mention and nobody has described yet, and asks for an inspection of every image that only its disk
+//! Looks up what logs mention and nobody has described yet: instances, images, instance types; and asks for an inspection of every image that only its disk
 //! can tell about.
 
 mod describe;
 mod inspect;
+mod types;
 
 use std::time::Duration;
 
@@ -16,12 +17,13 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{CloudAccount, ImageInspection};
-use crate::cloud::Inventory;
+use crate::cloud::{InstanceTypes, Inventory};
 use crate::controllers::backoff::Backoff;
 use crate::controllers::watch;
 use crate::store::StoreError;
+use types::Refusals;
 
-/// Wait between two rounds. A round with nothing to do is three queries.
+/// Wait between two rounds. A round with nothing to do is four queries.
 const ROUND: Duration = Duration::from_secs(5);
 
 /// What every round needs; `C` is the cloud.
@@ -33,10 +35,12 @@ struct Lookups<C> {
     /// Only that they exist matters.
     inspections: Store<PartialObjectMeta<ImageInspection>>,
     backoff: Backoff,
+    /// Regions that our own identity could not ask for instance types.
+    refusals: Refusals,
 }
 
 /// Works in rounds until `shutdown`, on the resources of `namespace` or of all.
-pub async fn run<C: Inventory>(
+pub async fn run<C: Inventory + InstanceTypes>(
     client: Client,
     database: PgPool,
     cloud: C,
@@ -59,6 +63,7 @@ pub async fn run<C: Inventory>(
             accounts: accounts.clone(),
             inspections: inspections.clone(),
             backoff: Backoff::default(),
+            refusals: Refusals::default(),
         };
         loop {
             if let Err(error) = lookups.round(Timestamp::now()).await {
@@ -70,10 +75,11 @@ pub async fn run<C: Inventory>(
     shutdown.run_until_cancelled(join(watching, rounds)).await;
 }
 
-impl<C: Inventory> Lookups<C> {
+impl<C: Inventory + InstanceTypes> Lookups<C> {
     /// Describes what is due, then asks for inspections of what only its disk can tell about.
     async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
         self.describe(now).await?;
+        self.size_types(now).await?;
         self.ask_for_inspections().await
     }
 }

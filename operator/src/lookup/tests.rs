@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cloud::aws::Role;
-use crate::cloud::{CloudError, Image, Instance, Kind, Power};
+use crate::cloud::{CloudError, Image, Instance, InstanceType, Kind, Power};
 use crate::store::testing::TestDatabase;
 
 const NOW: &str = "2026-11-22T12:00:00Z";
@@ -82,6 +82,21 @@ impl Inventory for TestCloud {
     }
 }
 
+impl InstanceTypes for TestCloud {
+    async fn instance_types(
+        &self,
+        region: &str,
+        names: &[String],
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        self.asked("types", region, names)?;
+        Ok(vec![InstanceType {
+            name: "m5.large".into(),
+            vcpus: 2,
+            memory_mib: 8192,
+        }])
+    }
+}
+
 fn lookups(database: &PgPool, client: Client, ready: &str) -> Lookups<TestCloud> {
     let (accounts, mut writer) = reflector::store();
     let condition = |type_| json!({"type": type_, "status": ready, "reason": "R", "message": "", "lastTransitionTime": NOW});
@@ -99,6 +114,7 @@ fn lookups(database: &PgPool, client: Client, ready: &str) -> Lookups<TestCloud>
         accounts,
         inspections: reflector::store().0,
         backoff: Backoff::default(),
+        refusals: Refusals::default(),
     }
 }
 
@@ -176,4 +192,55 @@ async fn what_a_log_mentions_is_described_once_and_its_image_inspected() {
 
     let (asked, _) = round(&database, "True").await;
     assert_eq!(asked, [""; 0]);
+}
+
+/// The names and sizes that are saved.
+async fn sizes(database: &PgPool) -> Vec<(String, Option<i32>, Option<i64>)> {
+    sqlx::query_as("select name, vcpus, memory_mib from instance_type order by name")
+        .fetch_all(database)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn types_that_ran_are_sized_and_a_region_that_refuses_is_left_alone_for_a_while() {
+    let database = TestDatabase::new().await;
+    let enrolment = database.enrol("210987654321", "org").await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "insert into instance (enrolment_id, instance_id, region, lookups) values
+             ({enrolment}, 'i-1', 'us-east-1', 99), ({enrolment}, 'i-2', 'us-east-1', 99), ({enrolment}, 'i-3', 'eu-west-1', 99),
+             ({enrolment}, 'i-4', 'us-east-1', 99);
+         insert into run (instance, started_at, instance_type)
+             select id, 'epoch', case instance_id when 'i-1' then 'm5.large' when 'i-2' then 'x9.huge' when 'i-3' then 'c5.large' else '*' end
+               from instance"
+    )))
+    .execute(&*database)
+    .await
+    .unwrap();
+    let (service, _server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let lookups = lookups(&database, Client::new(service, "default"), "True");
+    let asked = async |now: Timestamp| {
+        lookups.round(now).await.unwrap();
+        std::mem::take(&mut *lookups.cloud.0.lock().unwrap())
+    };
+    let now: Timestamp = NOW.parse().unwrap();
+    assert_eq!(
+        asked(now).await,
+        [
+            "types eu-west-1 c5.large",
+            "types us-east-1 m5.large x9.huge"
+        ],
+        "what cannot be a type's name is not asked for: it could stand for all of them"
+    );
+    assert_eq!(
+        sizes(&database).await,
+        [
+            ("*".into(), None, None),
+            ("m5.large".into(), Some(2), Some(8192)),
+            ("x9.huge".into(), None, None)
+        ]
+    );
+    assert_eq!(asked(now).await, [""; 0], "refused a moment ago");
+    let later = now + Duration::from_secs(6);
+    assert_eq!(asked(later).await, ["types eu-west-1 c5.large"]);
 }

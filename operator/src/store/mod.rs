@@ -9,6 +9,7 @@ pub mod enrolments;
 pub mod events;
 pub mod images;
 pub mod inspections;
+pub mod instance_types;
 mod instances;
 pub mod ledger;
 pub mod letters;

@@ -101,6 +101,12 @@ impl Aws {
         aws_sdk_s3::Client::from_conf(config)
     }
 
+    /// EC2 in `region`, as the own identity.
+    pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
+        let config = self.config.to_builder();
+        aws_sdk_ec2::Client::new(&config.region(Region::new(region.to_owned())).build())
+    }
+
     /// SQS in the own account.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.config)

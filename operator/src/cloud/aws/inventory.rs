@@ -81,7 +81,7 @@ impl Inventory for Aws {
 }
 
 /// A filter, unlike a list of ids, does not fail when one of them is gone.
-fn any_of(name: &str, values: &[String]) -> Filter {
+pub(super) fn any_of(name: &str, values: &[String]) -> Filter {
     Filter::builder()
         .name(name)
         .set_values(Some(values.to_vec()))

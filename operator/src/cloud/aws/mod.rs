@@ -4,6 +4,7 @@ mod access;
 mod arn;
 mod client;
 mod inspection;
+mod instance_types;
 mod inventory;
 mod objects;
 mod queue;
