@@ -1,31 +1,76 @@
-//! For how long instances ran, by the distribution on their image.
+//! For how long instances ran and what they took up, by what the asker chooses.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use metering::image;
-use metering::usage::{self as metered, Period};
-use serde::Serialize;
+use metering::usage::{Consumption, Period, Size, consumption};
+use serde::{Serialize, Serializer};
 use sqlx::PgConnection;
 
 use crate::store::StoreError;
-use crate::store::usage::{self, KnownImage};
+use crate::store::usage::{self, DetailedRun, KnownImage};
 
-/// For how long instances of one organization ran one distribution.
+/// What hours can be told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum By {
+    /// `ID` of the image's os-release such as rhel or debian; windows
+    Distribution,
+    /// The cloud account
+    Account,
+    /// The image
+    Image,
+    /// The instance type
+    Type,
+    /// The region
+    Region,
+}
+
+impl By {
+    /// Its name in JSON and CSV.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Distribution => "distribution",
+            Self::Account => "account_id",
+            Self::Image => "image_id",
+            Self::Type => "instance_type",
+            Self::Region => "region",
+        }
+    }
+
+    fn of<'a>(self, run: &'a DetailedRun, image: Option<&'a KnownImage>) -> &'a str {
+        match self {
+            Self::Distribution => image.map_or(UNKNOWN, distribution),
+            Self::Account => &run.account_id,
+            Self::Image => run.image_id.as_deref().unwrap_or(UNKNOWN),
+            Self::Type => run.instance_type.as_deref().unwrap_or(UNKNOWN),
+            Self::Region => &run.region,
+        }
+    }
+}
+
+/// For how long some instances of one organization ran.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hours {
     /// The organization.
     pub org_id: String,
-    /// `ID` of the distribution's os-release such as `rhel` or `debian`; `windows`; or `unknown`.
-    pub distribution: String,
+    /// What these instances have in common, in the order asked for; `unknown` where it is not known.
+    #[serde(flatten, serialize_with = "as_map")]
+    pub group: Vec<(By, String)>,
     /// Seconds run, of all instances together.
     pub seconds: i64,
     /// The same in hours.
     pub hours: f64,
+    /// Each hour times the vCPUs of its instance; `None` if the size of none is known.
+    pub vcpu_hours: Option<f64>,
+    /// Each hour times the GiB of memory of its instance; `None` if the size of none is known.
+    pub memory_gib_hours: Option<f64>,
+    /// Those of `hours` that are not in the two, because the size of the instance type is not known.
+    pub unsized_hours: f64,
 }
 
-/// The distribution of images that nobody could tell anything of yet.
+/// What is not known, or not yet.
 pub(crate) const UNKNOWN: &str = "unknown";
 
-/// For how long instances of `org_id` ran within `period`, up to `now`, sorted by distribution.
+/// For how long instances of `org_id` ran within `period`, up to `now`, in groups by `by`, sorted by them.
 ///
 /// # Errors
 /// When Postgres does not answer.
@@ -33,25 +78,50 @@ pub async fn hours(
     connection: &mut PgConnection,
     org_id: &str,
     period: Period,
+    by: &[By],
     now: Timestamp,
 ) -> Result<Vec<Hours>, StoreError> {
     let period = period.until(now);
     let images = usage::images(connection, org_id).await?;
-    let runs = usage::runs(connection, org_id, period).await?;
-    let by_distribution = runs.iter().map(|run| {
-        let known = run.image.and_then(|key| images.get(&key));
-        (known.map_or(UNKNOWN, distribution), run.start, run.end)
+    let runs = usage::detailed_runs(connection, org_id, period).await?;
+    let grouped = runs.iter().map(|run| {
+        let image = run.image.and_then(|key| images.get(&key));
+        let group: Vec<&str> = by.iter().map(|by| by.of(run, image)).collect();
+        (group, run.start, run.end, size(run))
     });
-    let sums =
-        metered::hours(period, by_distribution)
-            .into_iter()
-            .map(|(distribution, duration)| Hours {
-                org_id: org_id.to_owned(),
-                distribution: distribution.to_owned(),
-                seconds: duration.as_secs(),
-                hours: duration.as_secs_f64() / 3600.0,
-            });
-    Ok(sums.collect())
+    let sums = consumption(period, grouped);
+    let row = |(group, sum): (Vec<&str>, Consumption)| {
+        let group = by
+            .iter()
+            .zip(group)
+            .map(|(by, value)| (*by, value.to_owned()));
+        Hours::new(org_id, group.collect(), &sum)
+    };
+    Ok(sums.into_iter().map(row).collect())
+}
+
+impl Hours {
+    /// A sum, in the units people count in.
+    pub(crate) fn new(org_id: &str, group: Vec<(By, String)>, sum: &Consumption) -> Self {
+        let in_hours = |duration: SignedDuration| duration.as_secs_f64() / 3600.0;
+        let sized = sum.unsized_running < sum.running;
+        Self {
+            org_id: org_id.to_owned(),
+            group,
+            seconds: sum.running.as_secs(),
+            hours: in_hours(sum.running),
+            vcpu_hours: sized.then(|| in_hours(sum.vcpu)),
+            memory_gib_hours: sized.then(|| in_hours(sum.memory_mib) / 1024.0),
+            unsized_hours: in_hours(sum.unsized_running),
+        }
+    }
+}
+
+fn size(run: &DetailedRun) -> Option<Size> {
+    Some(Size {
+        vcpus: u16::try_from(run.vcpus?).ok()?,
+        memory_mib: u32::try_from(run.memory_mib?).ok()?,
+    })
 }
 
 /// What an inspection found goes before what is known without one.
@@ -63,4 +133,8 @@ fn distribution(known: &KnownImage) -> &str {
         None if windows => "windows",
         None => UNKNOWN,
     }
+}
+
+fn as_map<S: Serializer>(group: &[(By, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(group.iter().map(|(by, value)| (by.key(), value)))
 }

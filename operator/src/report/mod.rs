@@ -10,5 +10,5 @@ mod tests;
 pub use concurrent::{Day, concurrent};
 pub use explain::{Counted, Explanation, explain};
 pub(crate) use hours::UNKNOWN;
-pub use hours::{Hours, hours};
+pub use hours::{By, Hours, hours};
 pub use runs::{RunRow, runs};

@@ -3,7 +3,7 @@ use metering::cloudtrail::EventKind::{self, PowerOff, PowerOn};
 use metering::usage::Period;
 use sqlx::PgConnection;
 
-use super::{concurrent, hours};
+use super::{By, concurrent, hours};
 use crate::store::events::{NewEvent, record};
 use crate::store::testing::{TestDatabase, events_of};
 use crate::store::usage_days;
@@ -244,12 +244,12 @@ async fn hours_are_by_distribution_and_up_to_now() {
 
     let mut connection = database.acquire().await.expect("a connection");
     let period = Period::of_days(day(20), day(30));
-    let hours = hours(&mut connection, ACME, period, now())
+    let hours = hours(&mut connection, ACME, period, &[By::Distribution], now())
         .await
         .expect("hours");
     let hours: Vec<_> = hours
         .iter()
-        .map(|row| (row.distribution.as_str(), row.hours, row.seconds))
+        .map(|row| (row.group[0].1.as_str(), row.hours, row.seconds))
         .collect();
     assert_eq!(
         hours,
@@ -259,6 +259,64 @@ async fn hours_are_by_distribution_and_up_to_now() {
             ("unknown", 0.25, 900),
             ("windows", 1.0, 3_600)
         ]
+    );
+}
+
+#[tokio::test]
+async fn hours_are_sized_and_told_apart_by_what_is_asked() {
+    let database = TestDatabase::new().await;
+    let of_type = |instance: &str, image: &str, type_: &str, on: &str, off: &str| {
+        [(PowerOn, on), (PowerOff, off)].map(|(kind, at)| NewEvent {
+            instance_type: Some(type_.into()),
+            ..event(kind, instance, image, at)
+        })
+    };
+    for (account, instance) in [("210987654321", "i-1"), ("310987654321", "i-2")] {
+        let enrolment = database.enrol(account, ACME).await;
+        let events = [
+            of_type(instance, "ami-a", "m5.large", "20T00:00", "20T01:00"),
+            of_type("i-b", "ami-b", "x9.huge", "20T00:00", "20T04:00"),
+        ];
+        record_all(&database, enrolment, events.as_flattened()).await;
+    }
+    sqlx::query(
+        "insert into instance_type (name, vcpus, memory_mib, described_at)
+         values ('m5.large', 2, 8192, now()), ('x9.huge', null, null, now())",
+    )
+    .execute(&*database)
+    .await
+    .expect("types");
+
+    let mut connection = database.acquire().await.expect("a connection");
+    let mut by = async |by: &[By]| {
+        let period = Period::of_day(day(20));
+        let rows = hours(&mut connection, ACME, period, by, now()).await;
+        let row = |row: &super::Hours| {
+            let group: Vec<&str> = row.group.iter().map(|(_, value)| value.as_str()).collect();
+            let sized = row.vcpu_hours.zip(row.memory_gib_hours);
+            (group.join(" "), row.hours, sized, row.unsized_hours)
+        };
+        rows.expect("hours").iter().map(row).collect::<Vec<_>>()
+    };
+    let (small, large) = (Some((4.0, 16.0)), None);
+    assert_eq!(
+        by(&[By::Type, By::Region]).await,
+        [
+            ("m5.large us-east-1".into(), 2.0, small, 0.0),
+            ("x9.huge us-east-1".into(), 8.0, large, 8.0)
+        ]
+    );
+    let each = Some((2.0, 8.0));
+    assert_eq!(
+        by(&[By::Account]).await,
+        [
+            ("210987654321".into(), 5.0, each, 4.0),
+            ("310987654321".into(), 5.0, each, 4.0)
+        ]
+    );
+    assert_eq!(
+        by(&[By::Image, By::Account]).await[0],
+        ("ami-a 210987654321".into(), 1.0, each, 0.0)
     );
 }
 

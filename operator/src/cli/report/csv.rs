@@ -34,11 +34,31 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     if let Some(hours) = &report.hours {
-        rows.add(["org_id", "from", "to", "distribution", "seconds", "hours"]);
+        let group = report.by.iter().map(|by| by.key());
+        rows.line(
+            &["org_id", "from", "to"]
+                .into_iter()
+                .chain(group)
+                .chain(HOURS)
+                .collect::<Vec<_>>(),
+        );
         let (from, to) = (report.from.to_string(), report.to.to_string());
+        let number = |number: f64| format!("{number:.4}");
         for row in hours {
-            let (seconds, hours) = (row.seconds.to_string(), format!("{:.4}", row.hours));
-            rows.add([&row.org_id, &from, &to, &row.distribution, &seconds, &hours]);
+            let group = row.group.iter().map(|(_, value)| value.as_str());
+            let numbers = [
+                row.seconds.to_string(),
+                number(row.hours),
+                row.vcpu_hours.map(number).unwrap_or_default(),
+                row.memory_gib_hours.map(number).unwrap_or_default(),
+                number(row.unsized_hours),
+            ];
+            let fields = [row.org_id.as_str(), &from, &to].into_iter().chain(group);
+            rows.line(
+                &fields
+                    .chain(numbers.iter().map(String::as_str))
+                    .collect::<Vec<_>>(),
+            );
         }
     }
     if let Some(runs) = &report.runs {
@@ -74,12 +94,26 @@ pub(super) fn text(report: &Report) -> String {
     rows.0
 }
 
+/// What every group of hours has. What is not known is empty.
+const HOURS: [&str; 5] = [
+    "seconds",
+    "hours",
+    "vcpu_hours",
+    "memory_gib_hours",
+    "unsized_hours",
+];
+
 #[derive(Default)]
 struct Rows(String);
 
 impl Rows {
     fn add<const N: usize>(&mut self, fields: [&str; N]) {
-        self.0.push_str(&fields.map(quoted).join(","));
+        self.line(&fields);
+    }
+
+    fn line(&mut self, fields: &[&str]) {
+        let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+        self.0.push_str(&fields.join(","));
         self.0.push_str("\r\n");
     }
 }

@@ -5,6 +5,8 @@ pub(super) mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use metering::usage::Period;
@@ -13,7 +15,7 @@ use sqlx::PgConnection;
 
 use super::{CommandError, output};
 use crate::config::Database;
-use crate::report::{self, Day, Hours, RunRow};
+use crate::report::{self, By, Day, Hours, RunRow};
 use crate::store::{self, StoreError};
 
 /// What to show, of whom, when and how.
@@ -36,6 +38,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
     to: Option<Date>,
 
+    /// What to tell hours apart by; several make groups within groups
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "distribution"
+    )]
+    by: Vec<By>,
+
     /// How to show it
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -48,6 +59,7 @@ const EXAMPLES: &str = "\
 Examples:
   cloudigrade report                                     the last seven days of every organization
   cloudigrade report concurrent --org 11111111 --from 2026-11-01 --to 2026-11-30
+  cloudigrade report hours --by account,type             also vCPU-hours and memory-hours
   cloudigrade report hours -o csv > hours.csv
   cloudigrade report runs --org 11111111 --from 2026-11-01 -o csv > runs.csv
   cloudigrade report -o json | jq '.concurrent[].maximum_counts'
@@ -61,7 +73,7 @@ In json and csv a number stands for one choice of dimensions; a dimension that d
 enum Which {
     /// The highest number of RHEL instances that ran at once, each day
     Concurrent,
-    /// Hours that instances ran, by distribution
+    /// Hours that instances ran, by distribution or what --by says, with vCPU-hours and memory-hours
     Hours,
     /// Every run: which instance, from when to when, and whether it counts as RHEL
     Runs,
@@ -86,6 +98,9 @@ struct Report {
     concurrent: Option<Vec<Day>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<Vec<Hours>>,
+    /// What hours are told apart by; each of them has it as a key.
+    #[serde(skip)]
+    by: Vec<By>,
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<Vec<RunRow>>,
 }
@@ -100,6 +115,10 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
                 .into(),
         );
     }
+    let by = once_each(&args.by);
+    if by != [By::Distribution] && args.report.is_some_and(|report| report != Which::Hours) {
+        return Err("--by is for hours: `cloudigrade report hours --by …`".into());
+    }
     let url = args.database.database_url.expose();
     let mut connection = store::connect_once(url).await.map_err(explain)?;
     let organizations = store::usage::organizations(&mut connection)
@@ -110,6 +129,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         &mut connection,
         &organizations,
         args.report,
+        &by,
         (from, to),
         now,
     )
@@ -126,6 +146,7 @@ async fn read(
     connection: &mut PgConnection,
     organizations: &[String],
     only: Option<Which>,
+    by: &[By],
     (from, to): (Date, Date),
     now: Timestamp,
 ) -> Result<Report, StoreError> {
@@ -135,6 +156,7 @@ async fn read(
         to,
         concurrent: wanted(Which::Concurrent).then(Vec::new),
         hours: wanted(Which::Hours).then(Vec::new),
+        by: by.to_vec(),
         // Too many to show unasked.
         runs: (only == Some(Which::Runs)).then(Vec::new),
     };
@@ -144,7 +166,7 @@ async fn read(
         }
         let period = Period::of_days(from, to);
         if let Some(hours) = &mut report.hours {
-            hours.extend(report::hours(connection, org_id, period, now).await?);
+            hours.extend(report::hours(connection, org_id, period, by, now).await?);
         }
         if let Some(runs) = &mut report.runs {
             runs.extend(report::runs(connection, org_id, period.until(now)).await?);
@@ -164,6 +186,12 @@ pub(super) fn explain(error: StoreError) -> CommandError {
         }
         _ => error.into(),
     }
+}
+
+/// The same key twice would be one column too many.
+fn once_each(by: &[By]) -> Vec<By> {
+    let mut seen = HashSet::new();
+    by.iter().copied().filter(|by| seen.insert(*by)).collect()
 }
 
 fn yes_no_unknown(rhel: Option<bool>) -> &'static str {

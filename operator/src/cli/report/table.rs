@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{Report, yes_no_unknown};
-use crate::report::{Day, Hours, RunRow, UNKNOWN};
+use crate::report::{By, Day, Hours, RunRow, UNKNOWN};
 
 /// Length of the longest bar.
 const BAR: u64 = 32;
@@ -19,7 +19,7 @@ pub(super) fn text(report: &Report, now: Timestamp) -> String {
         report
             .hours
             .as_deref()
-            .map(|hours| by_distribution(hours, report, today)),
+            .map(|hours| each_group(hours, report, today)),
         report.runs.as_deref().map(|runs| each_run(runs, report)),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
@@ -36,39 +36,76 @@ fn concurrent(days: &[Day], today: Date) -> String {
         let bar = "█".repeat(usize::try_from((most * BAR).div_ceil(highest)).unwrap_or_default());
         let so_far = if day.date == today { "so far" } else { "" };
         let note = [bar.as_str(), so_far].join(" ").trim().to_owned();
-        [
+        vec![
             day.org_id.clone(),
             day.date.strftime("%Y-%m-%d %a").to_string(),
             most.to_string(),
             note,
         ]
     });
-    text += &columns(["ORGANIZATION", "DAY", "RHEL", ""], rows);
+    text += &grouped(&["ORGANIZATION", "DAY", "RHEL", ""], 2, rows);
     text
 }
 
-fn by_distribution(hours: &[Hours], report: &Report, today: Date) -> String {
+fn each_group(hours: &[Hours], report: &Report, today: Date) -> String {
     let so_far = if report.to == today { ", so far" } else { "" };
+    let by: Vec<String> = report
+        .by
+        .iter()
+        .map(|by| heading(*by).to_lowercase())
+        .collect();
     let mut text = format!(
-        "Hours run by distribution, {} to {} (UTC){so_far}\n\n",
-        report.from, report.to
+        "Hours run by {}, {} to {} (UTC){so_far}\n\n",
+        by.join(" and "),
+        report.from,
+        report.to
     );
     if hours.is_empty() {
         return text + "No instance ran.\n";
     }
+    let names = report.by.iter().map(|by| heading(*by));
+    let headings: Vec<&str> = ["ORGANIZATION"]
+        .into_iter()
+        .chain(names)
+        .chain(["HOURS", "VCPU-HOURS", "GIB-HOURS", "UNSIZED"])
+        .collect();
+    let number = |number: f64| format!("{number:.2}");
     let rows = hours.iter().map(|row| {
-        [
-            row.org_id.clone(),
-            row.distribution.clone(),
-            format!("{:.2}", row.hours),
-            String::new(),
-        ]
+        let group = row.group.iter().map(|(_, value)| value.clone());
+        let sized =
+            [row.vcpu_hours, row.memory_gib_hours].map(|hours| hours.map_or("?".into(), number));
+        let left_out = if row.unsized_hours > 0.0 {
+            number(row.unsized_hours)
+        } else {
+            String::new()
+        };
+        [row.org_id.clone()]
+            .into_iter()
+            .chain(group)
+            .chain([number(row.hours)])
+            .chain(sized)
+            .chain([left_out])
+            .collect()
     });
-    text += &columns(["ORGANIZATION", "DISTRIBUTION", "HOURS", ""], rows);
-    if hours.iter().any(|row| row.distribution == UNKNOWN) {
+    text += &grouped(&headings, 1 + report.by.len(), rows);
+    if hours.iter().any(|row| row.unsized_hours > 0.0) {
+        text += "\nUNSIZED: hours of instances whose size is not known, or not yet; vCPU-hours and GiB-hours are without them.\n";
+    }
+    let unknown = |row: &Hours| row.group.contains(&(By::Distribution, UNKNOWN.into()));
+    if hours.iter().any(unknown) {
         text += "\nunknown: what their images hold is not known, or not yet (see `kubectl get imginsp -A`).\n";
     }
     text
+}
+
+fn heading(by: By) -> &'static str {
+    match by {
+        By::Distribution => "DISTRIBUTION",
+        By::Account => "ACCOUNT",
+        By::Image => "IMAGE",
+        By::Type => "TYPE",
+        By::Region => "REGION",
+    }
 }
 
 fn each_run(runs: &[RunRow], report: &Report) -> String {
@@ -127,29 +164,40 @@ pub(in crate::cli) fn aligned<const N: usize>(
 
 const NO_ORGANIZATION: &str = "No account has been enrolled yet: apply a CloudAccount first.\n";
 
-/// Rows of two texts, a number and a note, as wide as their content; organizations are set apart.
-fn columns(heading: [&str; 4], rows: impl Iterator<Item = [String; 4]>) -> String {
-    let rows: Vec<[String; 4]> = rows.map(|row| row.map(|cell| printable(&cell))).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells
-            .chain([heading[column].len()])
-            .max()
-            .unwrap_or_default()
+/// Columns as wide as their content: so many of text, then numbers, then a note without a
+/// heading, if there is one. Organizations, the first column, are set apart.
+fn grouped(headings: &[&str], texts: usize, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .map(|row| row.iter().map(|cell| printable(cell)).collect())
+        .collect();
+    let width = |(column, heading): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widths = cells.map(|cell| cell.chars().count());
+        widths.fold(heading.len(), usize::max)
     };
-    let widths = [width(0), width(1), width(2)];
-    let line = |[org_id, what, number, note]: [&str; 4]| {
-        let [first, second, third] = widths;
-        let line = format!("{org_id:first$}  {what:second$}  {number:>third$}  {note}");
+    let widths: Vec<usize> = headings.iter().enumerate().map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| {
+                if column < texts || headings[column].is_empty() {
+                    format!("{cell:width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            });
+        let line = padded.collect::<Vec<_>>().join("  ");
         format!("{}\n", line.trim_end())
     };
-    let mut text = line(heading);
-    let mut org_id = rows.first().map(|row| row[0].as_str());
+    let mut text = line(&mut headings.iter().copied());
+    let mut previous = rows.first().and_then(|row| row.first());
     for row in &rows {
-        if org_id.replace(&row[0]) != Some(&row[0]) {
+        if previous != row.first() {
             text.push('\n');
+            previous = row.first();
         }
-        text += &line(row.each_ref().map(String::as_str));
+        text += &line(&mut row.iter().map(String::as_str));
     }
     text
 }

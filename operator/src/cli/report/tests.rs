@@ -1,9 +1,9 @@
-use jiff::{Timestamp, civil::Date, civil::date};
-use metering::usage::{ANY, Count};
+use jiff::{SignedDuration, Timestamp, civil::Date, civil::date};
+use metering::usage::{ANY, Consumption, Count};
 use rstest::rstest;
 
-use super::{Report, choose, csv, days, parse_date, table};
-use crate::report::{Day, Hours};
+use super::{Report, choose, csv, days, once_each, parse_date, table};
+use crate::report::{By, Day, Hours};
 
 fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().expect("a time")
@@ -111,13 +111,18 @@ fn of_day(org_id: &str, day: i8, most: u64) -> Day {
     }
 }
 
+/// Two vCPUs and 4 GiB; a quarter of an hour is of unknown size.
 fn of_distribution(distribution: &str, seconds: i64) -> Hours {
-    Hours {
-        org_id: "1".into(),
-        distribution: distribution.into(),
-        seconds,
-        hours: seconds as f64 / 3600.0,
-    }
+    let running = SignedDuration::from_secs(seconds);
+    let unsized_running = running.min(SignedDuration::from_mins(15));
+    let sized = running - unsized_running;
+    let sum = Consumption {
+        running,
+        vcpu: sized * 2,
+        memory_mib: sized * 4096,
+        unsized_running,
+    };
+    Hours::new("1", vec![(By::Distribution, distribution.into())], &sum)
 }
 
 fn report() -> Report {
@@ -131,8 +136,9 @@ fn report() -> Report {
             of_day("22", 22, 2),
         ]),
         runs: None,
+        by: vec![By::Distribution],
         hours: Some(vec![
-            of_distribution("debian", 1_800),
+            of_distribution("debian", 900),
             of_distribution("unknown", 90_000),
         ]),
     }
@@ -152,9 +158,11 @@ ORGANIZATION  DAY             RHEL
 
 Hours run by distribution, 2026-11-21 to 2026-11-22 (UTC), so far
 
-ORGANIZATION  DISTRIBUTION  HOURS
-1             debian         0.50
-1             unknown       25.00
+ORGANIZATION  DISTRIBUTION  HOURS  VCPU-HOURS  GIB-HOURS  UNSIZED
+1             debian         0.25           ?          ?     0.25
+1             unknown       25.00       49.50      99.00     0.25
+
+UNSIZED: hours of instances whose size is not known, or not yet; vCPU-hours and GiB-hours are without them.
 
 unknown: what their images hold is not known, or not yet (see `kubectl get imginsp -A`).
 ";
@@ -209,9 +217,9 @@ fn csv_has_a_line_for_each_number() {
     };
     assert_eq!(
         csv::text(&hours),
-        "org_id,from,to,distribution,seconds,hours\r\n\
-         1,2026-11-21,2026-11-22,debian,1800,0.5000\r\n\
-         1,2026-11-21,2026-11-22,unknown,90000,25.0000\r\n"
+        "org_id,from,to,distribution,seconds,hours,vcpu_hours,memory_gib_hours,unsized_hours\r\n\
+         1,2026-11-21,2026-11-22,debian,900,0.2500,,,0.2500\r\n\
+         1,2026-11-21,2026-11-22,unknown,90000,25.0000,49.5000,99.0000,0.2500\r\n"
     );
 }
 
@@ -223,6 +231,18 @@ fn json_leaves_out_what_was_not_asked_for() {
     };
     let json = serde_json::to_value(&hours).expect("JSON");
     assert_eq!(json["from"], "2026-11-21");
-    assert_eq!(json["hours"][0]["distribution"], "debian");
+    assert_eq!(
+        json["hours"][0],
+        serde_json::json!({
+            "org_id": "1", "distribution": "debian", "seconds": 900, "hours": 0.25,
+            "vcpu_hours": null, "memory_gib_hours": null, "unsized_hours": 0.25
+        })
+    );
     assert!(json.get("concurrent").is_none());
+}
+
+#[test]
+fn a_key_that_is_named_twice_counts_once() {
+    let by = [By::Type, By::Account, By::Type];
+    assert_eq!(once_each(&by), [By::Type, By::Account]);
 }
