@@ -1,11 +1,14 @@
 //! What the operator is told at start: flags, or the environment variables of the same meaning.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::rest::Psks;
 use crate::secret::Secret;
+use crate::store::retention::FEWEST_DAYS;
 
 /// The database.
 #[derive(Clone, Debug, Args)]
@@ -24,6 +27,29 @@ pub enum Role {
     Ingest,
     /// Answer the REST API; it believes the identity that a gateway in front vouches for
     Api,
+}
+
+/// For how many days events are kept: at least [`FEWEST_DAYS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepDays(u32);
+
+impl KeepDays {
+    /// The moment so many days before `now`.
+    pub fn before(self, now: Timestamp) -> Timestamp {
+        let days = SignedDuration::from_hours(i64::from(self.0) * 24);
+        now.saturating_sub(days).unwrap_or(Timestamp::MIN)
+    }
+}
+
+impl FromStr for KeepDays {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(days) if days >= FEWEST_DAYS => Ok(Self(days)),
+            _ => Err(format!("a number of days, {FEWEST_DAYS} at least")),
+        }
+    }
 }
 
 /// `cloudigrade run`
@@ -96,6 +122,10 @@ pub struct RunConfig {
     #[arg(long, env = "CLOUDIGRADE_MAX_ATTEMPTS", default_value_t = 5)]
     pub max_attempts: u32,
 
+    /// Days to keep events and recorded log files, 90 at least; for ever when not set. Runs and usage always stay
+    #[arg(long, env = "CLOUDIGRADE_KEEP_DAYS", value_name = "DAYS")]
+    pub keep_days: Option<KeepDays>,
+
     /// Watch only this namespace; all of them when not set
     #[arg(long, env = "CLOUDIGRADE_WATCH_NAMESPACE", value_name = "NAMESPACE")]
     pub watch_namespace: Option<String>,
@@ -117,4 +147,33 @@ pub struct RunConfig {
         value_name = "NAME"
     )]
     pub pod_name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("90", Some("2026-08-24T12:00:00Z"))]
+    #[case("365", Some("2025-11-22T12:00:00Z"))]
+    #[case("89", None)]
+    #[case("-1", None)]
+    #[case("ninety", None)]
+    #[case("", None)]
+    fn too_few_days_to_keep_are_refused(#[case] text: &str, #[case] since: Option<&str>) {
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        let days: Result<KeepDays, _> = text.parse();
+        assert_eq!(
+            days.ok().map(|days| days.before(now)),
+            since.map(|since| since.parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn ever_so_many_days_are_no_overflow() {
+        let days: KeepDays = u32::MAX.to_string().parse().unwrap();
+        assert_eq!(days.before(Timestamp::UNIX_EPOCH), Timestamp::MIN);
+    }
 }

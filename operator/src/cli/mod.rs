@@ -5,6 +5,7 @@ mod dead_letters;
 mod explain;
 mod migrate;
 mod output;
+mod prune;
 mod replay;
 mod report;
 mod run;
@@ -41,6 +42,8 @@ enum Command {
     Explain(explain::Args),
     /// Record log files from a folder or a bucket: backfill, audits
     Replay(replay::Args),
+    /// Give up old events and entries of the ledger; runs and usage stay
+    Prune(prune::Args),
     /// Look at messages that could not be processed, and process them again
     DeadLetters(dead_letters::Args),
 }
@@ -54,6 +57,7 @@ pub async fn main() -> ExitCode {
         Command::Report(args) => report::run(&args).await,
         Command::Explain(args) => explain::run(&args).await,
         Command::Replay(args) => replay::run(&args).await,
+        Command::Prune(args) => prune::run(&args).await,
         Command::DeadLetters(args) => dead_letters::run(&args).await,
     };
     match result {

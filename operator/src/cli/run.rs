@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use sqlx::PgPool;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,18 +14,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
 use crate::cloud::aws::{Aws, Inspections, S3Objects, SqsQueue};
-use crate::config::{Role, RunConfig};
+use crate::config::{KeepDays, Role, RunConfig};
 use crate::controllers::{cloud_account, image_inspection};
 use crate::ingest::{self, Ingest};
 use crate::leader::Leadership;
 use crate::observe::{self, Health, Metrics};
 use crate::rest::{self, Api, Gate, KubernetesGate};
+use crate::store::retention::{self, Pruned};
 use crate::{lookup, store};
 
 /// How long the parts may take to finish what they hold after SIGTERM; below Kubernetes' grace period of 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How often the database is asked whether it is there.
 const PING: Duration = Duration::from_secs(5);
+
+/// How often old events are given up.
+const PRUNE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What every part is given.
 #[derive(Clone)]
@@ -228,6 +233,21 @@ async fn reconcile(given: &Given, client: kube::Client) {
             shutdown.clone()
         )
         .boxed(),
-        lookup::run(client, pool, aws, namespace, shutdown).boxed(),
+        lookup::run(client, pool.clone(), aws, namespace, shutdown.clone()).boxed(),
+        shutdown.run_until_cancelled(prune_daily(pool, config.keep_days)),
     );
+}
+
+/// Gives up what is older than `keep_days`, if there is such a bound.
+async fn prune_daily(pool: PgPool, keep_days: Option<KeepDays>) {
+    let Some(keep_days) = keep_days else { return };
+    loop {
+        match retention::prune(&pool, keep_days.before(Timestamp::now()), false).await {
+            Ok(Pruned { log_files, events }) => {
+                tracing::info!(log_files, events, "gave up what is old");
+            }
+            Err(error) => tracing::warn!(%error, "giving up what is old; tried again in a day"),
+        }
+        sleep(PRUNE).await;
+    }
 }

@@ -144,7 +144,8 @@ pub(crate) struct Relevant {
 }
 
 impl Relevant {
-    /// Leaves out what is of another account than the file's, and what happened before the account was enabled (§4.2).
+    /// Leaves out what is of another account than the file's, and what happened before the account was enabled (§4.2), or
+    /// longer ago than is kept.
     fn of(log: LogFile, account: &str, recipient: Recipient) -> Self {
         let LogFile {
             records,
@@ -154,7 +155,7 @@ impl Relevant {
         } = log;
         let (mut foreign, mut early) = (0, 0);
         let mut counts = |of: &str, at: Timestamp| {
-            let (is_foreign, is_early) = (of != account, at < recipient.enabled_at);
+            let (is_foreign, is_early) = (of != account, at < recipient.counts_since);
             foreign += u64::from(is_foreign);
             early += u64::from(is_early && !is_foreign);
             !is_foreign && !is_early

@@ -138,11 +138,11 @@ async fn events_before_an_account_was_enabled_count_only_by_backfill() {
     let since: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let plain = enrol(&db, &accounts, since, false).await.unwrap();
     assert_eq!(
-        plain[ACME].enabled_at,
+        plain[ACME].counts_since,
         "2026-03-01T12:00:00Z".parse().unwrap()
     );
     let backfilled = enrol(&db, &accounts, since, true).await.unwrap();
-    assert_eq!(backfilled[ACME].enabled_at, since);
+    assert_eq!(backfilled[ACME].counts_since, since);
 }
 
 #[tokio::test]

@@ -97,7 +97,8 @@ async fn mark_changed(connection: &mut PgConnection, instances: &[i64]) -> Resul
     Ok(())
 }
 
-/// The instances' row ids, one an event that is new.
+/// The instances' row ids, one an event that is new. One that is older than what is kept could be one that was given up:
+/// it is left out, even if nobody knew when its file was read. What a look at the account tells is newer than all it knew.
 async fn insert(
     connection: &mut PgConnection,
     events: &[NewEvent],
@@ -114,6 +115,8 @@ async fn insert(
              from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
                as event (enrolment_id, instance_id, id, kind, at, type)
              join instance using (enrolment_id, instance_id)
+            where event.at >= coalesce((select kept_since from retention), '-infinity')
+               or starts_with(event.id, 'discovery:')
                on conflict do nothing
         returning instance"#,
         &enrolments,

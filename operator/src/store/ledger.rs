@@ -13,8 +13,8 @@ use super::{Doing, StoreError};
 pub struct Recipient {
     /// Row id
     pub enrolment: i64,
-    /// Events before do not count
-    pub enabled_at: Timestamp,
+    /// Events before do not count: the account was not enabled yet, or they are older than what is kept
+    pub counts_since: Timestamp,
 }
 
 /// The enrolments that meter `accounts` now; an account has none if nobody does, or it is not enabled yet, or suspended.
@@ -26,7 +26,9 @@ pub async fn recipients(
     accounts: &[&str],
 ) -> Result<HashMap<String, Recipient>, StoreError> {
     let rows = sqlx::query!(
-        r#"select cloud_account_id, id, enabled_at as "enabled_at!: SqlTimestamp" from enrolment
+        r#"select cloud_account_id, id,
+                  greatest(enabled_at, (select kept_since from retention)) as "counts_since!: SqlTimestamp"
+             from enrolment
             where cloud = 'aws' and cloud_account_id = any($1)
               and released_at is null and enabled_at is not null and not suspended"#,
         accounts as _,
@@ -37,7 +39,7 @@ pub async fn recipients(
     let of_row = rows.into_iter().map(|row| {
         let recipient = Recipient {
             enrolment: row.id,
-            enabled_at: row.enabled_at.to_jiff(),
+            counts_since: row.counts_since.to_jiff(),
         };
         (row.cloud_account_id, recipient)
     });

@@ -16,6 +16,7 @@ pub mod letters;
 pub mod lookups;
 pub mod organizations;
 pub mod resources;
+pub mod retention;
 mod runs;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff_sqlx::{Timestamp, ToSqlx};
+use metering::cloudtrail::EventKind;
 use metering::runs::{Event, Run, difference, runs};
 use metering::usage::Period;
 use sqlx::PgConnection;
@@ -18,7 +19,8 @@ pub(super) struct Changed {
     pub(super) spans: Vec<(i64, Period)>,
 }
 
-/// Derives the runs of these instances anew. Their enrolment's row must be locked.
+/// Derives the runs of these instances anew. Their enrolment's row must be locked. Runs from before the first power-on that
+/// is kept are history: what they were derived from is gone (see [`super::retention`]).
 pub(super) async fn rebuild(
     connection: &mut PgConnection,
     instances: &[i64],
@@ -30,7 +32,12 @@ pub(super) async fn rebuild(
     let mut changed = Changed::default();
     let (mut gone, mut new) = (Vec::new(), Vec::new());
     for (instance, events) in events_of(connection, instances).await? {
-        let before = stored.remove(&instance).unwrap_or_default();
+        let mut before = stored.remove(&instance).unwrap_or_default();
+        let power_ons = events
+            .iter()
+            .filter(|event| event.kind == EventKind::PowerOn);
+        let first = power_ons.map(|event| event.at).min();
+        before.retain(|run| first.is_some_and(|first| run.start >= first));
         let after = runs(events);
         let spans = difference(&before, &after);
         changed
@@ -79,7 +86,7 @@ pub(super) async fn spans(
     Ok(stored.iter().flat_map(spans_of).collect())
 }
 
-async fn stored(
+pub(super) async fn stored(
     connection: &mut PgConnection,
     instances: &[i64],
 ) -> Result<BTreeMap<i64, Vec<Run>>, StoreError> {

@@ -1,0 +1,36 @@
+//! `cloudigrade prune`
+
+use jiff::Timestamp;
+
+use super::{CommandError, output};
+use crate::config::{Database, KeepDays};
+use crate::store;
+use crate::store::retention::{self, Pruned};
+
+/// What to keep.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Days of events and of recorded log files to keep, 90 at least
+    #[arg(long, value_name = "DAYS")]
+    keep_days: KeepDays,
+
+    /// Only tell what would be given up
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Gives up what is older.
+pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
+    let kept_since = args.keep_days.before(Timestamp::now());
+    let pool = store::connect(args.database.database_url.expose(), 1)?;
+    let Pruned { log_files, events } = retention::prune(&pool, kept_since, args.dry_run).await?;
+    let done = if args.dry_run { "would go" } else { "are gone" };
+    let since = kept_since.strftime("%Y-%m-%dT%H:%M:%SZ");
+    output::print(&format!(
+        "{events} events and {log_files} entries of the ledger from before {since} {done}; runs and usage stay\n"
+    ))?;
+    Ok(())
+}
