@@ -38,7 +38,7 @@ def secrets_by_reference(pod):
     """Credentials come from Secrets; none stands in the pod's spec."""
     for container in containers(pod):
         for variable in container["env"]:
-            if variable["name"] in ("DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CLOUDIGRADE_PSKS"):
+            if variable["name"] in ("DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CLOUDIGRADE_PSKS", "CLOUDIGRADE_GRANT_TO_USER_OF"):
                 assert "secretKeyRef" in variable["valueFrom"], variable["name"]
 
 

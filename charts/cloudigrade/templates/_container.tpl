@@ -6,11 +6,16 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- define "cloudigrade.databaseEnv" -}}
-- name: DATABASE_URL
+{{- include "cloudigrade.databaseUrl" (dict "name" "DATABASE_URL" "database" .Values.database) }}
+{{- end -}}
+
+{{- /* The URL that the operator itself works with, as the variable `name`. */ -}}
+{{- define "cloudigrade.databaseUrl" -}}
+- name: {{ .name }}
   valueFrom:
     secretKeyRef:
-      name: {{ required "database.existingSecret: name the Secret that holds DATABASE_URL" .Values.database.existingSecret }}
-      key: {{ .Values.database.key }}
+      name: {{ required "database.existingSecret: name the Secret that holds DATABASE_URL" .database.existingSecret }}
+      key: {{ .database.key }}
 {{- end -}}
 
 {{- define "cloudigrade.awsEnv" -}}

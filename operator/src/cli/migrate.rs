@@ -2,13 +2,46 @@
 
 use super::CommandError;
 use crate::config::Database;
+use crate::secret::Secret;
+use crate::store::roles;
 use crate::{observe, store};
 
-/// Brings the schema up to date.
-pub(super) async fn run(database: &Database) -> Result<(), CommandError> {
+/// Which schema, and who may use it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    database: Database,
+
+    /// Let this existing role read and write, but change no table; the operator can then run as it
+    #[arg(long, value_name = "ROLE")]
+    grant_to: Option<String>,
+
+    /// The same for the role that this URL logs in as
+    #[arg(
+        long,
+        env = "CLOUDIGRADE_GRANT_TO_USER_OF",
+        hide_env_values = true,
+        value_name = "URL",
+        conflicts_with = "grant_to"
+    )]
+    grant_to_user_of: Option<Secret>,
+}
+
+/// Brings the schema up to date, and grants its use.
+pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
     observe::logs();
-    let pool = store::connect(database.database_url.expose(), 1)?;
+    let role = match &args.grant_to_user_of {
+        Some(url) => Some(
+            roles::of_url(url.expose()).map_err(|_| "--grant-to-user-of: not a Postgres URL")?,
+        ),
+        None => args.grant_to.clone(),
+    };
+    let pool = store::connect(args.database.database_url.expose(), 1)?;
     store::migrate(&pool).await?;
     tracing::info!("the schema is up to date");
+    if let Some(role) = role {
+        roles::grant(&pool, &role).await?;
+        tracing::info!(role, "granted the use of the schema");
+    }
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Database, RunConfig};
+use crate::config::RunConfig;
 
 /// Meters Linux use in public clouds from Kubernetes.
 #[derive(Debug, Parser)]
@@ -33,7 +33,7 @@ enum Command {
     /// Run the operator: reconcile resources, take in log files
     Run(Box<RunConfig>),
     /// Bring the database schema up to date
-    Migrate(Database),
+    Migrate(migrate::Args),
     /// Print the custom resource definitions as YAML
     Crds(crds::Args),
     /// Show usage: RHEL instances running at once, and hours by distribution
@@ -52,7 +52,7 @@ enum Command {
 pub async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(config) => run::run(*config).await,
-        Command::Migrate(database) => migrate::run(&database).await,
+        Command::Migrate(args) => migrate::run(&args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Report(args) => report::run(&args).await,
         Command::Explain(args) => explain::run(&args).await,

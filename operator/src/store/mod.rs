@@ -17,6 +17,7 @@ pub mod lookups;
 pub mod organizations;
 pub mod resources;
 pub mod retention;
+pub mod roles;
 mod runs;
 #[cfg(test)]
 pub(crate) mod testing;
