@@ -1,5 +1,7 @@
 //! A database of the test's own.
 
+// As all of this crate; clippy allows panics only where it is said.
+#[cfg(test)]
 #[path = "../../src/store/testing/server.rs"]
 mod server;
 
