@@ -15,6 +15,8 @@ pub mod ledger;
 pub mod letters;
 pub mod lookups;
 pub mod organizations;
+#[cfg(test)]
+mod plans_tests;
 pub mod resources;
 pub mod retention;
 pub mod roles;
