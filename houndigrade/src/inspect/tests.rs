@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 use crate::report::{Report, Verdict};
 use crate::source::Deadline;
-use crate::test_disks::{MIB, MemoryDisk, Tree, debian, partitioned, place, rhel};
+use crate::test_disks::{MIB, MemoryDisk, Tree, debian, partitioned, place, random_cases, rhel};
 
 mod machines;
 mod systems;
@@ -186,7 +186,7 @@ fn a_reader_that_panics_costs_one_partition() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(random_cases(32))]
 
     /// Whatever the bytes, an inspection ends in a report, and what can't be read is never "not RHEL".
     #[test]
@@ -215,11 +215,7 @@ fn damage_is_survived(#[case] kind: &str) {
     // Superblock, descriptors, bitmaps, inodes, directories and files lie in the first quarter.
     let anywhere = prop::collection::vec((0..sound.len() / 4, any::<u8>()), 1..200);
     let superblock = prop::collection::vec((1024..1400usize, any::<u8>()), 0..6);
-    let config = ProptestConfig {
-        cases: 300,
-        ..ProptestConfig::default()
-    };
-    let survived = proptest::test_runner::TestRunner::new(config).run(
+    let survived = proptest::test_runner::TestRunner::new(random_cases(100)).run(
         &(anywhere, superblock),
         |(anywhere, superblock)| {
             let mut disk = sound.clone();

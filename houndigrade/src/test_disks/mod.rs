@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use proptest::test_runner::Config as ProptestConfig;
 use tempfile::TempDir;
 
 use crate::report::Stats;
@@ -34,6 +35,15 @@ impl BlockSource for MemoryDisk {
 
     fn stats(&self) -> Stats {
         Stats::default()
+    }
+}
+
+/// Random cases to try: so many, or those that `PROPTEST_CASES` says.
+pub(crate) fn random_cases(usual: u32) -> ProptestConfig {
+    let told = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: told.and_then(|cases| cases.parse().ok()).unwrap_or(usual),
+        ..ProptestConfig::default()
     }
 }
 

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 use crate::test_disks::kernel::{Mount, assert_same_tree};
-use crate::test_disks::{MemoryDisk, run};
+use crate::test_disks::{MemoryDisk, random_cases, run};
 
 /// `shutdown` of ext4's own: nothing more reaches the disk, as if the power were cut.
 const CUT_POWER: &str = "import fcntl, os, struct, sys
@@ -225,19 +225,16 @@ fn damage_in_a_journal_is_survived(#[case] features: &str, #[case] journal: &str
         prop::collection::vec(in_journal, 1..12),
         prop::collection::vec(anywhere, 0..2),
     );
-    let config = ProptestConfig {
-        cases: 500,
-        ..ProptestConfig::default()
-    };
-    let survived = proptest::test_runner::TestRunner::new(config).run(&damage, |(log, others)| {
-        let mut disk = sound.clone();
-        for (at, byte) in log.into_iter().chain(others) {
-            disk[at] = byte;
-        }
-        if let Ok(fs) = Ext::open("ext4", Arc::new(MemoryDisk(disk))) {
-            let _ = contents_of(&fs);
-        }
-        Ok(())
-    });
+    let survived =
+        proptest::test_runner::TestRunner::new(random_cases(150)).run(&damage, |(log, others)| {
+            let mut disk = sound.clone();
+            for (at, byte) in log.into_iter().chain(others) {
+                disk[at] = byte;
+            }
+            if let Ok(fs) = Ext::open("ext4", Arc::new(MemoryDisk(disk))) {
+                let _ = contents_of(&fs);
+            }
+            Ok(())
+        });
     survived.unwrap();
 }

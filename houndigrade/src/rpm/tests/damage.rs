@@ -8,6 +8,7 @@ use super::databases::{Made, made};
 use super::read;
 use crate::filesystem::{Error, File};
 use crate::rpm::{Budget, Format, packages};
+use crate::test_disks::random_cases;
 
 /// All ends, and no package is met twice, whatever bytes are overwritten.
 #[rstest]
@@ -25,11 +26,7 @@ fn damage_is_survived(#[case] name: &str) {
         bytes(5000),
         bytes(sound.wal.as_ref().map_or(1, Vec::len)),
     );
-    let config = ProptestConfig {
-        cases: 40,
-        ..ProptestConfig::default()
-    };
-    let survived = TestRunner::new(config).run(&changes, |(anywhere, start, log)| {
+    let survived = TestRunner::new(random_cases(20)).run(&changes, |(anywhere, start, log)| {
         let mut database = sound.clone();
         for (at, byte) in anywhere.into_iter().chain(start) {
             database.file[at] = byte;

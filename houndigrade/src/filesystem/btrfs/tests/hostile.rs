@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::bytes::{array, le32};
 use crate::report::Stats;
+use crate::test_disks::random_cases;
 
 /// The seed of the fuzz target: a small file system with subvolumes, compressed files and a log, of nodes of 4 KiB.
 static SEED: &[u8] = include_bytes!("../../../../fuzz/seeds/btrfs");
@@ -136,7 +137,7 @@ fn the_seed_is_whole() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(random_cases(60))]
 
     #[test]
     fn damage_is_an_error(

@@ -154,9 +154,9 @@ fn symlinked(folder: &Path) {
 #[case::symlinked(symlinked)]
 fn the_log_counts(
     #[case] change: fn(&Path),
-    #[values("", "-O ^no-holes")] mkfs: &str,
-    #[values("", "compress-force=zstd")] mount: &str,
+    #[values(("", "compress-force=zstd"), ("-O ^no-holes", ""))] options: (&str, &str),
 ) {
+    let (mkfs, mount) = options;
     let Some(image) = Image::new(mkfs) else {
         return;
     };

@@ -159,7 +159,7 @@ fn holes(folder: &Path) {
     file.write_all_at(&text(10_000), 300_000).unwrap();
 
     let mut pieces = File::create(folder.join("pieces")).unwrap();
-    for piece in 0..300 {
+    for piece in 0..60 {
         pieces.write_all(&noise(4096 + piece)).unwrap();
         pieces.sync_data().unwrap();
     }
@@ -168,14 +168,14 @@ fn holes(folder: &Path) {
 fn names(folder: &Path) {
     let many = folder.join("many");
     fs::create_dir(&many).unwrap();
-    for number in 0..5000 {
+    for number in 0..2000 {
         fs::write(
             many.join(format!("file number {number}")),
             number.to_string(),
         )
         .unwrap();
     }
-    for number in (0..5000).step_by(3) {
+    for number in (0..2000).step_by(3) {
         fs::remove_file(many.join(format!("file number {number}"))).unwrap();
     }
     for name in colliding() {
