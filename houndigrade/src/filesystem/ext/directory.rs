@@ -30,7 +30,8 @@ pub(super) fn scan(
     let damaged = |what: &str| volume.damaged(format!("directory {number} {what}"));
     let mut visit_block = |block: &[u8]| {
         for entry in (Entries { rest: block }) {
-            let (name, inode) = entry.ok_or_else(|| damaged("has an entry that contradicts itself"))?;
+            let (name, inode) =
+                entry.ok_or_else(|| damaged("has an entry that contradicts itself"))?;
             if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
                 return Err(damaged("has a name that is none"));
             }
