@@ -406,7 +406,7 @@ fn the_document_has_what_that_of_the_original_has() {
         let (theirs, ours) = (&route["get"], &ours["paths"][path]["get"]);
         assert_eq!(theirs["operationId"], ours["operationId"], "{path}");
         let parameters = |route: &Value| -> Vec<(Value, Value, Value)> {
-            let list = route["parameters"].as_array().unwrap();
+            let list = route["parameters"].as_array().cloned().unwrap_or_default();
             list.iter()
                 .map(|p| (p["name"].clone(), p["in"].clone(), p["schema"].clone()))
                 .collect()

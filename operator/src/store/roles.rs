@@ -140,7 +140,7 @@ mod tests {
                 .await
                 .expect("what the owner does");
         };
-        as_owner("create role ROLE").await;
+        as_owner("create role ROLE; grant ROLE to current_user").await;
         grant(&database, &role).await.expect("granting");
         grant(&database, &role).await.expect("granting again");
 
