@@ -46,6 +46,7 @@ const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
     ("*", "/images/*/evidence", NONE, ANY, "an addition"),
     ("*", "/images/*/stats", NONE, ANY, "an addition"),
     ("*", "/images/*/drives/*/*/filesystem", NONE, ANY, "an addition"),
+    ("*", "/images/*/drives/*/*/mounted_at", NONE, "\"/\"", "an addition"),
 
     // What it says in other words.
     ("*", "/images/*/drives/*/*/facts/rhel_release_files/release_files", ANY, ANY, "sorted by path; theirs are in the order of the directory"),
