@@ -2,6 +2,7 @@
 
 mod btrfs;
 mod content;
+mod crc32c;
 mod ext;
 pub mod fstab;
 mod identity;

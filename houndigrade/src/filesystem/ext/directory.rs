@@ -2,12 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use super::checksum::crc32c;
 use super::file::Contents;
 use super::inode::Inode;
 use super::volume::Volume;
 use super::{Error, File};
 use crate::bytes::{array, le32};
+use crate::filesystem::crc32c::crc32c;
 
 /// Most that is read of a directory, in bytes: a million entries.
 const MAX_SIZE: u64 = 64 << 20;

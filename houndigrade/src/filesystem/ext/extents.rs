@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::Error;
-use super::checksum::crc32c;
 use super::inode::Inode;
 use super::map::Run;
 use super::volume::Volume;
 use crate::bytes::{array, le32};
+use crate::filesystem::crc32c::crc32c;
 
 /// Linux allows no deeper trees.
 const MAX_DEPTH: usize = 5;

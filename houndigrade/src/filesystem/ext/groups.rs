@@ -1,9 +1,9 @@
 //! Block groups. Only their tables of inodes are of interest here.
 
 use super::Error;
-use super::checksum::crc32c;
 use super::volume::Volume;
 use crate::bytes::{array, le32};
+use crate::filesystem::crc32c::crc32c;
 
 /// Where in a descriptor its checksum is.
 const CHECKSUM: usize = 0x1e;

@@ -1,10 +1,10 @@
 //! Inodes: what a file is, and where its contents are.
 
-use super::checksum::crc32c;
 use super::groups::inode_table;
 use super::volume::Volume;
 use super::{Entry, Error};
 use crate::bytes::{array, le32};
+use crate::filesystem::crc32c::crc32c;
 
 const ENCRYPTED: u32 = 0x800;
 const USES_EXTENTS: u32 = 0x8_0000;

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::Error;
-use super::checksum::{crc32_be, crc32c};
+use super::checksum::crc32_be;
 use super::inode::Inode;
 use super::map::Map;
 use super::superblock::Superblock;
 use super::tags::{Layout, Tag, be32};
 use super::volume::Volume;
 use crate::bytes::array;
+use crate::filesystem::crc32c::crc32c;
 use crate::source::BlockSource;
 
 /// Length of a journal in blocks: 16 GiB in blocks of 4 KiB. The largest that `mke2fs` makes has 10 GiB.

@@ -1,8 +1,8 @@
 //! The superblock: geometry, and the features that decide whether the rest can be read.
 
 use super::Error;
-use super::checksum::crc32c;
 use crate::bytes::{array, le32};
+use crate::filesystem::crc32c::crc32c;
 use crate::source::BlockSource;
 
 /// Linux allows no larger blocks either: 64 KiB.

@@ -1,7 +1,7 @@
 //! How a journal writes down which blocks it holds, and their checksums: that depends on its features.
 
-use super::checksum::crc32c;
 use crate::bytes::array;
+use crate::filesystem::crc32c::crc32c;
 
 /// Beginning of all blocks of the journal itself: mark, kind, transaction.
 const HEADER: usize = 12;

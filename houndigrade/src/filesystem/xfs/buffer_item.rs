@@ -4,7 +4,7 @@ use super::geometry;
 use super::overlay::SECTOR;
 use super::recovery::Replay;
 use super::transaction::Item;
-use super::{Error, crc32c, damaged};
+use super::{Error, checksum, damaged};
 use crate::bytes::{array, be32, be64, le16, le32, le64};
 
 const CHUNK: usize = 128;
@@ -58,7 +58,7 @@ pub(super) fn replay(replay: &mut Replay<'_>, item: &Item<'_>, lsn: u64) -> Resu
     }
     // Only of this and of inodes does the reader check it.
     if geometry.v5 && be32(&block, 0) == Some(SUPERBLOCK) {
-        crc32c::store(&mut block, geometry::CRC);
+        checksum::store(&mut block, geometry::CRC);
     }
     replay.write(start, &block)
 }

@@ -4,7 +4,7 @@
 use super::overlay::SECTOR;
 use super::recovery::Replay;
 use super::transaction::Item;
-use super::{Error, crc32c, damaged};
+use super::{Error, checksum, damaged};
 use crate::bytes::{array, be16, be64, le16, le32, le64};
 
 const MAGIC: u16 = 0x494e;
@@ -109,7 +109,7 @@ pub(super) fn replay(replay: &mut Replay<'_>, item: &Item<'_>, lsn: u64) -> Resu
         }
     }
     if v5 {
-        crc32c::store(&mut inode, CRC);
+        checksum::store(&mut inode, CRC);
     }
     replay.write(start, &inode)
 }

@@ -3,7 +3,7 @@
 
 use super::geometry::Geometry;
 use super::overlay::SECTOR;
-use super::{Error, crc32c::Crc32c, damaged};
+use super::{Error, checksum::Crc32c, damaged};
 use crate::bytes::{array, be32, be64};
 use crate::source::BlockSource;
 

@@ -2,7 +2,7 @@
 //! version 5 only, and with the whole log in memory.
 
 mod buffer_item;
-mod crc32c;
+mod checksum;
 mod file;
 mod geometry;
 mod inode_item;

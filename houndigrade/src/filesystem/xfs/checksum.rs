@@ -1,22 +1,6 @@
 //! The checksum of XFS: CRC-32 with Castagnoli's polynomial, over a structure whose own checksum counts as zeros.
 
-const POLYNOMIAL: u32 = 0x82f6_3b78;
-
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};
+use crate::filesystem::crc32c::crc32c;
 
 /// A checksum of which some bytes are known.
 #[derive(Clone, Copy)]
@@ -28,9 +12,7 @@ impl Crc32c {
     }
 
     pub(super) fn add(self, bytes: &[u8]) -> Self {
-        Self(bytes.iter().fold(self.0, |crc, &byte| {
-            (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)]
-        }))
+        Self(crc32c(self.0, bytes))
     }
 
     pub(super) fn sum(self) -> u32 {
