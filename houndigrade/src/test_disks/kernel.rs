@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -42,7 +44,20 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.path()).status();
+        // Another test's child holds our files open between its fork and its exec: busy for a moment. What stays mounted
+        // would keep the next copy of the same btrfs from being mounted.
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let output = Command::new("umount").arg(self.path()).output().unwrap();
+            if output.status.success() {
+                return;
+            }
+            if Instant::now() > until {
+                eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
