@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use sqlx::PgPool;
-
 use crate::{Customer, Emulator, Operator, Resources};
 
 /// Why a test could not go on.
@@ -23,7 +21,7 @@ pub struct World {
     /// Kubernetes
     pub kube: kube::Client,
     /// The operator's database, as its owner
-    pub database: PgPool,
+    pub database: cloudigrade::store::Pool,
     /// AWS
     pub emulator: Emulator,
     /// Where this repository lies

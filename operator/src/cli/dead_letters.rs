@@ -78,8 +78,8 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
 }
 
 async fn list(format: Format, database: &Database) -> Result<(), CommandError> {
-    let mut connection = store::connect_once(database.database_url.expose()).await?;
-    let letters = letters::list(&mut connection, None).await?;
+    let pool = store::connect_once(database.database_url.expose()).await?;
+    let letters = letters::list(&pool, None).await?;
     let text = match format {
         Format::Json => serde_json::to_string_pretty(&letters)? + "\n",
         Format::Table if letters.is_empty() => "No message was given up.\n".to_owned(),
@@ -103,8 +103,8 @@ async fn list(format: Format, database: &Database) -> Result<(), CommandError> {
 }
 
 async fn show(id: i64, database: &Database) -> Result<(), CommandError> {
-    let mut connection = store::connect_once(database.database_url.expose()).await?;
-    let letters = letters::list(&mut connection, Some(&[id])).await?;
+    let pool = store::connect_once(database.database_url.expose()).await?;
+    let letters = letters::list(&pool, Some(&[id])).await?;
     let letter = letters.first().ok_or_else(|| missing(id))?;
     Ok(output::print(
         &(serde_json::to_string_pretty(letter)? + "\n"),
@@ -118,10 +118,7 @@ async fn replay(
 ) -> Result<(), CommandError> {
     let pool = store::connect(database.database_url.expose(), 2)?;
     store::ping(&pool).await?;
-    let letters = {
-        let mut connection = pool.acquire().await?;
-        letters::list(&mut connection, ids).await?
-    };
+    let letters = letters::list(&pool, ids).await?;
     if let Some(gone) = ids
         .unwrap_or_default()
         .iter()

@@ -52,12 +52,12 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         database,
     } = &args.what;
     let url = database.database_url.expose();
-    let mut connection = store::connect_once(url).await.map_err(explain_error)?;
-    let known = store::usage::organizations(&mut connection)
+    let pool = store::connect_once(url).await.map_err(explain_error)?;
+    let known = store::usage::organizations(&pool)
         .await
         .map_err(explain_error)?;
     choose(known, Some(org))?;
-    let explanation = report::explain(&mut connection, org, *date, Timestamp::now()).await?;
+    let explanation = report::explain(&pool, org, *date, Timestamp::now()).await?;
     output::print(&match output {
         Format::Table => text(&explanation),
         Format::Json => serde_json::to_string_pretty(&explanation)? + "\n",

@@ -36,11 +36,11 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         ),
         None => args.grant_to.clone(),
     };
-    let pool = store::connect(args.database.database_url.expose(), 1)?;
-    store::migrate(&pool).await?;
+    let url = args.database.database_url.expose();
+    store::migrate(url).await?;
     tracing::info!("the schema is up to date");
     if let Some(role) = role {
-        roles::grant(&pool, &role).await?;
+        roles::grant(&store::connect(url, 1)?, &role).await?;
         tracing::info!(role, "granted the use of the schema");
     }
     Ok(())

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::FutureExt;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use sqlx::PgPool;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -20,6 +19,7 @@ use crate::ingest::{self, Ingest};
 use crate::leader::Leadership;
 use crate::observe::{self, Health, Metrics};
 use crate::rest::{self, Api, Gate, KubernetesGate};
+use crate::store::Pool;
 use crate::store::retention::{self, Pruned};
 use crate::{lookup, store};
 
@@ -35,7 +35,7 @@ const PRUNE: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone)]
 struct Given {
     config: RunConfig,
-    pool: PgPool,
+    pool: Pool,
     aws: Aws,
     health: Health,
     metrics: Metrics,
@@ -239,7 +239,7 @@ async fn reconcile(given: &Given, client: kube::Client) {
 }
 
 /// Gives up what is older than `keep_days`, if there is such a bound.
-async fn prune_daily(pool: PgPool, keep_days: Option<KeepDays>) {
+async fn prune_daily(pool: Pool, keep_days: Option<KeepDays>) {
     let Some(keep_days) = keep_days else { return };
     loop {
         match retention::prune(&pool, keep_days.before(Timestamp::now()), false).await {

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use sqlx::PgPool;
 
 use super::file::ReadFile;
 use crate::observe::{Metrics, Outcome};
-use crate::store::{Doing, StoreError, events, images, ledger};
+use crate::store::{Doing, Pool, StoreError, events, images, ledger};
 
 /// Attempts at a transaction that loses against others.
 const ATTEMPTS: u32 = 3;
@@ -29,7 +28,7 @@ pub(crate) enum Recorded {
 /// # Errors
 /// When the database does not do its work: nothing may have been recorded.
 pub(crate) async fn commit(
-    pool: &PgPool,
+    pool: &Pool,
     metrics: &Metrics,
     files: &[ReadFile],
 ) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
@@ -63,7 +62,7 @@ fn separate(
     }
 }
 
-async fn write_or_race(pool: &PgPool, files: &[ReadFile]) -> Result<Vec<Recorded>, StoreError> {
+async fn write_or_race(pool: &Pool, files: &[ReadFile]) -> Result<Vec<Recorded>, StoreError> {
     let mut attempt = 1;
     loop {
         match write(pool, files).await {
@@ -73,7 +72,7 @@ async fn write_or_race(pool: &PgPool, files: &[ReadFile]) -> Result<Vec<Recorded
     }
 }
 
-async fn write(pool: &PgPool, files: &[ReadFile]) -> Result<Vec<Recorded>, StoreError> {
+async fn write(pool: &Pool, files: &[ReadFile]) -> Result<Vec<Recorded>, StoreError> {
     let mut transaction = pool.begin().await.doing("beginning to record log files")?;
     // An account may have been suspended or released since it was looked up.
     let enrolments: BTreeSet<i64> = files.iter().map(|file| file.enrolment).collect();

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::PgPool;
-
 use super::commit::{self, Recorded};
 use super::file::{self, FileError};
 use super::notification::{self, NotificationError};
 use crate::cloud::Objects;
 use crate::observe::Metrics;
-use crate::store::{StoreError, ledger};
+use crate::store::{Pool, StoreError, ledger};
 
 /// Why a message can't be processed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +26,7 @@ pub enum LetterError {
 /// # Errors
 /// If one of them can't be recorded. The others may be.
 pub async fn record_message<O: Objects>(
-    pool: &PgPool,
+    pool: &Pool,
     metrics: &Metrics,
     objects: &O,
     trail_bucket: &str,

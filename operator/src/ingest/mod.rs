@@ -26,12 +26,12 @@ pub use notification::NotificationError;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{CloudError, Message, Objects, Queue};
 use crate::observe::{Health, Metrics};
+use crate::store::Pool;
 use crate::store::ledger;
 
 /// Loops that take messages; one goes on while the other waits for a slow file or for the database.
@@ -54,7 +54,7 @@ pub struct Ingest<Q, O> {
     /// Names the queue to people
     pub queue_url: String,
     pub objects: O,
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The bucket that customers' trails write to; what is told of others is refused
     pub trail_bucket: String,
     pub metrics: Metrics,

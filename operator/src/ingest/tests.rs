@@ -14,6 +14,7 @@ use super::settle::{AT_ONCE, retry_after};
 use super::*;
 use crate::cloud::{Kind, Object, ObjectError};
 use crate::observe::Outcome;
+use crate::store;
 use crate::store::testing::TestDatabase;
 
 const ACCOUNT: &str = "210987654321";
@@ -527,7 +528,7 @@ async fn a_database_that_does_not_do_its_work_costs_no_message() {
 async fn nothing_is_taken_while_the_database_is_away() {
     let mut world = World::new().await;
     world.deliver("file", &log(&["i-1 on 10:00"]));
-    world.ingest.pool.close().await;
+    world.ingest.pool = store::connect("postgres:///?host=/nowhere", 1).unwrap();
     world.ingest.health.ready(PART);
     let ingest = &world.ingest;
     let why = ingest.receive(Duration::ZERO).await.unwrap_err();

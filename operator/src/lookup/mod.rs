@@ -13,13 +13,13 @@ use jiff::Timestamp;
 use kube::Client;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store, reflector};
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{CloudAccount, ImageInspection};
 use crate::cloud::{InstanceTypes, Inventory};
 use crate::controllers::backoff::Backoff;
 use crate::controllers::watch;
+use crate::store::Pool;
 use crate::store::StoreError;
 use types::Refusals;
 
@@ -29,7 +29,7 @@ const ROUND: Duration = Duration::from_secs(5);
 /// What every round needs; `C` is the cloud.
 struct Lookups<C> {
     client: Client,
-    database: PgPool,
+    database: Pool,
     cloud: C,
     accounts: Store<DeserializeGuard<CloudAccount>>,
     /// Only that they exist matters.
@@ -42,7 +42,7 @@ struct Lookups<C> {
 /// Works in rounds until `shutdown`, on the resources of `namespace` or of all.
 pub async fn run<C: Inventory + InstanceTypes>(
     client: Client,
-    database: PgPool,
+    database: Pool,
     cloud: C,
     namespace: Option<&str>,
     shutdown: CancellationToken,

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::cloud::aws::Role;
 use crate::cloud::{CloudError, Image, Instance, InstanceType, Kind, Power};
+use crate::store::Pool;
 use crate::store::testing::TestDatabase;
 
 const NOW: &str = "2026-11-22T12:00:00Z";
@@ -97,7 +98,7 @@ impl InstanceTypes for TestCloud {
     }
 }
 
-fn lookups(database: &PgPool, client: Client, ready: &str) -> Lookups<TestCloud> {
+fn lookups(database: &Pool, client: Client, ready: &str) -> Lookups<TestCloud> {
     let (accounts, mut writer) = reflector::store();
     let condition = |type_| json!({"type": type_, "status": ready, "reason": "R", "message": "", "lastTransitionTime": NOW});
     let account = serde_json::from_value(json!({
@@ -119,7 +120,7 @@ fn lookups(database: &PgPool, client: Client, ready: &str) -> Lookups<TestCloud>
 }
 
 /// One round; the calls to the cloud and to the API server.
-async fn round(database: &PgPool, ready: &str) -> (Vec<String>, Vec<String>) {
+async fn round(database: &Pool, ready: &str) -> (Vec<String>, Vec<String>) {
     let (service, mut server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
     let lookups = lookups(database, Client::new(service, "default"), ready);
     let serve = async {
@@ -195,7 +196,7 @@ async fn what_a_log_mentions_is_described_once_and_its_image_inspected() {
 }
 
 /// The names and sizes that are saved.
-async fn sizes(database: &PgPool) -> Vec<(String, Option<i32>, Option<i64>)> {
+async fn sizes(database: &Pool) -> Vec<(String, Option<i32>, Option<i64>)> {
     sqlx::query_as("select name, vcpus, memory_mib from instance_type order by name")
         .fetch_all(database)
         .await

@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::api::CloudAccountSpec;
 use crate::cloud::aws::RoleArn;
 use crate::ingest::Recipients;
 use crate::store::enrolments::{self, Claim, Claimant};
-use crate::store::{StoreError, ledger};
+use crate::store::{Pool, StoreError, ledger};
 
 /// Namespace of the UIDs of accounts that no Kubernetes has given one.
 const UIDS: Uuid = uuid::uuid!("6d2f0b4e-0f59-5d2c-9d0c-2f6c52b0a1de");
@@ -105,7 +104,7 @@ fn claimant(manifest: Manifest) -> Result<Claimant, AccountsError> {
 /// # Errors
 /// If an account is metered for another organization, or Postgres does not answer.
 pub async fn enrol(
-    pool: &PgPool,
+    pool: &Pool,
     accounts: &[Claimant],
     since: Timestamp,
     backfill: bool,

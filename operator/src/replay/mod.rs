@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
 use serde::Serialize;
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use crate::cloud::Objects;
 use crate::ingest::{self, FileError, Location, ReadFile, Recipients, Recorded};
 use crate::observe::Metrics;
+use crate::store::Pool;
 use crate::store::StoreError;
 
 /// Most files in one transaction.
@@ -67,7 +67,7 @@ pub struct Summary {
 /// # Errors
 /// When the database does not do its work. What was committed until then stays; the rest is recorded by replaying again.
 pub async fn replay<O: Objects>(
-    pool: &PgPool,
+    pool: &Pool,
     metrics: &Metrics,
     objects: &O,
     files: impl Stream<Item = Result<Location, FileError>> + Send,
@@ -126,7 +126,7 @@ async fn group(receiver: &mut mpsc::Receiver<Read>) -> Option<Vec<Read>> {
 }
 
 async fn record(
-    pool: &PgPool,
+    pool: &Pool,
     metrics: &Metrics,
     group: Vec<Read>,
     summary: &mut Summary,

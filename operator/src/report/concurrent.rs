@@ -6,10 +6,9 @@ use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use metering::image::{self, Image};
 use metering::usage::{ANY, Count, Period, RhelRun, daily_maximum_counts};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
 
 use crate::store::usage::{self, ImageRun, KnownImage};
-use crate::store::{Doing, StoreError, usage_days};
+use crate::store::{Doing, Pool, StoreError, usage_days};
 
 /// Concurrent usage of one organization on one day (UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +50,7 @@ impl Day {
 /// # Errors
 /// When Postgres does not answer.
 pub async fn concurrent(
-    connection: &mut PgConnection,
+    pool: &Pool,
     org_id: &str,
     first: Date,
     last: Date,
@@ -59,7 +58,7 @@ pub async fn concurrent(
 ) -> Result<Vec<Day>, StoreError> {
     let doing = "deriving concurrent usage";
     let today = now.to_zoned(TimeZone::UTC).date();
-    let mut transaction = connection.begin().await.doing(doing)?;
+    let mut transaction = pool.begin().await.doing(doing)?;
     let mut known = usage::kept(&mut transaction, org_id, first, last).await?;
 
     let days = || first.series(1.day()).take_while(|day| *day <= last);

@@ -8,10 +8,9 @@ use metering::image::{self, Reason};
 use metering::usage::Period;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
 
-use crate::store::StoreError;
 use crate::store::usage::{self, DetailedRun};
+use crate::store::{Doing, Pool, StoreError};
 
 /// The most of one organization on one day.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,14 +59,15 @@ pub struct Counted {
 /// # Errors
 /// When Postgres does not answer.
 pub async fn explain(
-    connection: &mut PgConnection,
+    pool: &Pool,
     org_id: &str,
     date: Date,
     now: Timestamp,
 ) -> Result<Explanation, StoreError> {
     let period = Period::of_day(date).until(now);
-    let images = usage::images(connection, org_id).await?;
-    let mut runs = usage::detailed_runs(connection, org_id, period).await?;
+    let mut transaction = pool.begin().await.doing("explaining usage")?;
+    let images = usage::images(&mut transaction, org_id).await?;
+    let mut runs = usage::detailed_runs(&mut transaction, org_id, period).await?;
     runs.sort_unstable_by(|a, b| {
         (&a.account_id, &a.instance_id, a.start).cmp(&(&b.account_id, &b.instance_id, b.start))
     });
@@ -81,7 +81,7 @@ pub async fn explain(
         .filter_map(|run| period.clip(run.start, run.end))
         .collect();
     let peak = peak(&rhel);
-    let evidence = usage::evidence(connection, org_id).await?;
+    let evidence = usage::evidence(&mut transaction, org_id).await?;
     let (mut instances, mut others) = (Vec::new(), Vec::new());
     // With nothing that counts, what ran at all on the day is told.
     let then = peak.unwrap_or(period);

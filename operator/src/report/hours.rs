@@ -4,10 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use metering::image;
 use metering::usage::{Consumption, Period, Size, consumption};
 use serde::{Serialize, Serializer};
-use sqlx::PgConnection;
 
-use crate::store::StoreError;
 use crate::store::usage::{self, DetailedRun, KnownImage};
+use crate::store::{Doing, Pool, StoreError};
 
 /// What hours can be told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -75,15 +74,16 @@ pub(crate) const UNKNOWN: &str = "unknown";
 /// # Errors
 /// When Postgres does not answer.
 pub async fn hours(
-    connection: &mut PgConnection,
+    pool: &Pool,
     org_id: &str,
     period: Period,
     by: &[By],
     now: Timestamp,
 ) -> Result<Vec<Hours>, StoreError> {
     let period = period.until(now);
-    let images = usage::images(connection, org_id).await?;
-    let runs = usage::detailed_runs(connection, org_id, period).await?;
+    let mut transaction = pool.begin().await.doing("reading hours")?;
+    let images = usage::images(&mut transaction, org_id).await?;
+    let runs = usage::detailed_runs(&mut transaction, org_id, period).await?;
     let grouped = runs.iter().map(|run| {
         let image = run.image.and_then(|key| images.get(&key));
         let group: Vec<&str> = by.iter().map(|by| by.of(run, image)).collect();

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use metering::image::{self, Reason};
 use metering::usage::Period;
 use serde::Serialize;
-use sqlx::PgConnection;
 
-use crate::store::StoreError;
 use crate::store::usage::{self, DetailedRun};
+use crate::store::{Doing, Pool, StoreError};
 
 /// One run of one instance, and whether it counts as RHEL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,13 +38,10 @@ pub struct RunRow {
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn runs(
-    connection: &mut PgConnection,
-    org_id: &str,
-    period: Period,
-) -> Result<Vec<RunRow>, StoreError> {
-    let images = usage::images(connection, org_id).await?;
-    let mut runs = usage::detailed_runs(connection, org_id, period).await?;
+pub async fn runs(pool: &Pool, org_id: &str, period: Period) -> Result<Vec<RunRow>, StoreError> {
+    let mut transaction = pool.begin().await.doing("reading runs")?;
+    let images = usage::images(&mut transaction, org_id).await?;
+    let mut runs = usage::detailed_runs(&mut transaction, org_id, period).await?;
     runs.sort_unstable_by(|a, b| {
         (a.start, &a.account_id, &a.instance_id).cmp(&(b.start, &b.account_id, &b.instance_id))
     });

@@ -1,12 +1,11 @@
 use jiff::{Timestamp, civil::Date};
 use metering::cloudtrail::EventKind::{self, PowerOff, PowerOn};
 use metering::usage::Period;
-use sqlx::PgConnection;
 
 use super::{By, concurrent, hours};
 use crate::store::events::{NewEvent, record};
 use crate::store::testing::{TestDatabase, events_of};
-use crate::store::usage_days;
+use crate::store::{Pool, usage_days};
 
 const ACME: &str = "11111111";
 const GLOBEX: &str = "22222222";
@@ -71,8 +70,8 @@ async fn inspected(database: &TestDatabase, image: &str, rhel: bool, distributio
 }
 
 /// The most on each day from the 19th to the 22nd.
-async fn most(connection: &mut PgConnection, org_id: &str) -> Vec<u64> {
-    let days = concurrent(connection, org_id, day(19), day(22), now())
+async fn most(pool: &Pool, org_id: &str) -> Vec<u64> {
+    let days = concurrent(pool, org_id, day(19), day(22), now())
         .await
         .expect("concurrent usage");
     assert_eq!(
@@ -109,19 +108,18 @@ async fn usage_is_what_ran_at_once_of_an_organizations_own_rhel() {
         &[event(PowerOn, "i-5", "ami-rhel", "21T10:00")],
     )
     .await;
-    let mut connection = database.acquire().await.expect("a connection");
     assert_eq!(
-        most(&mut connection, ACME).await,
+        most(&database, ACME).await,
         [0, 0, 0, 0],
         "nobody has looked into the images"
     );
 
     inspected(&database, "ami-rhel", true, "rhel").await;
     inspected(&database, "ami-debian", false, "debian").await;
-    assert_eq!(most(&mut connection, ACME).await, [0, 2, 0, 1]);
-    assert_eq!(most(&mut connection, GLOBEX).await, [0, 0, 1, 1]);
+    assert_eq!(most(&database, ACME).await, [0, 2, 0, 1]);
+    assert_eq!(most(&database, GLOBEX).await, [0, 0, 1, 1]);
 
-    let days = concurrent(&mut connection, ACME, day(20), day(20), now())
+    let days = concurrent(&database, ACME, day(20), day(20), now())
         .await
         .expect("concurrent usage");
     let server = days[0]
@@ -147,9 +145,8 @@ async fn days_that_are_over_are_kept_until_what_they_rest_on_changes() {
     )
     .await;
     inspected(&database, "ami-rhel", true, "rhel").await;
-    let mut connection = database.acquire().await.expect("a connection");
 
-    assert_eq!(most(&mut connection, ACME).await, [0, 1, 1, 1]);
+    assert_eq!(most(&database, ACME).await, [0, 1, 1, 1]);
     let over = [
         "11111111 2026-11-19",
         "11111111 2026-11-20",
@@ -157,7 +154,7 @@ async fn days_that_are_over_are_kept_until_what_they_rest_on_changes() {
     ];
     assert_eq!(kept(&database).await, over, "today is not over");
     assert_eq!(
-        most(&mut connection, ACME).await,
+        most(&database, ACME).await,
         [0, 1, 1, 1],
         "read again, from what is kept"
     );
@@ -173,10 +170,10 @@ async fn days_that_are_over_are_kept_until_what_they_rest_on_changes() {
         over[..2],
         "the 20th is as it was: the run ended as the day did"
     );
-    assert_eq!(most(&mut connection, ACME).await, [0, 1, 0, 0]);
+    assert_eq!(most(&database, ACME).await, [0, 1, 0, 0]);
 
     inspected(&database, "ami-rhel", false, "centos").await;
-    assert_eq!(most(&mut connection, ACME).await, [0, 0, 0, 0]);
+    assert_eq!(most(&database, ACME).await, [0, 0, 0, 0]);
 }
 
 #[tokio::test]
@@ -199,10 +196,7 @@ async fn nothing_is_kept_that_a_change_under_way_makes_wrong() {
     .await
     .expect("recording");
     let pool = (*database).clone();
-    let reader = tokio::spawn(async move {
-        let mut connection = pool.acquire().await.expect("a connection");
-        most(&mut connection, ACME).await
-    });
+    let reader = tokio::spawn(async move { most(&pool, ACME).await });
     // The reader has got as far as it can: it has an answer, or it waits for the change.
     let reads = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     loop {
@@ -217,8 +211,7 @@ async fn nothing_is_kept_that_a_change_under_way_makes_wrong() {
     }
     change.commit().await.expect("committing the change");
     reader.await.expect("the reader's answer");
-    let mut connection = database.acquire().await.expect("a connection");
-    assert_eq!(most(&mut connection, ACME).await, [0, 1, 0, 0]);
+    assert_eq!(most(&database, ACME).await, [0, 1, 0, 0]);
 }
 
 #[tokio::test]
@@ -242,9 +235,8 @@ async fn hours_are_by_distribution_and_up_to_now() {
         .await
         .expect("an image");
 
-    let mut connection = database.acquire().await.expect("a connection");
     let period = Period::of_days(day(20), day(30));
-    let hours = hours(&mut connection, ACME, period, &[By::Distribution], now())
+    let hours = hours(&database, ACME, period, &[By::Distribution], now())
         .await
         .expect("hours");
     let hours: Vec<_> = hours
@@ -287,10 +279,9 @@ async fn hours_are_sized_and_told_apart_by_what_is_asked() {
     .await
     .expect("types");
 
-    let mut connection = database.acquire().await.expect("a connection");
-    let mut by = async |by: &[By]| {
+    let by = async |by: &[By]| {
         let period = Period::of_day(day(20));
-        let rows = hours(&mut connection, ACME, period, by, now()).await;
+        let rows = hours(&database, ACME, period, by, now()).await;
         let row = |row: &super::Hours| {
             let group: Vec<&str> = row.group.iter().map(|(_, value)| value.as_str()).collect();
             let sized = row.vcpu_hours.zip(row.memory_gib_hours);
@@ -336,8 +327,7 @@ async fn a_days_most_is_explained_by_the_instances_that_made_it() {
     )
     .await;
     inspected(&database, "ami-rhel", true, "rhel").await;
-    let mut connection = database.acquire().await.expect("a connection");
-    let told = super::explain(&mut connection, ACME, day(20), now())
+    let told = super::explain(&database, ACME, day(20), now())
         .await
         .expect("an explanation");
     let ids = |counted: &[super::Counted]| -> Vec<String> {
@@ -350,7 +340,7 @@ async fn a_days_most_is_explained_by_the_instances_that_made_it() {
     assert_eq!(told.since, Some(time("2026-11-20T11:00:00Z")));
     assert_eq!(told.until, Some(time("2026-11-20T12:00:00Z")));
 
-    let runs = super::runs(&mut connection, ACME, Period::of_day(day(20)))
+    let runs = super::runs(&database, ACME, Period::of_day(day(20)))
         .await
         .expect("runs");
     let shown: Vec<_> = runs

@@ -15,8 +15,8 @@ use super::caller::{Caller, OnBehalfOf};
 use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report;
+use crate::store::StoreError;
 use crate::store::organizations::Organization;
-use crate::store::{Doing, StoreError};
 
 /// One day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -188,8 +188,7 @@ async fn read(
     last: Date,
     now: Timestamp,
 ) -> Result<Vec<DailyConcurrentUsage>, StoreError> {
-    let mut connection = api.pool.acquire().await.doing("connecting to Postgres")?;
-    let days = report::concurrent(&mut connection, org_id, first, last, now).await?;
+    let days = report::concurrent(&api.pool, org_id, first, last, now).await?;
     let usage = days.into_iter().map(|day| DailyConcurrentUsage {
         date: day.date,
         maximum_counts: day

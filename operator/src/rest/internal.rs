@@ -23,7 +23,7 @@ use super::accounts::CloudAccount;
 use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report::{self, RunRow};
-use crate::store::{Doing, resources};
+use crate::store::resources;
 
 /// Decides who may use a path.
 pub trait Gate: Send + Sync {
@@ -143,7 +143,6 @@ pub(super) async fn runs(
     let (first, end) = (day("start_date")?, day("end_date")?);
     let last = end.yesterday().unwrap_or(end);
     let period = Period::of_days(first, last).until(Timestamp::now());
-    let mut connection = api.pool.acquire().await.doing("connecting to Postgres")?;
-    let runs = report::runs(&mut connection, org_id, period).await?;
+    let runs = report::runs(&api.pool, org_id, period).await?;
     Ok(wanted.slice(runs.into_iter().map(|run| Run { run }).collect()))
 }

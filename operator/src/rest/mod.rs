@@ -28,7 +28,6 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -39,6 +38,7 @@ pub use serve::serve;
 
 use self::failure::Failure;
 use crate::observe::{Metrics, Request as Counted};
+use crate::store::Pool;
 
 /// Where the public routes are.
 pub const BASE: &str = "/api/cloudigrade/v2";
@@ -60,7 +60,7 @@ const INSIGHTS_REQUEST_ID: &str = "x-rh-insights-request-id";
 #[derive(Clone)]
 pub struct Api {
     /// The facts
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Services that may ask for any organization
     pub psks: Psks,
     /// The AWS account the operator lives in: customers' roles trust it

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::cloudtrail::{EventKind, ImageTag, Tag};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::events::kind_from_sql;
-use super::{Doing, StoreError, images, usage_days};
+use super::{Doing, Pool, StoreError, images, usage_days};
 use crate::cloud::Image;
 
 /// An instance as recorded.
@@ -107,7 +107,7 @@ pub async fn name_instances(
 /// # Errors
 /// When a statement fails; then nothing has changed.
 pub async fn describe_images(
-    pool: &PgPool,
+    pool: &Pool,
     account_id: &str,
     region: &str,
     described: &[Image],

@@ -44,19 +44,19 @@ fn image(id: &str, rhel_tag: bool) -> Image {
 async fn the_newest_power_event_is_told_whatever_came_after_it() {
     let database = TestDatabase::new().await;
     let enrolment = database.enrol("210987654321", "11111111").await;
-    let mut connection = database.acquire().await.unwrap();
+    let mut transaction = database.begin().await.unwrap();
     let events = [
         event(EventKind::PowerOff, 2),
         event(EventKind::AttributeChange, 3),
         event(EventKind::PowerOn, 1),
     ];
-    events::record(&mut connection, &events_of(enrolment, &events))
+    events::record(&mut transaction, &events_of(enrolment, &events))
         .await
         .unwrap();
-    name_instances(&mut connection, enrolment, &[found("i-2", None)])
+    name_instances(&mut transaction, enrolment, &[found("i-2", None)])
         .await
         .unwrap();
-    let mut known = instances(&mut connection, enrolment).await.unwrap();
+    let mut known = instances(&mut transaction, enrolment).await.unwrap();
     known.sort_by(|a, b| a.id.cmp(&b.id));
     let told: Vec<_> = known
         .into_iter()
@@ -81,12 +81,13 @@ async fn found_twice_is_found_once_and_what_the_cloud_says_of_images_is_kept() {
         found("i-2", Some("ami-2")),
         found("i-3", Some("ami-2")),
     ];
-    let mut connection = database.acquire().await.unwrap();
+    let mut transaction = database.begin().await.unwrap();
     for _ in 0..2 {
-        name_instances(&mut connection, enrolment, &found)
+        name_instances(&mut transaction, enrolment, &found)
             .await
             .unwrap();
     }
+    transaction.commit().await.unwrap();
     let counted = async || {
         let counts = enrolments::counts(&database, enrolment).await.unwrap();
         (counts.instances, counts.images, counts.pending, counts.rhel)

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::cloudtrail::EventKind;
 use metering::image::{Facts, Image, rhel};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent};
-use super::{Doing, StoreError, ledger};
+use super::{Doing, Pool, StoreError, ledger};
 
 /// A CloudAccount that would meter an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,13 +91,12 @@ pub struct Counts {
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn holder(pool: &PgPool, account_id: &str) -> Result<Option<Enrolment>, StoreError> {
-    let mut connection = pool.acquire().await.doing("connecting to Postgres")?;
-    read_holder(&mut connection, account_id).await
+pub async fn holder(pool: &Pool, account_id: &str) -> Result<Option<Enrolment>, StoreError> {
+    read_holder(pool, account_id).await
 }
 
 async fn read_holder(
-    connection: &mut PgConnection,
+    executor: impl PgExecutor<'_>,
     account_id: &str,
 ) -> Result<Option<Enrolment>, StoreError> {
     sqlx::query!(
@@ -117,7 +116,7 @@ async fn read_holder(
         enabled_at: row.enabled_at.map(jiff_sqlx::Timestamp::to_jiff),
         suspended: row.suspended,
     })
-    .fetch_optional(connection)
+    .fetch_optional(executor)
     .await
     .doing("reading who meters the account")
 }
@@ -126,15 +125,11 @@ async fn read_holder(
 ///
 /// # Errors
 /// When a statement fails; then nothing has changed.
-pub async fn claim(
-    pool: &PgPool,
-    claimant: &Claimant,
-    now: Timestamp,
-) -> Result<Claim, StoreError> {
+pub async fn claim(pool: &Pool, claimant: &Claimant, now: Timestamp) -> Result<Claim, StoreError> {
     const DOING: &str = "claiming the account";
     let mut transaction = pool.begin().await.doing(DOING)?;
     loop {
-        match read_holder(&mut transaction, &claimant.account_id).await? {
+        match read_holder(&mut *transaction, &claimant.account_id).await? {
             Some(holder) if holder.uid == claimant.uid => {
                 rename(&mut transaction, holder.id, claimant).await?;
                 transaction.commit().await.doing(DOING)?;
@@ -191,7 +186,7 @@ async fn rename(
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn backfill(pool: &PgPool, id: i64, since: Timestamp) -> Result<(), StoreError> {
+pub async fn backfill(pool: &Pool, id: i64, since: Timestamp) -> Result<(), StoreError> {
     sqlx::query!(
         "update enrolment set enabled_at = $2 where id = $1 and enabled_at > $2",
         id,
@@ -208,7 +203,7 @@ pub async fn backfill(pool: &PgPool, id: i64, since: Timestamp) -> Result<(), St
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn enable(pool: &PgPool, id: i64, now: Timestamp) -> Result<Timestamp, StoreError> {
+pub async fn enable(pool: &Pool, id: i64, now: Timestamp) -> Result<Timestamp, StoreError> {
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let enabled = sqlx::query_scalar!(
         r#"update enrolment
@@ -239,7 +234,7 @@ pub async fn enable(pool: &PgPool, id: i64, now: Timestamp) -> Result<Timestamp,
 ///
 /// # Errors
 /// When a statement fails; then nothing has changed.
-pub async fn suspend(pool: &PgPool, id: i64, now: Timestamp) -> Result<(), StoreError> {
+pub async fn suspend(pool: &Pool, id: i64, now: Timestamp) -> Result<(), StoreError> {
     const DOING: &str = "suspending the account";
     let mut transaction = pool.begin().await.doing(DOING)?;
     end_runs(&mut transaction, id, "suspended", now).await?;
@@ -258,7 +253,7 @@ pub async fn suspend(pool: &PgPool, id: i64, now: Timestamp) -> Result<(), Store
 ///
 /// # Errors
 /// When a statement fails; then nothing has changed.
-pub async fn release(pool: &PgPool, uid: Uuid, now: Timestamp) -> Result<(), StoreError> {
+pub async fn release(pool: &Pool, uid: Uuid, now: Timestamp) -> Result<(), StoreError> {
     const DOING: &str = "releasing the account";
     let mut transaction = pool.begin().await.doing(DOING)?;
     let id = sqlx::query_scalar!(
@@ -333,7 +328,7 @@ async fn end_runs(
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn counts(pool: &PgPool, id: i64) -> Result<Counts, StoreError> {
+pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
     let row = sqlx::query!(
         r#"select count(*) as "instances!",
                   count(*) filter (where exists (
@@ -401,7 +396,7 @@ pub struct Changed {
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn changed_since(pool: &PgPool, since: Timestamp) -> Result<Vec<Changed>, StoreError> {
+pub async fn changed_since(pool: &Pool, since: Timestamp) -> Result<Vec<Changed>, StoreError> {
     sqlx::query!(
         r#"select id, namespace, name, changed_at as "changed_at: jiff_sqlx::Timestamp"
              from enrolment where released_at is null and changed_at > $1"#,

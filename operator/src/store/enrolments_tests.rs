@@ -37,10 +37,11 @@ async fn run_one(database: &TestDatabase, enrolment: i64, at: Timestamp) {
         at,
         instance_type: None,
     };
-    let mut connection = database.acquire().await.unwrap();
-    events::record(&mut connection, &events_of(enrolment, &[event]))
+    let mut transaction = database.begin().await.unwrap();
+    events::record(&mut transaction, &events_of(enrolment, &[event]))
         .await
         .unwrap();
+    transaction.commit().await.unwrap();
 }
 
 #[tokio::test]

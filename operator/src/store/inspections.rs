@@ -4,9 +4,8 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::image::Image;
 use serde_json::Value;
-use sqlx::PgPool;
 
-use super::{Doing, StoreError, usage_days};
+use super::{Doing, Pool, StoreError, usage_days};
 
 /// What is known of an image, whoever uses it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +33,7 @@ pub struct Found<'a> {
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn known(database: &PgPool, image_id: &str) -> Result<Option<Known>, StoreError> {
+pub async fn known(database: &Pool, image_id: &str) -> Result<Option<Known>, StoreError> {
     let row = sqlx::query!(
         "select name, owner_id, architecture, platform, marketplace, rhel_tag, openshift_tag,
                 case when inspection = 'inspected' then facts end as facts
@@ -64,7 +63,7 @@ pub async fn known(database: &PgPool, image_id: &str) -> Result<Option<Known>, S
 /// # Errors
 /// When Postgres does not answer; then nothing is kept.
 pub async fn record(
-    database: &PgPool,
+    database: &Pool,
     image_id: &str,
     region: &str,
     found: Found<'_>,
@@ -99,7 +98,7 @@ pub async fn record(
 /// # Errors
 /// When Postgres does not answer; then nothing is kept.
 pub async fn record_error(
-    database: &PgPool,
+    database: &Pool,
     image_id: &str,
     region: &str,
     message: &str,
@@ -140,14 +139,14 @@ mod tests {
 
     const FOUND: &str = "2026-11-22T12:00:00Z";
 
-    async fn error(database: &PgPool) -> Option<String> {
+    async fn error(database: &Pool) -> Option<String> {
         sqlx::query_scalar("select inspection_error from image")
             .fetch_one(database)
             .await
             .unwrap()
     }
 
-    async fn found(database: &PgPool, facts: &Value) {
+    async fn found(database: &Pool, facts: &Value) {
         let found = Found {
             facts,
             rhel: true,

@@ -2,9 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
-use sqlx::PgPool;
 
-use super::{Doing, StoreError};
+use super::{Doing, Pool, StoreError};
 use crate::cloud::InstanceType;
 
 /// How long a description holds. Sizes do not change, but a name that the cloud did not know may come to mean something.
@@ -23,7 +22,7 @@ pub struct DueTypes {
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn due(database: &PgPool, now: Timestamp) -> Result<Vec<DueTypes>, StoreError> {
+pub async fn due(database: &Pool, now: Timestamp) -> Result<Vec<DueTypes>, StoreError> {
     let stale = now.saturating_sub(FRESH).unwrap_or(Timestamp::MIN);
     // There are many runs and few types, so the index is asked for the next type, and the next, and not read through.
     sqlx::query_as!(
@@ -55,7 +54,7 @@ pub async fn due(database: &PgPool, now: Timestamp) -> Result<Vec<DueTypes>, Sto
 /// # Errors
 /// When Postgres does not answer.
 pub async fn save(
-    database: &PgPool,
+    database: &Pool,
     asked: &[String],
     described: &[InstanceType],
     now: Timestamp,
@@ -179,12 +178,12 @@ mod tests {
             .await
             .expect("saving");
 
-        let mut connection = database.acquire().await.expect("a connection");
+        let mut transaction = database.begin().await.expect("a transaction");
         let period = Period {
             start: Timestamp::UNIX_EPOCH,
             end: week,
         };
-        let mut sizes: Vec<_> = usage::detailed_runs(&mut connection, "org", period)
+        let mut sizes: Vec<_> = usage::detailed_runs(&mut transaction, "org", period)
             .await
             .expect("runs")
             .into_iter()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
 use super::{Doing, StoreError};
 
@@ -28,7 +28,7 @@ pub struct Letter {
 /// # Errors
 /// When the statement fails.
 pub async fn list(
-    connection: &mut PgConnection,
+    executor: impl PgExecutor<'_>,
     ids: Option<&[i64]>,
 ) -> Result<Vec<Letter>, StoreError> {
     let rows = sqlx::query!(
@@ -36,7 +36,7 @@ pub async fn list(
              from dead_letter where $1::bigint[] is null or id = any($1) order by id desc"#,
         ids as _,
     )
-    .fetch_all(connection)
+    .fetch_all(executor)
     .await
     .doing("reading dead letters")?;
     let letters = rows.into_iter().map(|row| Letter {

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::image::{self, Image};
-use sqlx::PgPool;
 
-use super::{Doing, StoreError};
+use super::{Doing, Pool, StoreError};
 
 /// Lookups that found nothing before a thing counts as gone: with waits that double, about an hour.
 pub const MOST_LOOKUPS: i32 = 7;
@@ -44,7 +43,7 @@ pub struct Uninspected {
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn due_instances(database: &PgPool, now: Timestamp) -> Result<Vec<Due>, StoreError> {
+pub async fn due_instances(database: &Pool, now: Timestamp) -> Result<Vec<Due>, StoreError> {
     sqlx::query_as!(
         Due,
         r#"select enrolment.id as enrolment, namespace, name as account, cloud_account_id as account_id, region,
@@ -69,7 +68,7 @@ pub async fn due_instances(database: &PgPool, now: Timestamp) -> Result<Vec<Due>
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn due_images(database: &PgPool, now: Timestamp) -> Result<Vec<Due>, StoreError> {
+pub async fn due_images(database: &Pool, now: Timestamp) -> Result<Vec<Due>, StoreError> {
     sqlx::query_as!(
         Due,
         r#"select enrolment as "enrolment!", namespace as "namespace!", account as "account!",
@@ -97,7 +96,7 @@ pub async fn due_images(database: &PgPool, now: Timestamp) -> Result<Vec<Due>, S
 /// # Errors
 /// When Postgres does not answer.
 pub async fn missed_instances(
-    database: &PgPool,
+    database: &Pool,
     enrolment: i64,
     ids: &[String],
     now: Timestamp,
@@ -120,7 +119,7 @@ pub async fn missed_instances(
 /// # Errors
 /// When Postgres does not answer.
 pub async fn missed_images(
-    database: &PgPool,
+    database: &Pool,
     ids: &[String],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -142,7 +141,7 @@ pub async fn missed_images(
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn put_off(database: &PgPool, due: &Due, until: Timestamp) -> Result<(), StoreError> {
+pub async fn put_off(database: &Pool, due: &Due, until: Timestamp) -> Result<(), StoreError> {
     let doing = "putting off a lookup";
     sqlx::query!(
         "update instance set next_lookup_at = $3 where enrolment_id = $1 and instance_id = any($2) and image is null",
@@ -168,7 +167,7 @@ pub async fn put_off(database: &PgPool, due: &Due, until: Timestamp) -> Result<(
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn uninspected(database: &PgPool) -> Result<Vec<Uninspected>, StoreError> {
+pub async fn uninspected(database: &Pool) -> Result<Vec<Uninspected>, StoreError> {
     let rows = sqlx::query!(
         "select image_id, image.region, image.name as image_name, owner_id, namespace, enrolment.name as account
            from image
@@ -218,7 +217,7 @@ mod tests {
         time.parse().unwrap()
     }
 
-    async fn run(database: &PgPool, statement: &str) {
+    async fn run(database: &Pool, statement: &str) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
             .execute(database)
             .await

@@ -17,6 +17,7 @@ pub mod lookups;
 pub mod organizations;
 #[cfg(test)]
 mod plans_tests;
+mod pool;
 pub mod resources;
 pub mod retention;
 pub mod roles;
@@ -26,13 +27,9 @@ pub(crate) mod testing;
 pub mod usage;
 pub mod usage_days;
 
-use std::time::Duration;
+pub use pool::{Pool, connect, connect_once};
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
-
-/// Longest a statement may take before Postgres ends it.
-const STATEMENT_TIMEOUT: &str = "30s";
+use sqlx::migrate::MigrateError;
 
 /// Something asked of Postgres did not work.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +47,7 @@ pub enum StoreError {
     },
     /// The schema could not be brought up to date.
     #[error("migrating the schema: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
 }
 
 impl StoreError {
@@ -92,57 +89,25 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
     }
 }
 
-/// Longest to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A pool for `url` that connects when first used.
-///
-/// # Errors
-/// When `url` is not a Postgres URL.
-pub fn connect(url: &str, connections: u32) -> Result<PgPool, StoreError> {
-    Ok(PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .connect_lazy_with(options(url)?))
-}
-
-/// One connection to `url`, for a command that asks a few things and ends. A server that is not there is an error
-/// at once, where a pool would wait for it.
-///
-/// # Errors
-/// When `url` is not a Postgres URL, or the server does not let us in.
-pub async fn connect_once(url: &str) -> Result<PgConnection, StoreError> {
-    let options = options(url)?;
-    tokio::time::timeout(CONNECT_TIMEOUT, options.connect())
-        .await
-        .unwrap_or_else(|late| Err(sqlx::Error::Io(late.into())))
-        .doing("connecting to the database that DATABASE_URL names")
-}
-
-fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url)?;
-    Ok(options
-        .application_name("cloudigrade")
-        .options([("statement_timeout", STATEMENT_TIMEOUT)]))
-}
-
 /// Brings the schema up to date; safe to repeat and to run side by side. Changes go forward only and are
 /// embedded, so that no files are needed.
 ///
+/// `url` leads to the server itself, not to PgBouncer.
+///
 /// # Errors
 /// When Postgres cannot be reached or a migration fails.
-pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+pub async fn migrate(url: &str) -> Result<(), StoreError> {
     let mut migrations = sqlx::migrate!("../migrations");
     // A version that was rolled back to meets its successor's migrations. They only ever add, so it can work.
     migrations.set_ignore_missing(true);
-    Ok(migrations.run(pool).await?)
+    Ok(migrations.run(&pool::directly(url)?).await?)
 }
 
 /// Whether the database answers.
 ///
 /// # Errors
 /// When it cannot be reached or does not answer in time.
-pub async fn ping(pool: &PgPool) -> Result<(), StoreError> {
+pub async fn ping(pool: &Pool) -> Result<(), StoreError> {
     sqlx::query("select 1")
         .execute(pool)
         .await
@@ -165,6 +130,6 @@ mod tests {
         .execute(&*database)
         .await
         .unwrap();
-        migrate(&database).await.unwrap();
+        migrate(database.url()).await.unwrap();
     }
 }

@@ -4,9 +4,8 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::image::{Facts, Image};
 use serde_json::Value;
-use sqlx::PgPool;
 
-use super::{Doing, StoreError};
+use super::{Doing, Pool, StoreError};
 
 /// An enrolled account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub struct AccountRow {
 /// # Errors
 /// When the statement fails.
 pub async fn accounts(
-    pool: &PgPool,
+    pool: &Pool,
     org_id: Option<&str>,
     id: Option<i64>,
 ) -> Result<Vec<AccountRow>, StoreError> {
@@ -96,7 +95,7 @@ impl Slice {
 /// # Errors
 /// When a statement fails.
 pub async fn instances(
-    pool: &PgPool,
+    pool: &Pool,
     org_id: &str,
     id: Option<i64>,
     running_since: Option<Timestamp>,
@@ -168,7 +167,7 @@ pub struct ImageRow {
 /// # Errors
 /// When the statement fails.
 pub async fn images(
-    pool: &PgPool,
+    pool: &Pool,
     org_id: &str,
     id: Option<i64>,
 ) -> Result<Vec<ImageRow>, StoreError> {

@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::PgPool;
 
-use super::{Doing, StoreError, ledger};
+use super::{Doing, Pool, StoreError, ledger};
 
 /// Fewest days that must be kept: what is late comes in that time.
 pub const FEWEST_DAYS: u32 = 90;
@@ -27,7 +26,7 @@ pub struct Pruned {
 /// # Errors
 /// When Postgres does not do its work. What was given up until then stays so; the next time goes on with it.
 pub async fn prune(
-    pool: &PgPool,
+    pool: &Pool,
     kept_since: Timestamp,
     dry_run: bool,
 ) -> Result<Pruned, StoreError> {
@@ -41,7 +40,7 @@ pub async fn prune(
     })
 }
 
-async fn keep_since(pool: &PgPool, kept_since: Timestamp) -> Result<(), StoreError> {
+async fn keep_since(pool: &Pool, kept_since: Timestamp) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into retention (kept_since) values ($1)
          on conflict (one) do update set kept_since = greatest(retention.kept_since, excluded.kept_since)",
@@ -53,7 +52,7 @@ async fn keep_since(pool: &PgPool, kept_since: Timestamp) -> Result<(), StoreErr
     Ok(())
 }
 
-async fn log_files(pool: &PgPool, kept_since: Timestamp, dry_run: bool) -> Result<u64, StoreError> {
+async fn log_files(pool: &Pool, kept_since: Timestamp, dry_run: bool) -> Result<u64, StoreError> {
     const DOING: &str = "pruning the ledger of log files";
     let kept_since = &kept_since.to_sqlx();
     if dry_run {
@@ -77,7 +76,7 @@ async fn log_files(pool: &PgPool, kept_since: Timestamp, dry_run: bool) -> Resul
     }
 }
 
-async fn events(pool: &PgPool, kept_since: Timestamp, dry_run: bool) -> Result<u64, StoreError> {
+async fn events(pool: &Pool, kept_since: Timestamp, dry_run: bool) -> Result<u64, StoreError> {
     const DOING: &str = "pruning instance events";
     let (mut pruned, mut last) = (0, 0);
     loop {

@@ -71,8 +71,8 @@ async fn stored_runs(database: &TestDatabase) -> BTreeMap<String, Vec<Run>> {
         .await
         .expect("instances");
     let ids: Vec<i64> = named.iter().map(|(id, _)| *id).collect();
-    let mut connection = database.acquire().await.expect("a connection");
-    let mut stored = stored(&mut connection, &ids).await.expect("runs");
+    let mut transaction = database.begin().await.expect("a transaction");
+    let mut stored = stored(&mut transaction, &ids).await.expect("runs");
     let named = named.into_iter();
     named
         .filter_map(|(id, name)| Some((name, stored.remove(&id)?)))
@@ -102,8 +102,9 @@ async fn rebuild_all(database: &TestDatabase) -> u64 {
         .fetch_all(&**database)
         .await
         .expect("instances");
-    let mut connection = database.acquire().await.expect("a connection");
-    let changed = rebuild(&mut connection, &ids).await.expect("a rebuild");
+    let mut transaction = database.begin().await.expect("a transaction");
+    let changed = rebuild(&mut transaction, &ids).await.expect("a rebuild");
+    transaction.commit().await.expect("committing");
     changed.runs
 }
 
@@ -213,8 +214,9 @@ async fn the_ledger_is_pruned_and_older_events_are_not_asked_for() {
             events: 0,
         })
         .collect();
-    let mut connection = database.acquire().await.expect("a connection");
-    enter(&mut connection, &entries).await.expect("entering");
+    let mut transaction = database.begin().await.expect("a transaction");
+    enter(&mut transaction, &entries).await.expect("entering");
+    transaction.commit().await.expect("committing");
     sqlx::query("update log_file set recorded_at = '2025-12-31' where key <> '7'")
         .execute(&*database)
         .await

@@ -1,15 +1,16 @@
 //! Who may do what in the schema: its owner migrates it, and the role that the operator runs as only uses it.
 
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::AssertSqlSafe;
 
-use super::{Doing, StoreError, options};
+use super::pool::options;
+use super::{Doing, Pool, StoreError};
 
 /// Lets an existing `role` read and write what is in the schema, and change nothing of the schema itself. Safe to repeat; what
 /// a later migration adds needs it again.
 ///
 /// # Errors
 /// When there is no such role, or it is not ours to grant.
-pub async fn grant(pool: &PgPool, role: &str) -> Result<(), StoreError> {
+pub async fn grant(pool: &Pool, role: &str) -> Result<(), StoreError> {
     const DOING: &str =
         "granting the use of the schema to a role (does it exist, and do we own the tables?)";
     let mut transaction = pool.begin().await.doing(DOING)?;
@@ -47,7 +48,6 @@ mod tests {
     use metering::cloudtrail::EventKind::{PowerOff, PowerOn};
     use metering::usage::Period;
     use rstest::rstest;
-    use sqlx::postgres::PgPoolOptions;
     use uuid::Uuid;
 
     use super::*;
@@ -60,7 +60,7 @@ mod tests {
         text.parse().expect("a time")
     }
 
-    async fn work(pool: &PgPool) {
+    async fn work(pool: &Pool) {
         let now = time("2026-11-22T12:00:00Z");
         let claimant = Claimant {
             account_id: "210987654321".into(),
@@ -144,19 +144,8 @@ mod tests {
         grant(&database, &role).await.expect("granting");
         grant(&database, &role).await.expect("granting again");
 
-        let become_role = format!("set role {quoted}");
-        let pool = PgPoolOptions::new()
-            .max_connections(2)
-            .after_connect(move |connection, _| {
-                let become_role = become_role.clone();
-                Box::pin(async move {
-                    let role = sqlx::raw_sql(AssertSqlSafe(become_role));
-                    role.execute(connection).await.map(drop)
-                })
-            })
-            .connect_with((*database.connect_options()).clone())
-            .await
-            .expect("connecting");
+        let as_role = options(database.url()).expect("its URL");
+        let pool = Pool::new(2, as_role.options([("role", &role)]));
         work(&pool).await;
         for statement in [
             "create table mine (id int)",
@@ -171,7 +160,7 @@ mod tests {
             let code = refused.as_database_error().and_then(|error| error.code());
             assert_eq!(code.as_deref(), Some("42501"), "{statement}: {refused}");
         }
-        pool.close().await;
+        drop(pool);
         as_owner("drop owned by ROLE").await;
         as_owner("drop role ROLE").await;
         assert!(grant(&database, &role).await.is_err(), "the role is gone");

@@ -4,16 +4,17 @@ mod server;
 
 use std::ops::Deref;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::ConnectOptions;
 
+use super::Pool;
 use super::events::NewEvent;
 use server::execute;
 
 /// An empty database with the schema in place; gone when dropped.
 pub(crate) struct TestDatabase {
-    pool: PgPool,
+    pool: Pool,
     name: String,
+    url: String,
 }
 
 impl TestDatabase {
@@ -21,15 +22,18 @@ impl TestDatabase {
     pub(crate) async fn new() -> Self {
         let name = format!("test_{}", uuid::Uuid::new_v4().simple());
         execute(&format!("create database {name}")).await;
-        let pool = PgPoolOptions::new()
-            .max_connections(8)
-            .connect_with(server::options().clone().database(&name))
-            .await
-            .expect("connecting to the test's database");
-        super::migrate(&pool)
+        let options = server::options().clone().database(&name);
+        let url = options.to_url_lossy().to_string();
+        super::migrate(&url)
             .await
             .expect("migrating the test's database");
-        Self { pool, name }
+        let pool = super::connect(&url, 8).expect("its URL");
+        Self { pool, name, url }
+    }
+
+    /// For `DATABASE_URL`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Enrols a cloud account as its CloudAccount would, since the epoch; the enrolment's id.
@@ -48,9 +52,9 @@ impl TestDatabase {
 }
 
 impl Deref for TestDatabase {
-    type Target = PgPool;
+    type Target = Pool;
 
-    fn deref(&self) -> &PgPool {
+    fn deref(&self) -> &Pool {
         &self.pool
     }
 }

@@ -6,8 +6,8 @@ use jiff::{Timestamp, civil::Date};
 use jiff_sqlx::ToSqlx;
 use metering::image::{Facts, Image, Syspurpose};
 use metering::usage::{Count, Period};
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::{Doing, StoreError};
 
@@ -35,9 +35,9 @@ pub struct ImageRun {
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn organizations(connection: &mut PgConnection) -> Result<Vec<String>, StoreError> {
+pub async fn organizations(executor: impl PgExecutor<'_>) -> Result<Vec<String>, StoreError> {
     sqlx::query_scalar!("select distinct org_id from enrolment order by org_id")
-        .fetch_all(connection)
+        .fetch_all(executor)
         .await
         .doing("listing organizations")
 }

@@ -5,14 +5,14 @@
 #[path = "../../src/store/testing/server.rs"]
 mod server;
 
-use cloudigrade::store;
-use sqlx::{ConnectOptions, PgPool};
+use cloudigrade::store::{self, Pool};
+use sqlx::ConnectOptions;
 
 use super::Failure;
 
 /// The schema is in it. It goes with its server; on one that `TEST_DATABASE_URL` names it stays, to be looked at.
 pub(crate) struct Database {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     /// For `DATABASE_URL`
     pub(crate) url: String,
 }
@@ -23,8 +23,8 @@ impl Database {
         server::execute(&format!("create database {name}")).await;
         let options = server::options().clone().database(&name);
         let url = options.to_url_lossy().to_string();
+        store::migrate(&url).await?;
         let pool = store::connect(&url, 2)?;
-        store::migrate(&pool).await?;
         Ok(Self { pool, url })
     }
 }

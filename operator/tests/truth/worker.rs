@@ -87,9 +87,8 @@ pub(crate) async fn ask_for_reports(world: &World, database: &Database) -> Failu
     for org in orgs.iter().cycle() {
         pace.tick().await;
         let asked = async {
-            let mut connection = database.pool.acquire().await?;
             let (first, last) = (world.first, world.last);
-            report::concurrent(&mut connection, org, first, last, Timestamp::now()).await?;
+            report::concurrent(&database.pool, org, first, last, Timestamp::now()).await?;
             Ok::<_, Failure>(())
         };
         if let Err(failure) = asked.await {

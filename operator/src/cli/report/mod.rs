@@ -11,12 +11,11 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use metering::usage::Period;
 use serde::Serialize;
-use sqlx::PgConnection;
 
 use super::{CommandError, output};
 use crate::config::Database;
 use crate::report::{self, By, Day, Hours, RunRow};
-use crate::store::{self, StoreError};
+use crate::store::{self, Pool, StoreError};
 
 /// What to show, of whom, when and how.
 #[derive(Debug, clap::Args)]
@@ -120,20 +119,10 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         return Err("--by is for hours: `cloudigrade report hours --by …`".into());
     }
     let url = args.database.database_url.expose();
-    let mut connection = store::connect_once(url).await.map_err(explain)?;
-    let organizations = store::usage::organizations(&mut connection)
-        .await
-        .map_err(explain)?;
+    let pool = store::connect_once(url).await.map_err(explain)?;
+    let organizations = store::usage::organizations(&pool).await.map_err(explain)?;
     let organizations = choose(organizations, args.org.as_deref())?;
-    let report = read(
-        &mut connection,
-        &organizations,
-        args.report,
-        &by,
-        (from, to),
-        now,
-    )
-    .await?;
+    let report = read(&pool, &organizations, args.report, &by, (from, to), now).await?;
     output::print(&match args.output {
         Format::Table => table::text(&report, now),
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
@@ -143,7 +132,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
 }
 
 async fn read(
-    connection: &mut PgConnection,
+    pool: &Pool,
     organizations: &[String],
     only: Option<Which>,
     by: &[By],
@@ -162,14 +151,14 @@ async fn read(
     };
     for org_id in organizations {
         if let Some(days) = &mut report.concurrent {
-            days.extend(report::concurrent(connection, org_id, from, to, now).await?);
+            days.extend(report::concurrent(pool, org_id, from, to, now).await?);
         }
         let period = Period::of_days(from, to);
         if let Some(hours) = &mut report.hours {
-            hours.extend(report::hours(connection, org_id, period, by, now).await?);
+            hours.extend(report::hours(pool, org_id, period, by, now).await?);
         }
         if let Some(runs) = &mut report.runs {
-            runs.extend(report::runs(connection, org_id, period.until(now)).await?);
+            runs.extend(report::runs(pool, org_id, period.until(now)).await?);
         }
     }
     Ok(report)

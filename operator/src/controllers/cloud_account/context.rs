@@ -4,7 +4,6 @@ use std::fmt::Debug;
 
 use kube::runtime::events::{Event, Recorder};
 use kube::{Api, Client, Resource, ResourceExt};
-use sqlx::PgPool;
 
 use super::roles::Roles;
 use super::schedule::Schedule;
@@ -12,6 +11,7 @@ use crate::api::{CloudAccount, FIELD_MANAGER};
 use crate::cloud::{Access, Inventory, Trails};
 use crate::controllers::backoff::Backoff;
 use crate::observe::Metrics;
+use crate::store::Pool;
 
 /// What metering an account asks of a cloud.
 pub trait Cloud: Access + Trails + Inventory {}
@@ -21,7 +21,7 @@ impl<T: Access + Trails + Inventory> Cloud for T {}
 /// What every pass shares; `C` is the cloud.
 pub struct Context<C> {
     pub(super) client: Client,
-    pub(super) database: PgPool,
+    pub(super) database: Pool,
     pub(super) cloud: C,
     pub(super) trail_bucket: String,
     pub(super) recorder: Recorder,
@@ -35,7 +35,7 @@ impl<C> Context<C> {
     /// `trail_bucket` is the bucket of the own account that trails write to.
     pub fn new(
         client: Client,
-        database: PgPool,
+        database: Pool,
         cloud: C,
         trail_bucket: String,
         metrics: Metrics,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::{ObjectRef, Store};
-use sqlx::PgPool;
 
 use super::Guarded;
+use crate::store::Pool;
 use crate::store::enrolments::{self, Changed};
 
 /// How often Postgres is asked.
@@ -18,7 +18,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 
 /// What was seen before.
 struct Poll {
-    database: PgPool,
+    database: Pool,
     timer: tokio::time::Interval,
     newest: Timestamp,
     seen: HashMap<i64, Timestamp>,
@@ -26,7 +26,7 @@ struct Poll {
 
 /// CloudAccounts of which something has changed in Postgres, as it happens.
 pub(super) fn changed_accounts(
-    database: PgPool,
+    database: Pool,
     accounts: Store<Guarded>,
 ) -> impl Stream<Item = ObjectRef<Guarded>> + Send + 'static {
     let mut timer = tokio::time::interval(EVERY);

@@ -5,7 +5,6 @@ use std::sync::Once;
 use kube::runtime::events::{Event, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
-use sqlx::PgPool;
 
 use super::job::Runner;
 use super::slots::{Slots, Ticket};
@@ -13,11 +12,12 @@ use super::{Guarded, GuardedAccount, Object};
 use crate::api::{CloudAccount, ImageInspection, Phase};
 use crate::controllers::backoff::Backoff;
 use crate::observe::Metrics;
+use crate::store::Pool;
 
 /// What every pass shares; `C` is the cloud.
 pub(super) struct Context<C> {
     pub(super) client: Client,
-    pub(super) database: PgPool,
+    pub(super) database: Pool,
     pub(super) cloud: C,
     pub(super) runner: Runner,
     pub(super) max_attempts: u32,

@@ -25,7 +25,6 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef, reflector};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{CloudAccount, FIELD_MANAGER, ImageInspection, MANAGED_BY, Phase};
@@ -35,6 +34,7 @@ use crate::controllers::backoff::Backoff;
 use crate::controllers::log::log;
 use crate::controllers::watch;
 use crate::observe::Metrics;
+use crate::store::Pool;
 use context::Context;
 use job::Runner;
 use slots::{Limits, Slots};
@@ -58,7 +58,7 @@ type Object = ObjectRef<Guarded>;
 /// Reconciles ImageInspections until `shutdown`.
 pub async fn run<C: InspectionCloud>(
     client: Client,
-    database: PgPool,
+    database: Pool,
     cloud: C,
     config: &RunConfig,
     aws_endpoint_url: Option<String>,

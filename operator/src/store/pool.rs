@@ -1,0 +1,146 @@
+//! Connections to Postgres, of which nothing is kept from one transaction to the next: PgBouncer in transaction mode may give each
+//! another server connection.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryFutureExt, TryStreamExt};
+use sqlx::postgres::{
+    PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
+};
+use sqlx::{
+    ConnectOptions, Connection, Describe, Either, Execute, Executor, PgPool, PgTransaction,
+    Postgres, SqlStr,
+};
+
+use super::{Doing, StoreError};
+
+/// How every transaction begins. Startup options and `set` would be another client's as well. sqlx names what it prepares,
+/// and on this server connection others may have used the names.
+const BEGIN: &str = "begin; set local statement_timeout = '30s'; deallocate all";
+
+/// Longest to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections on which everything is done in a transaction. A statement that is run on it has one of its own.
+#[derive(Clone, Debug)]
+pub struct Pool(PgPool);
+
+impl Pool {
+    /// Connections to `server`, made when first used.
+    pub(super) fn new(connections: u32, server: PgConnectOptions) -> Self {
+        Self(lazy(connections, server))
+    }
+
+    /// Begins a transaction. Dropped, it is rolled back.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached.
+    pub async fn begin(&self) -> Result<PgTransaction<'static>, sqlx::Error> {
+        self.0.begin_with(BEGIN).await
+    }
+}
+
+/// A pool for `url` that connects when first used.
+///
+/// # Errors
+/// When `url` is not a Postgres URL.
+pub fn connect(url: &str, connections: u32) -> Result<Pool, StoreError> {
+    Ok(Pool::new(connections, options(url)?))
+}
+
+/// One connection to `url`, for a command that asks a few things and ends. A server that is not there is an error
+/// at once, where a pool would wait for it.
+///
+/// # Errors
+/// When `url` is not a Postgres URL, or the server does not let us in.
+pub async fn connect_once(url: &str) -> Result<Pool, StoreError> {
+    const DOING: &str = "connecting to the database that DATABASE_URL names";
+    let server = options(url)?;
+    let connection = tokio::time::timeout(CONNECT_TIMEOUT, server.connect())
+        .await
+        .unwrap_or_else(|late| Err(sqlx::Error::Io(late.into())))
+        .doing(DOING)?;
+    connection.close().await.doing(DOING)?;
+    Ok(Pool::new(1, server))
+}
+
+/// A connection to the server itself, for what migrates: it holds a lock of its session.
+pub(super) fn directly(url: &str) -> Result<PgPool, StoreError> {
+    let timeout = [("statement_timeout", "30s")];
+    Ok(lazy(1, options(url)?.options(timeout)))
+}
+
+fn lazy(connections: u32, server: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_lazy_with(server.statement_cache_capacity(0))
+}
+
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url)?;
+    Ok(options
+        .application_name("cloudigrade")
+        .extra_float_digits(None))
+}
+
+impl<'c> Executor<'c> for &Pool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        let all = async move {
+            let mut transaction = pool.begin().await?;
+            let all: Vec<_> = transaction.fetch_many(query).try_collect().await?;
+            transaction.commit().await?;
+            Ok(stream::iter(all.into_iter().map(Ok)))
+        };
+        all.try_flatten_stream().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let pool = self.clone();
+        Box::pin(async move {
+            let mut transaction = pool.begin().await?;
+            let row = transaction.fetch_optional(query).await?;
+            transaction.commit().await?;
+            Ok(row)
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        let pool = self.clone();
+        Box::pin(async move { pool.begin().await?.prepare_with(sql, parameters).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        let pool = self.clone();
+        Box::pin(async move { pool.begin().await?.describe(sql).await })
+    }
+}
