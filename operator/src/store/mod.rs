@@ -18,6 +18,8 @@ pub mod organizations;
 #[cfg(test)]
 mod plans_tests;
 mod pool;
+#[cfg(test)]
+mod pool_tests;
 pub mod resources;
 pub mod retention;
 pub mod roles;

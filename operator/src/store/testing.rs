@@ -1,5 +1,6 @@
 //! A database of its own for every test, on a real Postgres server.
 
+mod pgbouncer;
 mod server;
 
 use std::ops::Deref;
@@ -8,6 +9,7 @@ use sqlx::ConnectOptions;
 
 use super::Pool;
 use super::events::NewEvent;
+pub(crate) use pgbouncer::PgBouncer;
 use server::execute;
 
 /// An empty database with the schema in place; gone when dropped.
