@@ -1,5 +1,7 @@
 //! What is known, in Postgres. The only place with SQL: one file a subject, functions that take a connection.
 //!
+//! Nothing outlives a transaction (see [`Pool`]): no `set` without `local`, no `listen`, no lock, table or cursor of a session.
+//!
 //! Queries are `sqlx::query!` and its kin. Times: bind `&time.to_sqlx() as _`, read `column as "column: jiff_sqlx::Timestamp"`
 //! and then `.to_jiff()`; lists: bind `&list as _` to `$1::text[]` and `unnest` it. After a change of a query or a migration
 //! run `operator/sqlx-prepare` and commit `.sqlx` with it; tests take a `testing::TestDatabase`.
