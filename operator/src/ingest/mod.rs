@@ -31,8 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{CloudError, Message, Objects, Queue};
 use crate::observe::{Health, Metrics};
-use crate::store::Pool;
-use crate::store::ledger;
+use crate::store::{Pool, ledger};
 
 /// Loops that take messages; one goes on while the other waits for a slow file or for the database.
 const TAKERS: usize = 2;

@@ -19,8 +19,7 @@ use crate::api::{CloudAccount, ImageInspection};
 use crate::cloud::{InstanceTypes, Inventory};
 use crate::controllers::backoff::Backoff;
 use crate::controllers::watch;
-use crate::store::Pool;
-use crate::store::StoreError;
+use crate::store::{Pool, StoreError};
 use types::Refusals;
 
 /// Wait between two rounds. A round with nothing to do is four queries.

@@ -23,8 +23,7 @@ use tokio::sync::mpsc;
 use crate::cloud::Objects;
 use crate::ingest::{self, FileError, Location, ReadFile, Recipients, Recorded};
 use crate::observe::Metrics;
-use crate::store::Pool;
-use crate::store::StoreError;
+use crate::store::{Pool, StoreError};
 
 /// Most files in one transaction.
 const FILES: usize = 512;

@@ -16,8 +16,8 @@ use sqlx::{
 
 use super::{Doing, StoreError};
 
-/// How every transaction begins. Startup options and `set` would be another client's as well. sqlx names what it prepares,
-/// and on this server connection others may have used the names.
+/// How every transaction begins. A `set` that is not `local` would be the next client's as well. sqlx names what it prepares, and
+/// whoever had this connection to the server before may have used the names.
 const BEGIN: &str = "begin; set local statement_timeout = '30s'; deallocate all";
 
 /// Longest to wait for a connection.
