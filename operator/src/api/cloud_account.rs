@@ -214,6 +214,9 @@ pub struct InstanceCounts {
     pub known: i64,
     /// Running now.
     pub running: i64,
+    /// Known from a log only, so that nobody knows their image yet: they count as what they are, unknown.
+    #[serde(default)]
+    pub unidentified: i64,
 }
 
 /// How many images.
@@ -221,6 +224,9 @@ pub struct InstanceCounts {
 pub struct ImageCounts {
     /// Ever used by an instance of this account.
     pub known: i64,
+    /// Not described by the cloud, yet or for ever: no name, no owner, no tags.
+    #[serde(default)]
+    pub unidentified: i64,
     /// Not inspected yet.
     pub pending: i64,
     /// RHEL, by inspection, tag or name.

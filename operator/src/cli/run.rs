@@ -229,11 +229,19 @@ async fn reconcile(given: &Given, client: kube::Client) {
             inspections,
             &config,
             endpoint,
-            metrics,
+            metrics.clone(),
             shutdown.clone()
         )
         .boxed(),
-        lookup::run(client, pool.clone(), aws, namespace, shutdown.clone()).boxed(),
+        lookup::run(
+            client,
+            pool.clone(),
+            aws,
+            metrics,
+            namespace,
+            shutdown.clone()
+        )
+        .boxed(),
         shutdown.run_until_cancelled(prune_daily(pool, config.keep_days)),
     );
 }

@@ -19,6 +19,8 @@ use crate::api::{CloudAccount, ImageInspection};
 use crate::cloud::{InstanceTypes, Inventory};
 use crate::controllers::backoff::Backoff;
 use crate::controllers::watch;
+use crate::observe::{Kind, Metrics};
+use crate::store::lookups;
 use crate::store::{Pool, StoreError};
 use types::Refusals;
 
@@ -30,6 +32,7 @@ struct Lookups<C> {
     client: Client,
     database: Pool,
     cloud: C,
+    metrics: Metrics,
     accounts: Store<DeserializeGuard<CloudAccount>>,
     /// Only that they exist matters.
     inspections: Store<PartialObjectMeta<ImageInspection>>,
@@ -43,6 +46,7 @@ pub async fn run<C: Inventory + InstanceTypes>(
     client: Client,
     database: Pool,
     cloud: C,
+    metrics: Metrics,
     namespace: Option<&str>,
     shutdown: CancellationToken,
 ) {
@@ -59,6 +63,7 @@ pub async fn run<C: Inventory + InstanceTypes>(
             client,
             database,
             cloud,
+            metrics,
             accounts: accounts.clone(),
             inspections: inspections.clone(),
             backoff: Backoff::default(),
@@ -78,12 +83,24 @@ impl<C: Inventory + InstanceTypes> Lookups<C> {
     /// Describes what is due, then asks for inspections of what only its disk can tell about.
     async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
         self.describe(now).await?;
+        self.count_unidentified().await?;
         self.size_types(now).await?;
         self.ask_for_inspections().await
     }
 }
 
 impl<C> Lookups<C> {
+    async fn count_unidentified(&self) -> Result<(), StoreError> {
+        let (instances, images) = lookups::unidentified(&self.database).await?;
+        for (kind, count) in [("instance", instances), ("image", images)] {
+            self.metrics
+                .unidentified
+                .get_or_create(&Kind { kind })
+                .set(count);
+        }
+        Ok(())
+    }
+
     /// The account of that namespace and name, if there is one that can be read.
     fn account(&self, namespace: &str, name: &str) -> Option<CloudAccount> {
         self.accounts

@@ -112,6 +112,7 @@ fn lookups(database: &Pool, client: Client, ready: &str) -> Lookups<TestCloud> {
         client,
         database: database.clone(),
         cloud: TestCloud::default(),
+        metrics: Metrics::default(),
         accounts,
         inspections: reflector::store().0,
         backoff: Backoff::default(),
@@ -240,6 +241,11 @@ async fn types_that_ran_are_sized_and_a_region_that_refuses_is_left_alone_for_a_
             ("m5.large".into(), Some(2), Some(8192)),
             ("x9.huge".into(), None, None)
         ]
+    );
+    let instances = crate::observe::Kind { kind: "instance" };
+    assert_eq!(
+        lookups.metrics.unidentified.get_or_create(&instances).get(),
+        4
     );
     assert_eq!(asked(now).await, [""; 0], "refused a moment ago");
     let later = now + Duration::from_secs(6);

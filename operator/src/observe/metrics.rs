@@ -18,7 +18,7 @@ pub struct AwsCall {
     pub outcome: &'static str,
 }
 
-/// The kind of a custom resource.
+/// The kind of a custom resource, or of what an account has.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[allow(missing_docs)]
 pub struct Kind {
@@ -60,6 +60,8 @@ pub struct Metrics {
     pub queue_messages: Family<Outcome, Counter>,
     /// `event`, `tag`, and why others were skipped
     pub log_records: Family<Outcome, Counter>,
+    /// `instance`, `image`: what metered accounts have and the cloud has not described
+    pub unidentified: Family<Kind, Gauge>,
     /// Seconds from the newest event of a file to its commit.
     pub ingest_lag_seconds: Gauge,
     /// `inspected`, `skipped`, `retried`, `error`
@@ -85,6 +87,7 @@ impl Metrics {
             reconcile_seconds: Family::new_with_constructor(seconds),
             queue_messages: Family::default(),
             log_records: Family::default(),
+            unidentified: Family::default(),
             ingest_lag_seconds: Gauge::default(),
             inspections: Family::default(),
             inspections_running: Gauge::default(),
@@ -126,6 +129,11 @@ impl Metrics {
             "log_records",
             "Records of log files, by what became of them",
             metrics.log_records.clone(),
+        );
+        r.register(
+            "unidentified",
+            "Instances and images known from logs only, which count as unknown",
+            metrics.unidentified.clone(),
         );
         r.register(
             "ingest_lag_seconds",

@@ -75,8 +75,12 @@ pub struct Counts {
     pub instances: i64,
     /// Instances that run now
     pub running: i64,
+    /// Instances known from a log only
+    pub unidentified_instances: i64,
     /// Images they were launched from
     pub images: i64,
+    /// Images that the cloud has not described
+    pub unidentified_images: i64,
     /// Images whose inspection is to come
     pub pending: i64,
     /// Images that count as RHEL
@@ -333,6 +337,7 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
         r#"select count(*) as "instances!",
                   count(*) filter (where exists (
                       select from run where run.instance = instance.id and run.ended_at is null)) as "running!",
+                  count(*) filter (where image is null) as "unidentified!",
                   max((select max(occurred_at) from instance_event where instance_event.instance = instance.id
                           and event_id not like 'discovery:%'))
                       as "last_event: jiff_sqlx::Timestamp"
@@ -344,7 +349,7 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
     .doing("counting instances")?;
     let images = sqlx::query!(
         "select name, owner_id, platform, marketplace, architecture, rhel_tag, openshift_tag, rhel_found,
-                unavailable or inspection = 'error' as \"error!\"
+                described_at is null as \"unidentified!\", unavailable or inspection = 'error' as \"error!\"
            from image where id in (select image from instance where enrolment_id = $1)",
         id
     )
@@ -354,6 +359,7 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
     let mut counts = Counts {
         instances: row.instances,
         running: row.running,
+        unidentified_instances: row.unidentified,
         images: i64::try_from(images.len()).unwrap_or(i64::MAX),
         last_event: row.last_event.map(jiff_sqlx::Timestamp::to_jiff),
         ..Counts::default()
@@ -372,6 +378,7 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
                 ..Facts::default()
             }),
         });
+        counts.unidentified_images += i64::from(row.unidentified);
         counts.rhel += i64::from(verdict.counts());
         counts.error += i64::from(verdict.rhel.is_none() && row.error);
         counts.pending += i64::from(verdict.rhel.is_none() && !row.error);

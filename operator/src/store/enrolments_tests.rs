@@ -1,3 +1,4 @@
+use futures::future::try_join_all;
 use jiff::SignedDuration;
 
 use super::*;
@@ -60,13 +61,15 @@ async fn the_oldest_has_the_account_whoever_came_first() {
     assert_ne!(older.id, younger.id);
     assert_eq!(
         claim(&database, &claimant(2, NOW), NOW).await.unwrap(),
-        Claim::Held(older)
+        Claim::Held(older.clone())
     );
-    assert_eq!(
-        counts(&database, younger.id).await.unwrap().running,
-        0,
-        "its runs ended"
-    );
+    let counts = counts(&database, younger.id).await.unwrap();
+    assert_eq!(counts.running, 0, "its runs ended");
+    assert_eq!((counts.unidentified_instances, counts.instances), (1, 1));
+
+    release(&database, older.uid, NOW).await.unwrap();
+    let again = claimed(&database, &claimant(2, NOW)).await;
+    assert_ne!(again.id, younger.id, "what was closed stays closed");
 }
 
 #[tokio::test]
@@ -86,6 +89,17 @@ async fn claims_made_at_the_same_time_have_one_winner() {
     assert!(claims.contains(&Claim::Held(winner.clone())), "{claims:?}");
     let holder = holder(&database, "210987654321").await.unwrap();
     assert_eq!(holder, Some(winner));
+}
+
+/// As processes do that replay for the same accounts.
+#[tokio::test]
+async fn one_claimant_may_ask_from_many_places_at_once() {
+    let database = TestDatabase::new().await;
+    let claimant = claimant(1, NOW);
+    let claims = try_join_all((0..8).map(|_| claim(&database, &claimant, NOW)));
+    let claims = claims.await.unwrap();
+    let first = &claims[0];
+    assert!(claims.iter().all(|claim| claim == first), "{claims:?}");
 }
 
 #[tokio::test]

@@ -91,6 +91,25 @@ pub async fn due_images(database: &Pool, now: Timestamp) -> Result<Vec<Due>, Sto
     .doing("listing images to look up")
 }
 
+/// How many instances and how many images of metered accounts are known from logs only.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn unidentified(database: &Pool) -> Result<(i64, i64), StoreError> {
+    sqlx::query!(
+        r#"select (select count(*) from instance join enrolment on enrolment.id = enrolment_id
+                    where image is null and released_at is null) as "instances!",
+                  (select count(*) from image
+                    where described_at is null
+                      and exists (select from instance join enrolment on enrolment.id = enrolment_id
+                                   where instance.image = image.id and released_at is null)) as "images!""#,
+    )
+    .map(|row| (row.instances, row.images))
+    .fetch_one(database)
+    .await
+    .doing("counting what nobody has described")
+}
+
 /// These instances were not found: asked for again later, in the end not any more.
 ///
 /// # Errors

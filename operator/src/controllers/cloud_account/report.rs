@@ -155,9 +155,11 @@ fn after(
         status.instances = Some(InstanceCounts {
             known: counts.instances,
             running: counts.running,
+            unidentified: counts.unidentified_instances,
         });
         status.images = Some(ImageCounts {
             known: counts.images,
+            unidentified: counts.unidentified_images,
             pending: counts.pending,
             rhel: counts.rhel,
             error: counts.error,
