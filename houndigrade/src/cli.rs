@@ -12,6 +12,8 @@ use crate::output::Output;
 const MIB: usize = 1024 * 1024;
 /// Of the memory, blocks have this part; the rest is for the program, what readers keep of file systems, and lists of blocks.
 const BLOCKS_PART: usize = 2;
+/// Of the memory, for what logs change.
+const LOGS_PART: usize = 4;
 /// Memory for blocks below which an image is not worth a place of its own: eight blocks of a snapshot.
 const MIN_BLOCKS: usize = 4 * MIB;
 
@@ -49,7 +51,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     timeout: Duration,
 
-    /// Memory to use; half of it is for blocks of the disks, shared by the images inspected at the same time
+    /// Memory to use, shared by the images inspected at the same time: half of it for blocks of the disks, a quarter for what the logs of their file systems change
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u16).range(32..))]
     max_memory: u16,
 }
@@ -126,6 +128,7 @@ impl Arguments {
         let limits = Limits {
             timeout: self.timeout,
             blocks: blocks / jobs,
+            logs: usize::from(self.max_memory) * MIB / LOGS_PART / jobs,
         };
         (jobs, limits)
     }

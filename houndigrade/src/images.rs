@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use houndigrade::report::Image;
 use houndigrade::source::{BlockSource, Deadline, DiskFile, Snapshot, ebs_client};
 use houndigrade::stopwatch::{Stage, Stopwatch, milliseconds};
-use houndigrade::{Disk, inspect};
+use houndigrade::{Disk, Memory, inspect};
 use tracing::{info, warn};
 
 use crate::location::Location;
@@ -20,6 +20,8 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
     /// Bytes of memory for the blocks of its disks.
     pub(crate) blocks: usize,
+    /// Bytes of memory for what the logs of its file systems change.
+    pub(crate) logs: usize,
 }
 
 /// Inspects all images, `jobs` at the same time.
@@ -65,7 +67,8 @@ async fn inspect_image(
             .iter()
             .filter_map(|disk| disk.source.as_ref().ok().map(Arc::clone))
             .collect();
-        let inspection = tokio::task::spawn_blocking(|| inspect(disks));
+        let inspection =
+            tokio::task::spawn_blocking(move || inspect(disks, Memory::new(limits.logs)));
         match progress.follow(&sources, inspection).await {
             Ok(mut image) => {
                 image.stats.stages += watch.stages();

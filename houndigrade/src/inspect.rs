@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use crate::facts::{self, Findings, system_purpose};
 use crate::filesystem::{Error, FileSystem, Root, fstab};
+use crate::memory::Memory;
 use crate::report::{Image, Partition};
 use crate::source::BlockSource;
 use crate::stopwatch::{Stage, Stopwatch};
@@ -35,15 +36,15 @@ pub struct Disk {
     pub source: io::Result<Arc<dyn BlockSource>>,
 }
 
-/// Inspects all disks of an image.
+/// Inspects all disks of an image, whose file systems share `memory`.
 ///
 /// Nothing makes this fail: what can't be read is an error in the report. It takes as long as the sources let it: give them a
 /// [`Deadline`](crate::source::Deadline). A damaged disk may even keep a reader busy without a read, so a caller who must
 /// not hang runs this on a thread that it can leave behind.
-pub fn inspect(disks: Vec<Disk>) -> Image {
+pub fn inspect(disks: Vec<Disk>, memory: Memory) -> Image {
     let started = Instant::now();
     let mut watch = Stopwatch::default();
-    let observed = watch.time(Stage::Volumes, || volumes::observe(disks));
+    let observed = watch.time(Stage::Volumes, || volumes::observe(disks, memory));
     let systems = watch.time(Stage::Systems, || Systems::on(&observed.volumes));
     let mut inspection = Inspection::default();
     for (drive, _) in &observed.disks {

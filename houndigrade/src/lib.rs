@@ -11,6 +11,7 @@ mod bytes;
 pub mod facts;
 pub mod filesystem;
 mod inspect;
+mod memory;
 pub mod partition;
 pub mod report;
 pub mod rpm;
@@ -22,3 +23,4 @@ pub mod verdict;
 pub mod volume;
 
 pub use inspect::{Disk, inspect};
+pub use memory::Memory;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use houndigrade::report::Report;
 use houndigrade::source::DiskFile;
-use houndigrade::{Disk, inspect};
+use houndigrade::{Disk, Memory, inspect};
 use serde_json::Value;
 
 const DISKS: [&str; 9] = [
@@ -118,10 +118,13 @@ fn our_answer(folder: &Path, name: &str) -> Value {
     let mut disk = tempfile::NamedTempFile::new().unwrap();
     io::copy(&mut GzDecoder::new(packed), disk.as_file_mut()).unwrap();
     let source = DiskFile::open(disk.path()).map(|file| Arc::new(file) as _);
-    let image = inspect(vec![Disk {
-        name: "/dev/loop0".into(),
-        source,
-    }]);
+    let image = inspect(
+        vec![Disk {
+            name: "/dev/loop0".into(),
+            source,
+        }],
+        Memory::default(),
+    );
     let images = BTreeMap::from([(format!("ami-{name}"), image)]);
     serde_json::to_value(Report::new("aws", images)).unwrap()
 }

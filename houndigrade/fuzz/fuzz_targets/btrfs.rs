@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, LazyLock};
 
-use houndigrade::filesystem::{self, Content, Entry, FileSystem};
+use houndigrade::Memory;
+use houndigrade::filesystem::{self, Content};
 use houndigrade::report::Stats;
 use houndigrade::source::BlockSource;
+use houndigrade_fuzz::walk;
 use libfuzzer_sys::fuzz_target;
 
 const BLOCK: u64 = 4096;
@@ -89,31 +91,9 @@ fn crc32c(bytes: &[u8]) -> [u8; 4] {
     (!register).to_le_bytes()
 }
 
-/// Looks at all there is, within limits: a damaged tree may have circles.
-fn walk(fs: &dyn FileSystem) {
-    let mut pending = vec![String::new()];
-    for _ in 0..40 {
-        let Some(folder) = pending.pop() else { return };
-        for name in fs.names(&format!("{folder}/"), 100).unwrap_or_default() {
-            let path = format!("{folder}/{name}");
-            match fs.entry(&path) {
-                Ok(Some(Entry::Directory)) => pending.push(path),
-                Ok(Some(Entry::Symlink)) => _ = fs.link_target(&path),
-                Ok(Some(Entry::File)) => {
-                    if let Ok(mut file) = fs.open(&path) {
-                        let mut piece = [0; 5000];
-                        let _ = file.read_at(0, &mut piece);
-                        let _ = file.read_at(file.size().saturating_sub(100), &mut piece);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
 fuzz_target!(|input: &[u8]| {
-    if let Ok(fs) = filesystem::open(Content::Known("btrfs"), Arc::new(Disk::new(input))) {
+    let disk = Arc::new(Disk::new(input));
+    if let Ok(fs) = filesystem::open(Content::Known("btrfs"), disk, &Memory::default()) {
         let _ = fs.roots();
         walk(&*fs);
     }

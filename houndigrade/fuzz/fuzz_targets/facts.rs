@@ -19,11 +19,17 @@ struct Cut<'a>(Vec<&'a [u8]>);
 
 impl FileSystem for Cut<'_> {
     fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
-        let inside = |file: &&str| file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+        let inside = |file: &&str| {
+            file.strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
         Ok(if FILES.contains(&path) {
             Some(Entry::File)
         } else {
-            FILES.iter().any(|file| inside(&file)).then_some(Entry::Directory)
+            FILES
+                .iter()
+                .any(|file| inside(&file))
+                .then_some(Entry::Directory)
         })
     }
 
@@ -32,13 +38,23 @@ impl FileSystem for Cut<'_> {
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
-        let number = FILES.iter().position(|file| *file == path).ok_or(Error::Unrecognised)?;
-        Ok(Box::new(Part(self.0.get(number).copied().unwrap_or_default())))
+        let number = FILES
+            .iter()
+            .position(|file| *file == path)
+            .ok_or(Error::Unrecognised)?;
+        Ok(Box::new(Part(
+            self.0.get(number).copied().unwrap_or_default(),
+        )))
     }
 
     fn names(&self, path: &str, _: usize) -> Result<Vec<String>, Error> {
-        let inside = FILES.iter().filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
-        Ok(inside.filter(|rest| !rest.contains('/')).map(str::to_owned).collect())
+        let inside = FILES
+            .iter()
+            .filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
+        Ok(inside
+            .filter(|rest| !rest.contains('/'))
+            .map(str::to_owned)
+            .collect())
     }
 }
 

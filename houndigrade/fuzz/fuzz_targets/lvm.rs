@@ -19,11 +19,19 @@ fuzz_target!(|data: &[u8]| {
     if seal(&mut data).is_none() {
         return;
     }
-    let member = Member { name: "disk".into(), source: Arc::new(Disk::new(&data)) };
+    let member = Member {
+        name: "disk".into(),
+        source: Arc::new(Disk::new(&data)),
+    };
     for volume in volume::assemble(vec![member]).volumes {
         let Ok(source) = volume.source else { continue };
         let mut buffer = vec![0; 10_000];
-        for offset in [0, 511, source.size() / 2, source.size().saturating_sub(10_000)] {
+        for offset in [
+            0,
+            511,
+            source.size() / 2,
+            source.size().saturating_sub(10_000),
+        ] {
             let _ = source.read_at(offset, &mut buffer);
         }
     }
@@ -47,13 +55,16 @@ fn seal(data: &mut [u8]) -> Option<()> {
 }
 
 fn put(data: &mut [u8], at: usize, number: u32) -> Option<()> {
-    data.get_mut(at..at + 4)?.copy_from_slice(&number.to_le_bytes());
+    data.get_mut(at..at + 4)?
+        .copy_from_slice(&number.to_le_bytes());
     Some(())
 }
 
 /// LVM2's CRC-32.
 fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0xf597_a6cf, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(sum & 1)))
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
+            (sum >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(sum & 1))
+        })
     })
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use houndigrade::Memory;
 use houndigrade::filesystem::{self, Content};
 use houndigrade_fuzz::{Patched, walk};
 use libfuzzer_sys::fuzz_target;
@@ -16,8 +17,11 @@ fuzz_target!(|data: &[u8]| {
     let Some((which, changes)) = data.split_first() else {
         return;
     };
-    let disk = Arc::new(Patched::new(SEEDS[usize::from(*which) % SEEDS.len()], changes));
-    if let Ok(fs) = filesystem::open(Content::Known("xfs"), disk) {
+    let disk = Arc::new(Patched::new(
+        SEEDS[usize::from(*which) % SEEDS.len()],
+        changes,
+    ));
+    if let Ok(fs) = filesystem::open(Content::Known("xfs"), disk, &Memory::default()) {
         walk(&*fs);
     }
 });

@@ -30,7 +30,10 @@ impl BlockSource for Disk {
         if offset.saturating_add(buffer.len() as u64) > self.size() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.0.get(offset..))
+            .unwrap_or_default();
         let length = rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&rest[..length]);
         buffer[length..].fill(0);
@@ -51,7 +54,10 @@ impl File for Bytes<'_> {
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.0.get(offset..))
+            .unwrap_or_default();
         let length = rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&rest[..length]);
         Ok(length)
@@ -61,7 +67,9 @@ impl File for Bytes<'_> {
 /// Reads a database of packages as an inspection does.
 pub fn read_packages(format: Format, file: Bytes<'_>, wal: Option<Bytes<'_>>) {
     let wal = wal.map(|wal| Box::new(wal) as Box<dyn File>);
-    let Ok(packages) = rpm::packages(format, Box::new(file), wal) else { return };
+    let Ok(packages) = rpm::packages(format, Box::new(file), wal) else {
+        return;
+    };
     for package in packages {
         if package.is_err_and(|error| error.is_final()) {
             break;

@@ -22,6 +22,7 @@ pub(crate) use root::normal;
 use std::io;
 use std::sync::Arc;
 
+use crate::memory::Memory;
 use crate::source::BlockSource;
 
 /// What a file system must answer. Paths are absolute and free of symlinks, `.` and `..`: [`Root`] has resolved them.
@@ -115,6 +116,11 @@ pub enum Error {
         /// Of what.
         of: &'static str,
     },
+    /// What the logs of an image's file systems change does not fit into so many KiB.
+    #[error(
+        "memory limit: the logs of the image's file systems change more than {0} KiB; a larger --max-memory lets them"
+    )]
+    Memory(usize),
     /// It belongs to the tree, and is not among the image's disks or can't be read.
     #[error("{0}")]
     OutOfReach(String),
@@ -123,19 +129,20 @@ pub enum Error {
     Read(#[from] io::Error),
 }
 
-/// Opens the file system that `content` says is there.
+/// Opens the file system that `content` says is there; what its log changes is kept in `memory`.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for all but ext2, ext3, ext4, btrfs and XFS, and whatever is wrong with one of those.
 pub fn open(
     content: Content,
     partition: Arc<dyn BlockSource>,
+    memory: &Memory,
 ) -> Result<Box<dyn FileSystem>, Error> {
     match content {
-        Content::Ext(kind) => Ok(Box::new(ext::Ext::open(kind, partition)?)),
+        Content::Ext(kind) => Ok(Box::new(ext::Ext::open(kind, partition, memory)?)),
         Content::WindowsNtfs => Err(Error::Unsupported("ntfs")),
-        Content::Known("btrfs") => Ok(Box::new(btrfs::Btrfs::open(partition)?)),
-        Content::Known("xfs") => Ok(Box::new(xfs::Xfs::open(partition)?)),
+        Content::Known("btrfs") => Ok(Box::new(btrfs::Btrfs::open(partition, memory)?)),
+        Content::Known("xfs") => Ok(Box::new(xfs::Xfs::open(partition, memory)?)),
         Content::Known(kind) => Err(Error::Unsupported(kind)),
         Content::Empty | Content::Unknown => Err(Error::Unrecognised),
     }

@@ -68,7 +68,12 @@ fn the_paths_of_a_host_are_not_those_of_an_image() {
     else {
         return;
     };
-    let fs = open(Content::Ext("ext4"), Arc::new(MemoryDisk(image))).unwrap();
+    let fs = open(
+        Content::Ext("ext4"),
+        Arc::new(MemoryDisk(image)),
+        &crate::Memory::default(),
+    )
+    .unwrap();
     assert_eq!(Root::new(&*fs).head("/etc/os-release", 100).unwrap(), None);
     assert_eq!(Root::new(&*fs).head("/etc/hostname", 100).unwrap(), None);
 }
@@ -91,7 +96,7 @@ fn files_are_what_was_written(#[case] kind: &'static str) {
     let disk = Arc::new(MemoryDisk(image));
     let content = Content::probe(&*disk).unwrap();
     assert_eq!(content, Content::Ext(kind));
-    let fs = open(content, disk).unwrap();
+    let fs = open(content, disk, &crate::Memory::default()).unwrap();
     let root = Root::new(&*fs);
     for path in ["/etc/large", "/etc/link", "/etc/long"] {
         assert_eq!(
@@ -124,7 +129,12 @@ fn the_journal_is_applied() {
         return;
     };
     let read = |image| {
-        let fs = open(Content::Ext("ext4"), Arc::new(MemoryDisk(image))).unwrap();
+        let fs = open(
+            Content::Ext("ext4"),
+            Arc::new(MemoryDisk(image)),
+            &crate::Memory::default(),
+        )
+        .unwrap();
         Root::new(&*fs)
             .head("/etc/os-release", 100)
             .unwrap()
@@ -143,7 +153,12 @@ fn a_crowded_directory_is_refused() {
     else {
         return;
     };
-    let fs = open(Content::Ext("ext4"), Arc::new(MemoryDisk(image))).unwrap();
+    let fs = open(
+        Content::Ext("ext4"),
+        Arc::new(MemoryDisk(image)),
+        &crate::Memory::default(),
+    )
+    .unwrap();
     let error = fs.names("/etc", 3).unwrap_err();
     assert_eq!(error.to_string(), "/etc: more than 3 directory entries");
 }
@@ -164,7 +179,9 @@ fn what_cannot_be_read_is_named(
     let disk = Arc::new(MemoryDisk(disk));
     let content = Content::probe(&*disk).unwrap();
     assert_eq!(content, Content::Known(name));
-    let error = open(content, disk).err().unwrap();
+    let error = open(content, disk, &crate::Memory::default())
+        .err()
+        .unwrap();
     assert_eq!(
         error.to_string(),
         format!("unsupported file system: {name}")
@@ -202,10 +219,14 @@ fn superblocks_that_promise_too_much_are_refused(
         return;
     };
     image[1024 + field..1024 + field + 4].copy_from_slice(&value.to_le_bytes());
-    let error = open(Content::Ext("ext2"), Arc::new(MemoryDisk(image)))
-        .err()
-        .unwrap()
-        .to_string();
+    let error = open(
+        Content::Ext("ext2"),
+        Arc::new(MemoryDisk(image)),
+        &crate::Memory::default(),
+    )
+    .err()
+    .unwrap()
+    .to_string();
     assert!(
         error.starts_with("ext2 file system: ") && error.contains(expected),
         "{error}"
@@ -233,6 +254,7 @@ fn the_kernel_sees_the_same_files(#[case] kind: &str) {
     let fs = super::open(
         Content::probe(&MemoryDisk(image.clone())).unwrap(),
         Arc::new(MemoryDisk(image)),
+        &crate::Memory::default(),
     )
     .unwrap();
     assert_same_tree(&*fs, mount.path());

@@ -12,10 +12,13 @@ mod machines;
 mod systems;
 
 fn inspect_bytes(disk: Vec<u8>) -> Image {
-    inspect(vec![Disk {
-        name: "/dev/sda".into(),
-        source: Ok(Arc::new(MemoryDisk(disk))),
-    }])
+    inspect(
+        vec![Disk {
+            name: "/dev/sda".into(),
+            source: Ok(Arc::new(MemoryDisk(disk))),
+        }],
+        Memory::default(),
+    )
 }
 
 /// A disk as clouds have it: boot partitions, swap, root, and a root of the wrong kind.
@@ -94,14 +97,17 @@ fn several_disks_make_one_image() {
         name: name.into(),
         source: Ok(Arc::new(MemoryDisk(bytes)) as _),
     };
-    let image = inspect(vec![
-        disk("a", root),
-        disk("b", data),
-        Disk {
-            name: "c".into(),
-            source: Err(io::Error::other("gone")),
-        },
-    ]);
+    let image = inspect(
+        vec![
+            disk("a", root),
+            disk("b", data),
+            Disk {
+                name: "c".into(),
+                source: Err(io::Error::other("gone")),
+            },
+        ],
+        Memory::default(),
+    );
     assert_eq!(image.verdict, Verdict::Rhel);
     assert_eq!(image.distribution.unwrap().id, "debian");
     assert_eq!(image.rhel_version.as_deref(), Some("9.4"));
@@ -139,10 +145,13 @@ fn the_deadline_ends_an_inspection() {
     };
     let over = Instant::now() - Duration::from_secs(1);
     let source = Arc::new(Deadline::new(Arc::new(MemoryDisk(disk)), over));
-    let image = inspect(vec![Disk {
-        name: "a".into(),
-        source: Ok(source),
-    }]);
+    let image = inspect(
+        vec![Disk {
+            name: "a".into(),
+            source: Ok(source),
+        }],
+        Memory::default(),
+    );
     assert_eq!(image.verdict, Verdict::Unknown);
     assert_eq!(
         image.errors,
@@ -177,10 +186,13 @@ fn a_reader_that_panics_costs_one_partition() {
         7 * MIB,
         &rhel().file_system("ext4", 2 * MIB).unwrap(),
     );
-    let image = inspect(vec![Disk {
-        name: "a".into(),
-        source: Ok(Arc::new(Trap(MemoryDisk(disk)))),
-    }]);
+    let image = inspect(
+        vec![Disk {
+            name: "a".into(),
+            source: Ok(Arc::new(Trap(MemoryDisk(disk)))),
+        }],
+        Memory::default(),
+    );
     assert_eq!(image.verdict, Verdict::Rhel);
     assert_eq!(image.errors, ["a3: the reader of ext4 failed: sprung"]);
 }

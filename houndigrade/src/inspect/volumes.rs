@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Disk, layout::Names, survive};
 use crate::filesystem::{self, Content, FileSystem};
+use crate::memory::Memory;
 use crate::partition::{self, Partition};
 use crate::source::{BlockSource, Window};
 use crate::volume::{self, Member};
@@ -20,6 +21,8 @@ pub(super) struct Observed {
     pub(super) volumes: Vec<Volume>,
     /// What could not be read, beside what is said of a volume.
     pub(super) problems: Vec<String>,
+    /// For what the logs of the file systems change.
+    memory: Memory,
 }
 
 /// A partition, a disk without a partition table, or a logical volume.
@@ -54,8 +57,11 @@ struct Physical {
 }
 
 /// Looks at all disks.
-pub(super) fn observe(disks: Vec<Disk>) -> Observed {
-    let mut observed = Observed::default();
+pub(super) fn observe(disks: Vec<Disk>, memory: Memory) -> Observed {
+    let mut observed = Observed {
+        memory,
+        ..Observed::default()
+    };
     let mut physical = Vec::new();
     for (index, disk) in disks.into_iter().enumerate() {
         match disk.source {
@@ -110,7 +116,7 @@ impl Observed {
             let mut volume = Volume::new(drive, name, names);
             match outside {
                 Some(outside) => volume.holds = outside,
-                None => volume.look(&source, &part, self.has_room()),
+                None => volume.look(&source, &part, self.room()),
             }
             if volume.kind == Some("lvm2") {
                 physical.push(volume.into_physical(source));
@@ -169,16 +175,18 @@ impl Observed {
             };
             let mut volume = Volume::new(drive, logical.name, names);
             match logical.source {
-                Ok(source) => volume.look(&source, &Partition::default(), self.has_room()),
+                Ok(source) => volume.look(&source, &Partition::default(), self.room()),
                 Err(error) => volume.holds = Holds::Unknown(error.to_string()),
             }
             self.volumes.push(volume);
         }
     }
 
-    fn has_room(&self) -> bool {
+    /// The memory for one more file system; `None` if there are enough.
+    fn room(&self) -> Option<&Memory> {
         let is_open = |volume: &&Volume| matches!(volume.holds, Holds::Tree(_));
-        self.volumes.iter().filter(is_open).count() < MAX_FILE_SYSTEMS
+        let has_room = self.volumes.iter().filter(is_open).count() < MAX_FILE_SYSTEMS;
+        has_room.then_some(&self.memory)
     }
 }
 
@@ -213,13 +221,13 @@ impl Volume {
     }
 
     /// Finds out what it holds.
-    fn look(&mut self, source: &Arc<dyn BlockSource>, part: &Partition, has_room: bool) {
+    fn look(&mut self, source: &Arc<dyn BlockSource>, part: &Partition, room: Option<&Memory>) {
         self.holds = match Content::identify(&**source) {
             Err(error) => Holds::Unknown(error.to_string()),
             Ok((content, identity)) => {
                 self.kind = content.name();
                 self.names.filesystem = identity;
-                open(content, source, part, has_room)
+                open(content, source, part, room)
             }
         };
     }
@@ -229,18 +237,18 @@ fn open(
     content: Content,
     source: &Arc<dyn BlockSource>,
     part: &Partition,
-    has_room: bool,
+    room: Option<&Memory>,
 ) -> Holds {
     if let Some(reason) = content.no_linux(part.purpose) {
         return Holds::Nothing(reason.into());
     }
-    if !has_room {
+    let Some(memory) = room else {
         return Holds::Unknown(format!(
             "more than {MAX_FILE_SYSTEMS} file systems on the disks of one image"
         ));
-    }
+    };
     match survive(content.name(), || {
-        filesystem::open(content, Arc::clone(source))
+        filesystem::open(content, Arc::clone(source), memory)
     }) {
         Ok(tree) => Holds::Tree(tree),
         Err(error) if content == Content::WindowsNtfs && part.windows => {

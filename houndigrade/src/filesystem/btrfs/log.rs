@@ -8,6 +8,7 @@ use super::item::{self, Inode};
 use super::subvolume::{ROOT_DIRECTORY, Subvolume};
 use super::tree::{Item, Key, Pointer};
 use crate::filesystem::{Entry, Error};
+use crate::memory::Part;
 
 /// Names of a directory that differ from its subvolume's tree, with what they stand for: `None` if the name is gone.
 pub(super) type Names = BTreeMap<Vec<u8>, Option<Key>>;
@@ -26,17 +27,19 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Largest log that is read, in bytes: Linux commits twice a minute.
-    const MAX_SIZE: usize = 64 * 1024 * 1024;
     /// Most names that may differ.
     const MAX_NAMES: usize = 1_000_000;
 
     /// Reads the log at `root` of a subvolume.
     ///
     /// # Errors
-    /// If it is damaged, too large or can't be read.
-    pub(super) fn replay(subvolume: Subvolume<'_>, root: &Pointer) -> Result<Self, Error> {
-        let items = items(subvolume, root)?;
+    /// If it is damaged, larger than the memory left, or can't be read.
+    pub(super) fn replay(
+        subvolume: Subvolume<'_>,
+        root: &Pointer,
+        memory: &mut Part,
+    ) -> Result<Self, Error> {
+        let items = items(subvolume, root, memory)?;
         let mut replay = Replay {
             subvolume,
             ranges: ranges(&items)?,
@@ -215,7 +218,7 @@ impl Replay<'_> {
 }
 
 /// The items of a log that count here.
-fn items(subvolume: Subvolume<'_>, root: &Pointer) -> Result<Vec<Item>, Error> {
+fn items(subvolume: Subvolume<'_>, root: &Pointer, memory: &mut Part) -> Result<Vec<Item>, Error> {
     const KINDS: [u8; 6] = [
         item::INODE,
         item::INODE_REF,
@@ -225,17 +228,13 @@ fn items(subvolume: Subvolume<'_>, root: &Pointer) -> Result<Vec<Item>, Error> {
         item::EXTENT_DATA,
     ];
     let mut items: Vec<Item> = Vec::new();
-    let mut size = 0;
     for item in subvolume.trees.from(root, Key::new(0, 0, 0))? {
         let item = item?;
         if !KINDS.contains(&item.key.kind) {
             continue;
         }
         if items.last().is_none_or(|last| !last.shares_leaf(&item)) {
-            size += subvolume.trees.node_size;
-        }
-        if size > Log::MAX_SIZE {
-            return damaged(format!("a log of more than {} bytes", Log::MAX_SIZE));
+            memory.take(subvolume.trees.node_size)?;
         }
         items.push(item);
     }

@@ -28,6 +28,7 @@ use self::subvolume::{EMPTY_DIRECTORY, ROOT_DIRECTORY, Subvolume};
 use self::superblock::Superblock;
 use self::tree::{Key, Pointer, Trees};
 use super::{Entry, Error, File, FileSystem, Root};
+use crate::memory::{Memory, Part};
 use crate::source::BlockSource;
 
 /// Id of the subvolume that all others lie in.
@@ -47,6 +48,8 @@ pub(super) struct Btrfs {
     sector_size: usize,
     /// By subvolume.
     logs: BTreeMap<u64, Log>,
+    /// The logs take this.
+    _memory: Part,
     default_subvolume: Option<String>,
 }
 
@@ -58,7 +61,7 @@ struct Place<'a> {
 }
 
 impl Btrfs {
-    pub(super) fn open(partition: Arc<dyn BlockSource>) -> Result<Self, Error> {
+    pub(super) fn open(partition: Arc<dyn BlockSource>, memory: &Memory) -> Result<Self, Error> {
         let superblock = Superblock::read(&*partition)?;
         let mut chunks = Chunks::new(Arc::clone(&partition), superblock.device);
         chunks.add_system_chunks(&superblock.system_chunks)?;
@@ -74,27 +77,29 @@ impl Btrfs {
             root: superblock.root,
             sector_size: superblock.sector_size,
             logs: BTreeMap::new(),
+            _memory: memory.part(),
             default_subvolume: None,
         };
         if let Some(log_root) = superblock.log_root {
-            btrfs.replay(&log_root)?;
+            let mut part = memory.part();
+            btrfs.logs = btrfs.replay(&log_root, &mut part)?;
+            btrfs._memory = part;
         }
         btrfs.default_subvolume = btrfs.find_default_subvolume()?;
         Ok(btrfs)
     }
 
-    fn replay(&mut self, log_root: &Pointer) -> Result<(), Error> {
+    fn replay(&self, log_root: &Pointer, memory: &mut Part) -> Result<BTreeMap<u64, Log>, Error> {
         let mut logs = BTreeMap::new();
         for item in self.trees.all(log_root, TREE_LOG, item::ROOT)? {
             let item = item?;
             // The log of a subvolume that has been deleted is of no use.
             if let Some(subvolume) = self.subvolume(item.key.offset)? {
-                let log = Log::replay(subvolume, &item::root(item.data())?)?;
+                let log = Log::replay(subvolume, &item::root(item.data())?, memory)?;
                 logs.insert(subvolume.id, log);
             }
         }
-        self.logs = logs;
-        Ok(())
+        Ok(logs)
     }
 
     /// Path of the subvolume that Linux mounts if it is told none; `None` if that is the top level.

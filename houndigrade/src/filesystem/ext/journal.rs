@@ -72,6 +72,11 @@ impl Replay {
         }
     }
 
+    /// Bytes that it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.blocks.len() * size_of::<(u64, Logged)>()
+    }
+
     /// The first block from `block` on that is replaced.
     pub(super) fn first_from(&self, block: u64) -> Option<u64> {
         self.blocks.range(block..).next().map(|(&block, _)| block)

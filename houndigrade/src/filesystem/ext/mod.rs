@@ -29,6 +29,7 @@ use self::overlay::Overlay;
 use self::superblock::Superblock;
 use self::volume::Volume;
 use super::{Entry, Error, File, FileSystem, Root};
+use crate::memory::Memory;
 use crate::source::BlockSource;
 
 /// Most names that are remembered: a few megabytes.
@@ -42,8 +43,12 @@ pub(super) struct Ext {
 }
 
 impl Ext {
-    pub(super) fn open(kind: &'static str, partition: Arc<dyn BlockSource>) -> Result<Self, Error> {
-        let (disk, superblock) = Overlay::recover(kind, partition)?;
+    pub(super) fn open(
+        kind: &'static str,
+        partition: Arc<dyn BlockSource>,
+        memory: &Memory,
+    ) -> Result<Self, Error> {
+        let (disk, superblock) = Overlay::recover(kind, partition, memory)?;
         Ok(Self {
             superblock,
             disk,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Error;
 use super::journal::{self, Replay};
 use super::superblock::Superblock;
+use crate::memory::{Memory, Part};
 use crate::report::Stats;
 use crate::source::BlockSource;
 
@@ -13,6 +14,8 @@ use crate::source::BlockSource;
 pub(super) struct Overlay {
     partition: Arc<dyn BlockSource>,
     replay: Replay,
+    /// The replay takes this.
+    _memory: Part,
 }
 
 impl Overlay {
@@ -23,6 +26,7 @@ impl Overlay {
     pub(super) fn recover(
         kind: &'static str,
         partition: Arc<dyn BlockSource>,
+        memory: &Memory,
     ) -> Result<(Self, Superblock), Error> {
         let superblock = Superblock::read(kind, &*partition)?;
         let replay = if superblock.needs_recovery() {
@@ -30,7 +34,13 @@ impl Overlay {
         } else {
             Replay::nothing(superblock.block_size())
         };
-        let overlay = Self { partition, replay };
+        let mut part = memory.part();
+        part.take(replay.memory())?;
+        let overlay = Self {
+            partition,
+            replay,
+            _memory: part,
+        };
         // The journal may hold another superblock, which deserves no more trust than the first.
         let after = Superblock::read(kind, &overlay)?;
         if after.block_size() != superblock.block_size() {

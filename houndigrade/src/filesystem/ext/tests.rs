@@ -109,7 +109,7 @@ fn a_dirty_disk_reads_as_the_kernel_recovers_it(#[case] make: &[&str], #[case] o
     let Some(mount) = Mount::new(copy.path(), "rw") else {
         return;
     };
-    let ours = Ext::open("ext4", Arc::new(MemoryDisk(image))).unwrap();
+    let ours = Ext::open("ext4", Arc::new(MemoryDisk(image)), &Memory::default()).unwrap();
     assert_same_tree(&ours, mount.path());
 }
 
@@ -129,7 +129,13 @@ fn journals_of_all_checksums_are_replayed(#[case] features: &str, #[case] journa
     let script = format!("jo {journal}\njw -b {number} {contents}\njc\n");
     let path = disk.path().to_str().unwrap();
     run("debugfs", &["-w", "-f", "/dev/stdin", path], &script).unwrap();
-    let read = |image| contents_of(&Ext::open("ext4", Arc::new(MemoryDisk(image)))?);
+    let read = |image| {
+        contents_of(&Ext::open(
+            "ext4",
+            Arc::new(MemoryDisk(image)),
+            &Memory::default(),
+        )?)
+    };
     let image = fs::read(disk.path()).unwrap();
     assert!(needs_recovery(&image));
     assert!(read(image.clone()).unwrap().starts_with(b"afterafter"));
@@ -174,7 +180,12 @@ fn damage_in_the_middle_of_a_file_is_an_error() {
     let path = disk.path().to_str().unwrap();
     let script = "sif /file size 8000000\nsif /file block[IND] 4000000000\n";
     run("debugfs", &["-w", "-f", "/dev/stdin", path], script).unwrap();
-    let fs = Ext::open("ext4", Arc::new(MemoryDisk(fs::read(disk.path()).unwrap()))).unwrap();
+    let fs = Ext::open(
+        "ext4",
+        Arc::new(MemoryDisk(fs::read(disk.path()).unwrap())),
+        &Memory::default(),
+    )
+    .unwrap();
     let mut file = FileSystem::open(&fs, "/file").unwrap();
     let error = file.read_at(20_000, &mut [0; 10]).unwrap_err();
     assert_eq!(
@@ -193,7 +204,7 @@ fn damage_in_the_middle_of_a_file_is_an_error() {
 fn features_that_cannot_be_read_are_named(#[case] bit: u32, #[case] what: &str) {
     let mut image = vec![0; 64 * 1024];
     image[1024 + 0x60..][..4].copy_from_slice(&(bit | 2).to_le_bytes());
-    let error = Ext::open("ext4", Arc::new(MemoryDisk(image)))
+    let error = Ext::open("ext4", Arc::new(MemoryDisk(image)), &Memory::default())
         .err()
         .unwrap();
     assert_eq!(
@@ -231,7 +242,7 @@ fn damage_in_a_journal_is_survived(#[case] features: &str, #[case] journal: &str
             for (at, byte) in log.into_iter().chain(others) {
                 disk[at] = byte;
             }
-            if let Ok(fs) = Ext::open("ext4", Arc::new(MemoryDisk(disk))) {
+            if let Ok(fs) = Ext::open("ext4", Arc::new(MemoryDisk(disk)), &Memory::default()) {
                 let _ = contents_of(&fs);
             }
             Ok(())

@@ -26,10 +26,11 @@ use self::geometry::Geometry;
 use self::recovery::recover;
 use self::volume::{Reader, Volume};
 use super::{Entry, Error, File, FileSystem, Root};
+use crate::memory::{Memory, Part};
 use crate::source::BlockSource;
 
-/// Most bytes of the log in memory, and of what it changes: 32 MiB each. Linux closes a transaction before it is that long.
-const MAX_RECOVERY: usize = 32 * 1024 * 1024;
+/// Most bytes of transactions that began and did not end yet: 32 MiB. Linux closes a transaction before it is that long.
+const MAX_OPEN: usize = 32 * 1024 * 1024;
 /// Most bytes read to find a path or a piece of a file, in directories and maps of extents: 4 MiB. The reader holds what it
 /// has read of them, several times as large.
 const MAX_METADATA: usize = 4 * 1024 * 1024;
@@ -43,6 +44,8 @@ const SYMLINK: u32 = 0o120_000;
 pub(super) struct Xfs {
     fs: RefCell<lamxfs::Xfs<Reader>>,
     volume: Rc<Volume>,
+    /// What the log changes takes this.
+    _memory: Part,
     unfinished: BTreeSet<u64>,
     /// The directory that was looked in last: the reader would read all of it, and all above it, for each name.
     directory: RefCell<Option<Directory>>,
@@ -81,9 +84,10 @@ impl Directory {
 }
 
 impl Xfs {
-    pub(super) fn open(partition: Arc<dyn BlockSource>) -> Result<Self, Error> {
+    pub(super) fn open(partition: Arc<dyn BlockSource>, memory: &Memory) -> Result<Self, Error> {
         let geometry = Geometry::read(&*partition)?;
-        let recovered = recover(&*partition, &geometry)?;
+        let mut part = memory.part();
+        let recovered = recover(&*partition, &geometry, &mut part)?;
         let volume = Rc::new(Volume::new(partition, recovered.overlay, &geometry));
         volume.allow(MAX_METADATA);
         let fs = lamxfs::Xfs::open(Reader(Rc::clone(&volume)), geometry.size)
@@ -91,6 +95,7 @@ impl Xfs {
         Ok(Self {
             fs: RefCell::new(fs),
             volume,
+            _memory: part,
             unfinished: recovered.unfinished,
             directory: RefCell::new(None),
         })

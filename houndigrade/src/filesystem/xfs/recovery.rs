@@ -9,8 +9,9 @@ use super::geometry::Geometry;
 use super::log::Log;
 use super::overlay::{Overlay, SECTOR};
 use super::transaction::{Item, Open, Transaction};
-use super::{Error, MAX_RECOVERY, buffer_item, damaged, inode_item};
+use super::{Error, buffer_item, damaged, inode_item};
 use crate::bytes::{be32, le64};
+use crate::memory::Part;
 use crate::source::BlockSource;
 
 const INODE: u16 = 0x123b;
@@ -41,6 +42,7 @@ pub(super) struct Recovered {
 pub(super) fn recover(
     partition: &dyn BlockSource,
     geometry: &Geometry,
+    memory: &mut Part,
 ) -> Result<Recovered, Error> {
     let log = Log::new(partition, geometry);
     let live = log.live()?;
@@ -59,6 +61,7 @@ pub(super) fn recover(
         cancelled: survey.cancelled,
         created: BTreeMap::new(),
         overlay: Overlay::default(),
+        memory,
     };
     let mut open = Open::default();
     log.records(live, |record| {
@@ -122,6 +125,7 @@ pub(super) struct Replay<'a> {
     /// Where inodes were created: first byte and end. What the disk has there is older.
     created: BTreeMap<u64, u64>,
     overlay: Overlay,
+    memory: &'a mut Part,
 }
 
 impl Replay<'_> {
@@ -193,15 +197,9 @@ impl Replay<'_> {
     }
 
     pub(super) fn write(&mut self, start: u64, bytes: &[u8]) -> Result<(), Error> {
+        let before = self.overlay.size();
         self.overlay.write(start, bytes, self.partition)?;
-        if self.overlay.size() > MAX_RECOVERY {
-            return Err(Error::Limit {
-                path: "the log of the xfs file system".into(),
-                limit: MAX_RECOVERY,
-                of: "bytes changed",
-            });
-        }
-        Ok(())
+        self.memory.take(self.overlay.size() - before)
     }
 
     /// The end of a range that an item names, if it is short and lies within the file system.

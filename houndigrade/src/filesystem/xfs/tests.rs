@@ -56,7 +56,11 @@ impl Image {
     }
 
     fn open(&self) -> Result<Box<dyn FileSystem>, Error> {
-        filesystem::open(Content::probe(&*self.disk()).unwrap(), self.disk())
+        filesystem::open(
+            Content::probe(&*self.disk()).unwrap(),
+            self.disk(),
+            &Memory::default(),
+        )
     }
 }
 
@@ -197,15 +201,23 @@ fn a_log_that_was_cut_off_is_replayed_as_the_kernel_does(#[case] options: &str) 
     };
     assert_same_tree(&*image.open().unwrap(), mount.path());
     let geometry = Geometry::read(&*image.disk()).unwrap();
-    let replayed = recover(&*image.disk(), &geometry).unwrap();
+    let replayed = recover(&*image.disk(), &geometry, &mut Memory::default().part()).unwrap();
     assert!(replayed.overlay.size() > 100_000);
+
+    let small = Memory::new(64 << 10);
+    let error = Xfs::open(image.disk(), &small).err().unwrap();
+    assert!(error.to_string().starts_with("memory limit: "), "{error}");
+    small
+        .part()
+        .take(64 << 10)
+        .expect("all of it is given back");
 }
 
 /// Bytes read from a disk of 10 GiB to open it and to read one file.
 fn cost(image: &Image) -> u64 {
     let started = Instant::now();
     let disk = image.disk();
-    let fs = Xfs::open(Arc::clone(&disk)).unwrap();
+    let fs = Xfs::open(Arc::clone(&disk), &Memory::default()).unwrap();
     let opened = disk.stats().bytes_read;
     let mut release = [0; 100];
     let read = fs.open("/etc/os-release").unwrap().read_at(0, &mut release);
@@ -268,7 +280,7 @@ impl Pages {
     }
 
     fn open(self) -> Result<Xfs, Error> {
-        Xfs::open(Arc::new(self))
+        Xfs::open(Arc::new(self), &Memory::default())
     }
 }
 
@@ -344,7 +356,7 @@ fn a_log_of_version_4_is_replayed_as_the_kernel_does() {
 #[test]
 fn most_files_of_the_dirty_disk_are_in_its_log() {
     let geometry = Geometry::read(&Pages::v4()).unwrap();
-    let recovered = recover(&Pages::v4(), &geometry).unwrap();
+    let recovered = recover(&Pages::v4(), &geometry, &mut Memory::default().part()).unwrap();
     assert!(recovered.overlay.size() > 200_000);
     assert!(recovered.unfinished.is_empty());
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::log::{Record, UNMOUNT};
-use super::{Error, MAX_RECOVERY, damaged};
+use super::{Error, MAX_OPEN, damaged};
 use crate::bytes::{be32, le16, le32};
 
 /// Who writes to the log: a transaction, or the log itself.
@@ -150,10 +150,10 @@ impl Open {
 
     fn hold(&mut self, bytes: usize) -> Result<(), Error> {
         self.held += bytes;
-        if self.held > MAX_RECOVERY {
+        if self.held > MAX_OPEN {
             return Err(Error::Limit {
                 path: "the log of the xfs file system".into(),
-                limit: MAX_RECOVERY,
+                limit: MAX_OPEN,
                 of: "bytes in transactions that began and did not end",
             });
         }

@@ -9,7 +9,7 @@ fn disks(disks: Vec<Vec<u8>>) -> Image {
         name: format!("/dev/sd{name}"),
         source: Ok(Arc::new(MemoryDisk(bytes))),
     };
-    inspect(('a'..).zip(disks).map(disk).collect())
+    inspect(('a'..).zip(disks).map(disk).collect(), Memory::default())
 }
 
 /// A disk with GPT and the trees, each of 4 MiB, in its partitions.

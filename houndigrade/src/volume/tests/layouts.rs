@@ -5,6 +5,7 @@ use super::tools::{CREATE, Tools};
 use super::*;
 use crate::facts;
 use crate::filesystem::{self, Content, Root};
+use crate::memory::Memory;
 use crate::partition;
 use crate::source::Window;
 use crate::test_disks::{MIB, MemoryDisk, partitioned, place, rhel};
@@ -75,7 +76,7 @@ fn a_file_system_is_read_across_segments() {
     let assembled = assemble(tools.members());
     let source = open(&assembled, "/dev/vg/root");
     let content = Content::probe(&**source).unwrap();
-    let fs = filesystem::open(content, Arc::clone(source)).unwrap();
+    let fs = filesystem::open(content, Arc::clone(source), &Memory::default()).unwrap();
     let root = Root::new(&*fs);
     assert!(root.head("/usr/share/large", 10 * MIB).unwrap().unwrap() == large);
     assert!(!facts::gather(&root, "/dev/vg/root").evidence.is_empty());

@@ -55,7 +55,7 @@ impl Disk {
     }
 
     fn open(self) -> Result<Btrfs, Error> {
-        Btrfs::open(Arc::new(self))
+        Btrfs::open(Arc::new(self), &Memory::default())
     }
 }
 

@@ -10,6 +10,12 @@ fn assert_same_after_replay(image: &Image, mounted: Mount) -> bool {
     drop(mounted);
     let source = ours.source();
     let logged = Superblock::read(&*source).unwrap().log_root.is_some();
+    if logged {
+        let error = Btrfs::open(ours.source(), &Memory::new(1024))
+            .err()
+            .unwrap();
+        assert!(error.to_string().starts_with("memory limit: "), "{error}");
+    }
     let fs = ours.open().unwrap();
     let mounted = theirs.mount("subvolid=5").unwrap();
     assert_same_tree(&*fs, mounted.path());

@@ -67,7 +67,11 @@ impl Image {
 
     fn open(&self) -> Result<Box<dyn FileSystem>, Error> {
         let source = self.source();
-        crate::filesystem::open(Content::probe(&*source).unwrap(), source)
+        crate::filesystem::open(
+            Content::probe(&*source).unwrap(),
+            source,
+            &Memory::default(),
+        )
     }
 }
 
@@ -323,7 +327,11 @@ fn reads_what_is_on_this_device(#[case] mkfs: &str, #[case] message: Option<&str
     fs::write(mounted.path().join("file"), text(100_000)).unwrap();
     drop((mounted, attached));
     let results = [one, other].map(|disk| {
-        let fs = Btrfs::open(Arc::new(DiskFile::open(Path::new(disk)).unwrap())).unwrap();
+        let fs = Btrfs::open(
+            Arc::new(DiskFile::open(Path::new(disk)).unwrap()),
+            &Memory::default(),
+        )
+        .unwrap();
         let mut contents = vec![0; 100_000];
         let read = fs.open("/file").unwrap().read_at(0, &mut contents);
         read.map(|_| contents == text(100_000))
@@ -363,7 +371,11 @@ fn small_pieces_cost_no_more_than_the_whole(#[case] mount: &str, #[case] synced:
     }
     drop((file, mounted));
     let source = image.source();
-    let fs = Btrfs::open(Arc::clone(&source) as Arc<dyn BlockSource>).unwrap();
+    let fs = Btrfs::open(
+        Arc::clone(&source) as Arc<dyn BlockSource>,
+        &Memory::default(),
+    )
+    .unwrap();
     let mut file = fs.open("/file").unwrap();
     let before = source.stats().bytes_read;
     let mut piece = [0; 4096];
@@ -383,7 +395,7 @@ fn a_damaged_tree_block_is_read_from_its_other_copy() {
     let Some(image) = Image::new("-m dup") else {
         return;
     };
-    let fs = Btrfs::open(image.source()).unwrap();
+    let fs = Btrfs::open(image.source(), &Memory::default()).unwrap();
     let root = fs.subvolume(TOP_LEVEL).unwrap().unwrap().root;
     let copies = fs
         .trees

@@ -37,7 +37,7 @@ fn disk(features: &str) -> Option<Vec<u8>> {
 
 /// Reads all there is, as far as that gets. A damaged tree may have circles.
 fn read(image: Vec<u8>) -> Result<(), Error> {
-    let fs = Ext::open("ext4", Arc::new(MemoryDisk(image)))?;
+    let fs = Ext::open("ext4", Arc::new(MemoryDisk(image)), &Memory::default())?;
     let mut pending = vec![String::new()];
     let mut first_error = Ok(());
     for _ in 0..100 {
@@ -167,7 +167,12 @@ fn encrypted_files_are_errors() {
     let script = "sif /file flags 0x80800\nsif /folder flags 0x80800\n";
     let path = disk.path().to_str().unwrap();
     run("debugfs", &["-w", "-f", "/dev/stdin", path], script).unwrap();
-    let fs = Ext::open("ext4", Arc::new(MemoryDisk(fs::read(disk.path()).unwrap()))).unwrap();
+    let fs = Ext::open(
+        "ext4",
+        Arc::new(MemoryDisk(fs::read(disk.path()).unwrap())),
+        &Memory::default(),
+    )
+    .unwrap();
     for error in [
         FileSystem::open(&fs, "/file").err(),
         fs.names("/folder", 9).err(),

@@ -26,7 +26,7 @@ fn disk(make: &[&str], size: &str, work: impl Fn(&Path)) -> Option<NamedTempFile
 
 fn open(disk: &NamedTempFile) -> Ext {
     let source = DiskFile::open(disk.path()).unwrap();
-    Ext::open("ext4", Arc::new(source)).unwrap()
+    Ext::open("ext4", Arc::new(source), &Memory::default()).unwrap()
 }
 
 fn assert_reads_as_the_kernel_does(disk: &NamedTempFile) {

@@ -33,7 +33,7 @@ fn disks(machines: &[&Machine]) -> Vec<Disk> {
 
 /// Fails the test unless the volume called `name` has the same tree as the folder.
 fn assert_same_volume(machine: &Machine, name: &str, folder: &Path) {
-    let observed = volumes::observe(disks(&[machine]));
+    let observed = volumes::observe(disks(&[machine]), Memory::default());
     let volume = observed.volumes.iter().find(|volume| volume.name == name);
     assert_same_tree(volume.unwrap().tree().unwrap(), folder);
 }
