@@ -12,6 +12,7 @@ from typing import Any
 from emulator.call import Call
 from emulator.calls import Entry
 from emulator.errors import AwsError, Refusal, refuse
+from werkzeug.wrappers import Response
 
 _KINDS = {
     "throttling": Refusal.THROTTLED,
@@ -42,6 +43,10 @@ class Fault:
     """Wait until the fault is deleted."""
     after: bool = False
     """Strike once the call has had its effect: the answer is late or lost."""
+    body: str | None = None
+    """What becomes of the answer's body, with `after`: corrupt (a byte differs) or truncated (the half of it comes)."""
+    skip: int = 0
+    """How many calls are let through first."""
     count: int | None = None
     """How many calls are still struck; none: until deleted."""
     struck: int = 0
@@ -55,6 +60,11 @@ class Fault:
             and fnmatchcase(call.caller.account, self.account)
             and fnmatchcase(call.region, self.region)
         )
+
+    def skipped(self) -> bool:
+        """Whether a matching call is one of those let through."""
+        self.skip -= 1
+        return self.skip >= 0
 
     def described(self) -> dict[str, Any]:
         """The fault as the endpoint shows it."""
@@ -88,9 +98,9 @@ class Faults:
         for fault in gone:
             fault.released.set()
 
-    def strike(self, call: Call, entry: Entry, *, after: bool) -> None:
-        """Does to `call` what the first matching fault of each kind says."""
-        for fault in self._taken(call, after):
+    def strike(self, call: Call, entry: Entry, response: Response | None = None) -> None:
+        """Does to `call`, and to its answer when there is one, what the matching faults say."""
+        for fault in self._taken(call, response is not None):
             if fault.latency:
                 time.sleep(fault.latency)
             if fault.hold:
@@ -99,19 +109,25 @@ class Faults:
                 entry.held = False
             if fault.error:
                 raise _error(fault, call)
+            if fault.body and response is not None:
+                response.set_data(_damaged(response.get_data(), fault.body))
 
     def _taken(self, call: Call, after: bool) -> list[Fault]:
         with self._lock:
             taken = [
                 fault
                 for fault in self._faults.values()
-                if fault.after == after and fault.count != 0 and fault.matches(call)
+                if fault.after == after and fault.count != 0 and fault.matches(call) and not fault.skipped()
             ]
             for fault in taken:
                 fault.struck += 1
                 if fault.count is not None:
                     fault.count -= 1
             return taken
+
+
+def _damaged(body: bytes, how: str) -> bytes:
+    return body[: len(body) // 2] if how == "truncated" else bytes([body[0] ^ 1]) + body[1:]
 
 
 def _error(fault: Fault, call: Call) -> AwsError:

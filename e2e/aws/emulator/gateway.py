@@ -48,7 +48,7 @@ class Gateway:
             asked.caller = credentials.authenticate(asked, self._root_secret)
             entry.account, entry.caller = asked.caller.account, asked.caller.arn
             response = self._served(asked, entry)
-            self._faults.strike(asked, entry, after=True)
+            self._faults.strike(asked, entry, response)
         except errors.AwsError as error:
             entry.error = error.code
             response = errors.response(error, asked)
@@ -58,7 +58,7 @@ class Gateway:
     def _served(self, asked: call.Call, entry: Entry) -> Response:
         """The answer to a call whose caller is known. Whatever it is, the caller's trails hear of it."""
         try:
-            self._faults.strike(asked, entry, after=False)
+            self._faults.strike(asked, entry)
             access.authorise(asked)
             response = self._ask_moto(asked)
         except errors.AwsError as error:
