@@ -9,16 +9,36 @@ use crate::cloud::Objects;
 use crate::observe::Metrics;
 use crate::store::{Pool, StoreError, ledger};
 
-/// Why a message can't be processed.
+/// Why a message could not be processed.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
-pub enum LetterError {
+pub enum MessageError {
     #[error(transparent)]
     Notification(#[from] NotificationError),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl MessageError {
+    /// Whether it will fail again.
+    pub(super) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Notification(_) => true,
+            Self::File(error) => error.is_permanent(),
+            Self::Store(_) => false,
+        }
+    }
+
+    /// Whether every other message would fail likewise.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Notification(_) => false,
+            Self::File(error) => error.is_outage(),
+            Self::Store(error) => !error.is_lost_race(),
+        }
+    }
 }
 
 /// Records every file a message names, in one transaction; says what became of them.
@@ -31,7 +51,7 @@ pub async fn record_message<O: Objects>(
     objects: &O,
     trail_bucket: &str,
     body: &str,
-) -> Result<&'static str, LetterError> {
+) -> Result<&'static str, MessageError> {
     let locations = notification::parse(body)?;
     if let Some(other) = locations.iter().find(|file| file.bucket != trail_bucket) {
         return Err(FileError::Bucket(other.bucket.clone()).into());

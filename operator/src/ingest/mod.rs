@@ -21,7 +21,7 @@ pub(crate) use commit::{Recorded, commit};
 pub use contents::ContentsError;
 pub use file::{FileError, Location, Recipients};
 pub(crate) use file::{ReadFile, read};
-pub use letter::{LetterError, record_message};
+pub use letter::{MessageError, record_message};
 pub use notification::NotificationError;
 
 use std::time::Duration;

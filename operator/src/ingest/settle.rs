@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::Ingest;
 use super::commit::{self, Recorded};
 use super::file::{self, FileError, Location, ReadFile, Recipients};
-use super::notification::{self, NotificationError};
+use super::letter::MessageError;
+use super::notification;
 use crate::cloud::{Message, Objects, Queue, VISIBILITY};
 use crate::observe::Outcome;
 use crate::store::{StoreError, ledger, letters};
@@ -40,35 +41,6 @@ enum Fate {
     Again,
     /// Comes back later, and so would every other: the database does not do its work
     Outage,
-}
-
-/// Why a message could not be processed.
-#[derive(Debug, thiserror::Error)]
-enum MessageError {
-    #[error(transparent)]
-    Notification(#[from] NotificationError),
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl MessageError {
-    fn is_permanent(&self) -> bool {
-        match self {
-            Self::Notification(_) => true,
-            Self::File(error) => error.is_permanent(),
-            Self::Store(_) => false,
-        }
-    }
-
-    fn is_outage(&self) -> bool {
-        match self {
-            Self::Notification(_) => false,
-            Self::File(error) => error.is_outage(),
-            Self::Store(error) => !error.is_lost_race(),
-        }
-    }
 }
 
 /// A message and what became of its files so far.
