@@ -24,10 +24,11 @@ down: ## Remove what make demo started, without a trace
 test: ## Run every test, against an environment of its own that is removed at the end
 	@e2e/test
 
-bench: ## Measure the parser of log files, houndigrade on disks, and replay into Postgres, against the bars of docs/performance.md
+bench: ## Measure the parser of log files, houndigrade on disks, replay into Postgres and the REST API, against the bars of docs/performance.md
 	cargo bench --locked -p metering --bench metering
 	houndigrade/bench/run
 	operator/bench-ingest
+	operator/bench-usage
 
 build: ## Build the two programs
 	cargo build --locked --workspace --bins
