@@ -27,8 +27,9 @@ test: ## Run every test, against an environment of its own that is removed at th
 bench: ## Measure the parser of log files, houndigrade on disks, replay into Postgres and the REST API, against the bars of docs/performance.md
 	cargo bench --locked -p metering --bench metering
 	houndigrade/bench/run
-	operator/bench-ingest
-	operator/bench-usage
+	operator/bench/ingest
+	operator/bench/recompute
+	operator/bench/usage
 
 build: ## Build the two programs
 	cargo build --locked --workspace --bins

@@ -1,7 +1,7 @@
 //! Reading log files again, from a folder or a bucket: for what was missed, for audits, for tests and benches.
 //!
 //! ```text
-//! keys ──► ingest::file (read, on several threads) ──► ingest::commit (many files a transaction)
+//! keys ──► ingest::file (read, on several threads) ──► ingest::commit (many files a transaction, two at once)
 //! ```
 //! The same files are recorded once, however often they are replayed and whether or not a trail delivered them before.
 
@@ -16,7 +16,7 @@ pub use source::{Place, Sources};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -29,6 +29,8 @@ use crate::store::{Pool, StoreError};
 const FILES: usize = 512;
 /// Most events in one transaction, but for those of its last file.
 const EVENTS: usize = 20_000;
+/// Transactions at the same time: the database has work while another one's rows go to and fro.
+const COMMITS: usize = 2;
 /// How long what was read waits for more to come into its transaction.
 const LINGER: Duration = Duration::from_millis(20);
 /// Failures told one by one; further ones are counted.
@@ -53,7 +55,7 @@ pub struct Summary {
     pub events: u64,
     /// Records of those by what became of them
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// Bytes of the files read, compressed as they are
+    /// Bytes of the files that are recorded, compressed as they are
     pub bytes: u64,
     /// Wall time
     pub seconds: f64,
@@ -76,7 +78,7 @@ pub async fn replay<O: Objects>(
 ) -> Result<Summary, StoreError> {
     let started = Instant::now();
     // Small, so that what was read and waits for the database does not pile up.
-    let (sender, mut receiver) = mpsc::channel(at_once);
+    let (sender, receiver) = mpsc::channel(at_once);
     let reading = async move {
         let reads = files
             .map(|file| async { ingest::read(objects, file?, recipients).await })
@@ -89,10 +91,15 @@ pub async fn replay<O: Objects>(
         }
     };
     // It owns the receiver: when it fails, nobody takes what is read any more, and reading ends too.
+    let groups = stream::unfold(receiver, async |mut receiver| {
+        Some((group(&mut receiver).await?, receiver))
+    });
     let recording = async move {
         let mut summary = Summary::default();
-        while let Some(group) = group(&mut receiver).await {
-            record(pool, metrics, group, &mut summary).await?;
+        let commits = groups.map(|group| record(pool, metrics, group));
+        let mut recorded = std::pin::pin!(commits.buffer_unordered(COMMITS));
+        while let Some(files) = recorded.next().await {
+            files?.into_iter().for_each(|file| summary.add(file));
             summary.seconds = started.elapsed().as_secs_f64();
             progress(&summary);
         }
@@ -124,47 +131,51 @@ async fn group(receiver: &mut mpsc::Receiver<Read>) -> Option<Vec<Read>> {
     Some(group)
 }
 
-async fn record(
-    pool: &Pool,
-    metrics: &Metrics,
-    group: Vec<Read>,
-    summary: &mut Summary,
-) -> Result<(), StoreError> {
-    summary.files += group.len() as u64;
-    let mut files = Vec::with_capacity(group.len());
+/// What became of a file, if it is one that might be recorded.
+type Done = Result<Option<(ReadFile, Recorded)>, FileError>;
+
+async fn record(pool: &Pool, metrics: &Metrics, group: Vec<Read>) -> Result<Vec<Done>, StoreError> {
+    let (mut files, mut done) = (Vec::with_capacity(group.len()), Vec::new());
     for read in group {
         match read {
             Ok(Some(file)) => files.push(file),
-            Ok(None) => summary.ignored += 1,
-            Err(error) => summary.fail(&error),
+            Ok(None) => done.push(Ok(None)),
+            Err(error) => done.push(Err(error)),
         }
     }
-    if files.is_empty() {
-        return Ok(());
-    }
-    let recorded = ingest::commit(pool, metrics, &files).await?;
-    for (file, recorded) in files.into_iter().zip(recorded) {
-        summary.bytes += file.bytes;
-        match recorded {
-            Ok(Recorded::Now) => summary.add(&file),
-            Ok(Recorded::Already) => summary.duplicate += 1,
-            Ok(Recorded::Ignored) => summary.ignored += 1,
-            Err(source) => summary.fail(&FileError::Store {
+    if !files.is_empty() {
+        let recorded = ingest::commit(pool, metrics, &files).await?;
+        let with_file = |(file, recorded): (ReadFile, Result<_, _>)| match recorded {
+            Ok(recorded) => Ok(Some((file, recorded))),
+            Err(source) => Err(FileError::Store {
                 key: file.location.key,
                 source,
             }),
-        }
+        };
+        done.extend(files.into_iter().zip(recorded).map(with_file));
     }
-    Ok(())
+    Ok(done)
 }
 
 impl Summary {
-    fn add(&mut self, file: &ReadFile) {
-        self.recorded += 1;
-        self.records += file.relevant.records;
-        self.events += file.events() as u64;
-        for &(outcome, records) in file.relevant.outcomes.iter().filter(|(_, n)| *n > 0) {
-            *self.outcomes.entry(outcome).or_default() += records;
+    fn add(&mut self, done: Done) {
+        self.files += 1;
+        match done {
+            Ok(Some((file, Recorded::Now))) => {
+                self.recorded += 1;
+                self.bytes += file.bytes;
+                self.records += file.relevant.records;
+                self.events += file.events() as u64;
+                for &(outcome, records) in file.relevant.outcomes.iter().filter(|(_, n)| *n > 0) {
+                    *self.outcomes.entry(outcome).or_default() += records;
+                }
+            }
+            Ok(Some((file, Recorded::Already))) => {
+                self.duplicate += 1;
+                self.bytes += file.bytes;
+            }
+            Ok(Some((_, Recorded::Ignored)) | None) => self.ignored += 1,
+            Err(error) => self.fail(&error),
         }
     }
 

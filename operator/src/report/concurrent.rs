@@ -7,7 +7,7 @@ use metering::image::{self, Image};
 use metering::usage::{ANY, Count, Period, RhelRun, daily_maximum_counts};
 use serde::Serialize;
 
-use crate::store::usage::{self, ImageRun, KnownImage};
+use crate::store::usage::{self, Counts, ImageRun, KnownImage};
 use crate::store::{Doing, Pool, StoreError, usage_days};
 
 /// Concurrent usage of one organization on one day (UTC).
@@ -44,9 +44,6 @@ impl Day {
 
 /// Concurrent usage of `org_id` on every day from `first` to `last`.
 ///
-/// What is not kept is derived from runs, and kept if the day is over at `now`. A day that is not over counts
-/// up to `now`, later days count nothing.
-///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn concurrent(
@@ -56,6 +53,31 @@ pub async fn concurrent(
     last: Date,
     now: Timestamp,
 ) -> Result<Vec<Day>, StoreError> {
+    let days = concurrent_counts(pool, org_id, first, last, now).await?;
+    let day = |(date, counts): (Date, Counts)| {
+        Ok(Day {
+            org_id: org_id.to_owned(),
+            date,
+            maximum_counts: usage::decode(&counts)?,
+        })
+    };
+    days.into_iter().map(day).collect()
+}
+
+/// The same as JSON, for who passes it on.
+///
+/// What is not kept is derived from runs, and kept if the day is over at `now`. A day that is not over counts
+/// up to `now`, later days count nothing.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn concurrent_counts(
+    pool: &Pool,
+    org_id: &str,
+    first: Date,
+    last: Date,
+    now: Timestamp,
+) -> Result<Vec<(Date, Counts)>, StoreError> {
     let doing = "deriving concurrent usage";
     let today = now.to_zoned(TimeZone::UTC).date();
     let mut transaction = pool.begin().await.doing(doing)?;
@@ -71,26 +93,20 @@ pub async fn concurrent(
         let images = usage::images(&mut transaction, org_id).await?;
         let period = Period::of_days(from, to).until(now);
         let runs = usage::runs(&mut transaction, org_id, period).await?;
-        let mut derived = daily_maximum_counts(from, to, &rhel_runs(&images, &runs));
-        derived.retain(|(day, _)| !known.contains_key(day));
-        let over: Vec<_> = derived
-            .iter()
-            .filter(|(day, _)| *day < today)
-            .cloned()
-            .collect();
-        if !over.is_empty() {
-            usage::keep(&mut transaction, org_id, &over).await?;
+        let mut derived = Vec::new();
+        for (day, counts) in daily_maximum_counts(from, to, &rhel_runs(&images, &runs)) {
+            if !known.contains_key(&day) {
+                derived.push((day, usage::encode(&counts)?));
+            }
+        }
+        let over = derived.partition_point(|(day, _)| *day < today);
+        if let Some(over @ [_, ..]) = derived.get(..over) {
+            usage::keep(&mut transaction, org_id, over).await?;
         }
         known.extend(derived);
     }
     transaction.commit().await.doing(doing)?;
-
-    let day = |date| Day {
-        org_id: org_id.to_owned(),
-        date,
-        maximum_counts: known.remove(&date).unwrap_or_default(),
-    };
-    Ok(days().map(day).collect())
+    Ok(days().filter_map(|day| known.remove_entry(&day)).collect())
 }
 
 /// The runs whose image counts as RHEL. One whose image is not known does not.

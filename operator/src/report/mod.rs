@@ -7,7 +7,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
-pub use concurrent::{Day, concurrent};
+pub use concurrent::{Day, concurrent, concurrent_counts};
 pub use explain::{Counted, Explanation, explain};
 pub(crate) use hours::UNKNOWN;
 pub use hours::{By, Hours, hours};

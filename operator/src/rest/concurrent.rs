@@ -6,7 +6,6 @@ use axum::extract::State;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use metering::usage::Count;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,17 +16,20 @@ use super::page::{Page, Wanted};
 use crate::report;
 use crate::store::StoreError;
 use crate::store::organizations::Organization;
+use crate::store::usage::Counts;
 
 /// One day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct DailyConcurrentUsage {
     #[schemars(with = "String", extend("format" = "date"))]
     date: Date,
-    maximum_counts: Vec<MaximumCount>,
+    #[schemars(with = "Vec<MaximumCount>")]
+    maximum_counts: Counts,
 }
 
 /// The highest number for one choice of dimensions; `_ANY` stands for whatever value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what a `Count` looks like to callers")]
 struct MaximumCount {
     arch: String,
     role: String,
@@ -35,19 +37,6 @@ struct MaximumCount {
     usage: String,
     service_type: String,
     instances_count: u64,
-}
-
-impl From<Count> for MaximumCount {
-    fn from(count: Count) -> Self {
-        Self {
-            arch: count.arch,
-            role: count.role,
-            sla: count.sla,
-            usage: count.usage,
-            service_type: count.service_type,
-            instances_count: count.instances_count,
-        }
-    }
 }
 
 /// The days that may be asked for.
@@ -188,15 +177,13 @@ async fn read(
     last: Date,
     now: Timestamp,
 ) -> Result<Vec<DailyConcurrentUsage>, StoreError> {
-    let days = report::concurrent(&api.pool, org_id, first, last, now).await?;
-    let usage = days.into_iter().map(|day| DailyConcurrentUsage {
-        date: day.date,
-        maximum_counts: day
-            .maximum_counts
-            .into_iter()
-            .map(MaximumCount::from)
-            .collect(),
-    });
+    let days = report::concurrent_counts(&api.pool, org_id, first, last, now).await?;
+    let usage = days
+        .into_iter()
+        .map(|(date, maximum_counts)| DailyConcurrentUsage {
+            date,
+            maximum_counts,
+        });
     Ok(usage.collect())
 }
 
@@ -280,6 +267,23 @@ mod tests {
             .unwrap();
         assert_eq!(days, (day("2026-11-22"), day("2026-11-23")));
         assert!(limits.days(Some("2026-11-23"), None, day(TODAY)).is_err());
+    }
+
+    #[test]
+    fn callers_are_told_what_a_count_looks_like() {
+        let count = metering::usage::Count {
+            arch: "x86_64".into(),
+            role: String::new(),
+            sla: String::new(),
+            usage: String::new(),
+            service_type: String::new(),
+            instances_count: 1,
+        };
+        let count = serde_json::to_value(count).unwrap();
+        let schema = schemars::schema_for!(MaximumCount);
+        let told = schema.as_value()["properties"].as_object().unwrap();
+        let names: Vec<&String> = told.keys().collect();
+        assert_eq!(names, count.as_object().unwrap().keys().collect::<Vec<_>>());
     }
 
     #[test]

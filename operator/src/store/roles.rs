@@ -109,9 +109,13 @@ mod tests {
             .await
             .expect("holding");
         let day = jiff::civil::date(2026, 11, 20);
-        usage::keep(&mut transaction, "org", &[(day, Vec::new())])
-            .await
-            .expect("keeping");
+        usage::keep(
+            &mut transaction,
+            "org",
+            &[(day, usage::encode(&[]).expect("JSON"))],
+        )
+        .await
+        .expect("keeping");
         let period = Period::of_day(day);
         let runs = usage::detailed_runs(&mut transaction, "org", period).await;
         assert_eq!(runs.expect("runs").len(), 1);

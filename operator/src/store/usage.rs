@@ -6,6 +6,7 @@ use jiff::{Timestamp, civil::Date};
 use jiff_sqlx::ToSqlx;
 use metering::image::{Facts, Image, Syspurpose};
 use metering::usage::{Count, Period};
+use serde_json::value::{RawValue, to_raw_value};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
@@ -208,6 +209,29 @@ pub async fn evidence(
     Ok(rows.into_iter().map(|row| (row.id, row.evidence)).collect())
 }
 
+/// What a day counts: an array of [`Count`] in JSON. It is kept and answered with as it is.
+pub type Counts = Box<RawValue>;
+
+/// Writes what a day counts.
+///
+/// # Errors
+/// None that is known: there is a JSON for every count.
+pub fn encode(counts: &[Count]) -> Result<Counts, StoreError> {
+    to_raw_value(counts)
+        .map_err(|error| sqlx::Error::Encode(error.into()))
+        .doing("writing what a day counts")
+}
+
+/// Reads what a day counts.
+///
+/// # Errors
+/// When it is of another form than [`encode`] writes.
+pub fn decode(counts: &RawValue) -> Result<Vec<Count>, StoreError> {
+    serde_json::from_str(counts.get())
+        .map_err(|error| sqlx::Error::Decode(error.into()))
+        .doing("reading what a day counts")
+}
+
 /// The days of an organization from `first` to `last` that are kept.
 ///
 /// # Errors
@@ -217,9 +241,9 @@ pub async fn kept(
     org_id: &str,
     first: Date,
     last: Date,
-) -> Result<HashMap<Date, Vec<Count>>, StoreError> {
+) -> Result<HashMap<Date, Counts>, StoreError> {
     let rows = sqlx::query!(
-        r#"select day as "day: jiff_sqlx::Date", maximum_counts as "counts: Json<Vec<Count>>"
+        r#"select day as "day: jiff_sqlx::Date", maximum_counts as "counts: Json<Counts>"
              from usage_day where org_id = $1 and day between $2 and $3"#,
         org_id,
         &first.to_sqlx() as _,
@@ -242,15 +266,15 @@ pub async fn kept(
 pub async fn keep(
     transaction: &mut PgConnection,
     org_id: &str,
-    days: &[(Date, Vec<Count>)],
+    days: &[(Date, Counts)],
 ) -> Result<(), StoreError> {
     let (days, counts): (Vec<_>, Vec<_>) = days
         .iter()
-        .map(|(day, counts)| (day.to_sqlx(), Json(counts)))
+        .map(|(day, counts)| (day.to_sqlx(), counts.get()))
         .unzip();
     sqlx::query!(
         "insert into usage_day (org_id, day, maximum_counts)
-         select $1, day, counts from unnest($2::date[], $3::jsonb[]) as kept (day, counts)
+         select $1, day, counts::json from unnest($2::date[], $3::text[]) as kept (day, counts)
          on conflict (org_id, day) do update set maximum_counts = excluded.maximum_counts",
         org_id,
         &days as _,
