@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use metering::image::{self, Image};
 use metering::usage::{ANY, Count, Period, RhelRun, daily_maximum_counts};
 use serde::Serialize;
+use sqlx::PgConnection;
 
 use crate::store::usage::{self, Counts, ImageRun, KnownImage};
 use crate::store::{Doing, Pool, StoreError, usage_days};
@@ -53,7 +54,10 @@ pub async fn concurrent(
     last: Date,
     now: Timestamp,
 ) -> Result<Vec<Day>, StoreError> {
-    let days = concurrent_counts(pool, org_id, first, last, now).await?;
+    let doing = "deriving concurrent usage";
+    let mut transaction = pool.begin().await.doing(doing)?;
+    let days = concurrent_counts(&mut transaction, org_id, first, last, now).await?;
+    transaction.commit().await.doing(doing)?;
     let day = |(date, counts): (Date, Counts)| {
         Ok(Day {
             org_id: org_id.to_owned(),
@@ -64,7 +68,7 @@ pub async fn concurrent(
     days.into_iter().map(day).collect()
 }
 
-/// The same as JSON, for who passes it on.
+/// The same as JSON, for who passes it on, in a transaction that is to be committed.
 ///
 /// What is not kept is derived from runs, and kept if the day is over at `now`. A day that is not over counts
 /// up to `now`, later days count nothing.
@@ -72,27 +76,25 @@ pub async fn concurrent(
 /// # Errors
 /// When Postgres does not answer.
 pub async fn concurrent_counts(
-    pool: &Pool,
+    transaction: &mut PgConnection,
     org_id: &str,
     first: Date,
     last: Date,
     now: Timestamp,
 ) -> Result<Vec<(Date, Counts)>, StoreError> {
-    let doing = "deriving concurrent usage";
     let today = now.to_zoned(TimeZone::UTC).date();
-    let mut transaction = pool.begin().await.doing(doing)?;
-    let mut known = usage::kept(&mut transaction, org_id, first, last).await?;
+    let mut known = usage::kept(&mut *transaction, org_id, first, last).await?;
 
     let days = || first.series(1.day()).take_while(|day| *day <= last);
     let mut missing = days().filter(|day| !known.contains_key(day));
     if let Some(from) = missing.next() {
         let to = missing.last().unwrap_or(from);
         if from < today {
-            usage_days::hold(&mut transaction, org_id).await?;
+            usage_days::hold(&mut *transaction, org_id).await?;
         }
-        let images = usage::images(&mut transaction, org_id).await?;
+        let images = usage::images(&mut *transaction, org_id).await?;
         let period = Period::of_days(from, to).until(now);
-        let runs = usage::runs(&mut transaction, org_id, period).await?;
+        let runs = usage::runs(&mut *transaction, org_id, period).await?;
         let mut derived = Vec::new();
         for (day, counts) in daily_maximum_counts(from, to, &rhel_runs(&images, &runs)) {
             if !known.contains_key(&day) {
@@ -101,11 +103,10 @@ pub async fn concurrent_counts(
         }
         let over = derived.partition_point(|(day, _)| *day < today);
         if let Some(over @ [_, ..]) = derived.get(..over) {
-            usage::keep(&mut transaction, org_id, over).await?;
+            usage::keep(&mut *transaction, org_id, over).await?;
         }
         known.extend(derived);
     }
-    transaction.commit().await.doing(doing)?;
     Ok(days().filter_map(|day| known.remove_entry(&day)).collect())
 }
 

@@ -1,12 +1,11 @@
 //! The cloud accounts of an organization.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Api;
 use super::caller::Caller;
 use super::failure::Failure;
 use super::page::{Page, Wanted};
@@ -78,23 +77,21 @@ impl CloudAccount {
 }
 
 pub(super) async fn list(
-    State(api): State<Api>,
-    Caller(organization): Caller,
+    Caller(organization, mut transaction): Caller,
     wanted: Wanted,
 ) -> Result<Json<Page<CloudAccount>>, Failure> {
     let org_id = Some(organization.org_id.as_str());
-    let rows = resources::accounts(&api.pool, org_id, None).await?;
+    let rows = resources::accounts(&mut transaction, org_id, None).await?;
     Ok(wanted.slice(rows.into_iter().map(CloudAccount::of).collect()))
 }
 
 pub(super) async fn one(
-    State(api): State<Api>,
-    Caller(organization): Caller,
+    Caller(organization, mut transaction): Caller,
     Path(id): Path<String>,
 ) -> Result<Json<CloudAccount>, Failure> {
     let id = number(&id)?;
     let org_id = Some(organization.org_id.as_str());
-    let rows = resources::accounts(&api.pool, org_id, Some(id)).await?;
+    let rows = resources::accounts(&mut transaction, org_id, Some(id)).await?;
     let row = rows.into_iter().next().ok_or_else(Failure::not_found)?;
     Ok(Json(CloudAccount::of(row)))
 }

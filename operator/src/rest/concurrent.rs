@@ -2,19 +2,18 @@
 //! asked for, so nothing is ever "not ready yet".
 
 use axum::Json;
-use axum::extract::State;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use schemars::JsonSchema;
 use serde::Serialize;
+use sqlx::PgTransaction;
 
-use super::Api;
 use super::caller::{Caller, OnBehalfOf};
 use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report;
-use crate::store::StoreError;
+use crate::store::Doing;
 use crate::store::organizations::Organization;
 use crate::store::usage::Counts;
 
@@ -125,29 +124,27 @@ fn date(text: &str) -> Option<Date> {
 }
 
 pub(super) async fn public(
-    State(api): State<Api>,
-    Caller(organization): Caller,
+    Caller(organization, transaction): Caller,
     wanted: Wanted,
 ) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let limits = Limits::public(organization.since, today);
-    list(&api, &organization, &wanted, limits, now).await
+    list(transaction, &organization, &wanted, limits, now).await
 }
 
 pub(super) async fn internal(
-    State(api): State<Api>,
-    OnBehalfOf(organization): OnBehalfOf,
+    OnBehalfOf(organization, transaction): OnBehalfOf,
     wanted: Wanted,
 ) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let limits = Limits::internal(organization.since, today);
-    list(&api, &organization, &wanted, limits, now).await
+    list(transaction, &organization, &wanted, limits, now).await
 }
 
 async fn list(
-    api: &Api,
+    mut transaction: PgTransaction<'static>,
     organization: &Organization,
     wanted: &Wanted,
     limits: Limits,
@@ -164,27 +161,21 @@ async fn list(
     let take = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
     let of_page: Vec<Date> = days.iter().copied().skip(skip).take(take).collect();
     let usage = match (of_page.first(), of_page.last()) {
-        (Some(&first), Some(&last)) => read(api, &organization.org_id, first, last, now).await?,
+        (Some(&first), Some(&last)) => {
+            let org_id = &organization.org_id;
+            report::concurrent_counts(&mut transaction, org_id, first, last, now).await?
+        }
         _ => Vec::new(),
     };
-    Ok(wanted.page(days.len() as u64, usage))
-}
-
-async fn read(
-    api: &Api,
-    org_id: &str,
-    first: Date,
-    last: Date,
-    now: Timestamp,
-) -> Result<Vec<DailyConcurrentUsage>, StoreError> {
-    let days = report::concurrent_counts(&api.pool, org_id, first, last, now).await?;
-    let usage = days
+    let kept = transaction.commit().await;
+    kept.doing("keeping the usage that was asked for")?;
+    let usage = usage
         .into_iter()
         .map(|(date, maximum_counts)| DailyConcurrentUsage {
             date,
             maximum_counts,
         });
-    Ok(usage.collect())
+    Ok(wanted.page(days.len() as u64, usage.collect()))
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! The images that an organization's instances were launched from.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use jiff::Timestamp;
 use metering::image::{self, Reason};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Api;
 use super::accounts::{CloudType, number};
 use super::caller::Caller;
 use super::failure::Failure;
@@ -183,24 +182,22 @@ impl Filter {
 }
 
 pub(super) async fn list(
-    State(api): State<Api>,
-    Caller(organization): Caller,
+    Caller(organization, mut transaction): Caller,
     wanted: Wanted,
 ) -> Result<Json<Page<MachineImage>>, Failure> {
     let filter = Filter::of(&wanted)?;
-    let rows = resources::images(&api.pool, &organization.org_id, None).await?;
+    let rows = resources::images(&mut transaction, &organization.org_id, None).await?;
     let images = rows.into_iter().map(MachineImage::of);
     Ok(wanted.slice(images.filter(|image| filter.takes(image)).collect()))
 }
 
 pub(super) async fn one(
-    State(api): State<Api>,
-    Caller(organization): Caller,
+    Caller(organization, mut transaction): Caller,
     Path(id): Path<String>,
     wanted: Wanted,
 ) -> Result<Json<MachineImage>, Failure> {
     let (id, filter) = (number(&id)?, Filter::of(&wanted)?);
-    let rows = resources::images(&api.pool, &organization.org_id, Some(id)).await?;
+    let rows = resources::images(&mut transaction, &organization.org_id, Some(id)).await?;
     let image = rows.into_iter().next().map(MachineImage::of);
     let image = image.filter(|image| filter.takes(image));
     Ok(Json(image.ok_or_else(Failure::not_found)?))

@@ -1,14 +1,13 @@
 //! The instances of an organization.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Api;
 use super::accounts::{CloudType, number};
 use super::caller::Caller;
 use super::failure::Failure;
@@ -62,8 +61,7 @@ impl Instance {
 }
 
 pub(super) async fn list(
-    State(api): State<Api>,
-    Caller(organization): Caller,
+    Caller(organization, mut transaction): Caller,
     wanted: Wanted,
 ) -> Result<Json<Page<Instance>>, Failure> {
     let slice = Slice {
@@ -72,20 +70,20 @@ pub(super) async fn list(
     };
     let since = running_since(&wanted)?;
     let (count, rows) =
-        resources::instances(&api.pool, &organization.org_id, None, since, slice).await?;
+        resources::instances(&mut transaction, &organization.org_id, None, since, slice).await?;
     Ok(wanted.page(count, rows.into_iter().map(Instance::of).collect()))
 }
 
 pub(super) async fn one(
-    State(api): State<Api>,
-    Caller(organization): Caller,
+    Caller(organization, mut transaction): Caller,
     Path(id): Path<String>,
     wanted: Wanted,
 ) -> Result<Json<Instance>, Failure> {
     let id = number(&id)?;
     let since = running_since(&wanted)?;
     let org_id = &organization.org_id;
-    let (_, rows) = resources::instances(&api.pool, org_id, Some(id), since, Slice::ONE).await?;
+    let (_, rows) =
+        resources::instances(&mut transaction, org_id, Some(id), since, Slice::ONE).await?;
     let row = rows.into_iter().next().ok_or_else(Failure::not_found)?;
     Ok(Json(Instance::of(row)))
 }

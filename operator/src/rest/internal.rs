@@ -23,7 +23,7 @@ use super::accounts::CloudAccount;
 use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report::{self, RunRow};
-use crate::store::resources;
+use crate::store::{Doing, resources};
 
 /// Decides who may use a path.
 pub trait Gate: Send + Sync {
@@ -115,7 +115,9 @@ pub(super) async fn accounts(
     State(api): State<Api>,
     wanted: Wanted,
 ) -> Result<Json<Page<CloudAccount>>, Failure> {
-    let rows = resources::accounts(&api.pool, wanted.parameter("org_id"), None).await?;
+    let begun = api.pool.begin().await;
+    let mut transaction = begun.doing("beginning to list accounts")?;
+    let rows = resources::accounts(&mut transaction, wanted.parameter("org_id"), None).await?;
     Ok(wanted.slice(rows.into_iter().map(CloudAccount::of).collect()))
 }
 

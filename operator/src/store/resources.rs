@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::image::{Facts, Image};
 use serde_json::Value;
+use sqlx::PgConnection;
 
-use super::{Doing, Pool, StoreError};
+use super::{Doing, StoreError};
 
 /// An enrolled account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct AccountRow {
 /// # Errors
 /// When the statement fails.
 pub async fn accounts(
-    pool: &Pool,
+    connection: &mut PgConnection,
     org_id: Option<&str>,
     id: Option<i64>,
 ) -> Result<Vec<AccountRow>, StoreError> {
@@ -44,7 +45,7 @@ pub async fn accounts(
         org_id,
         id,
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await
     .doing("listing accounts")?;
     let accounts = rows.into_iter().map(|row| AccountRow {
@@ -95,7 +96,7 @@ impl Slice {
 /// # Errors
 /// When a statement fails.
 pub async fn instances(
-    pool: &Pool,
+    connection: &mut PgConnection,
     org_id: &str,
     id: Option<i64>,
     running_since: Option<Timestamp>,
@@ -112,7 +113,7 @@ pub async fn instances(
         id,
         &since as _,
     )
-    .fetch_one(pool)
+    .fetch_one(&mut *connection)
     .await
     .doing("counting instances")?;
     let rows = sqlx::query!(
@@ -130,7 +131,7 @@ pub async fn instances(
         slice.limit.cast_signed(),
         slice.offset.cast_signed(),
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await
     .doing("listing instances")?;
     let instances = rows.into_iter().map(|row| InstanceRow {
@@ -167,7 +168,7 @@ pub struct ImageRow {
 /// # Errors
 /// When the statement fails.
 pub async fn images(
-    pool: &Pool,
+    connection: &mut PgConnection,
     org_id: &str,
     id: Option<i64>,
 ) -> Result<Vec<ImageRow>, StoreError> {
@@ -183,7 +184,7 @@ pub async fn images(
         org_id,
         id,
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await
     .doing("listing images")?;
     let images = rows.into_iter().map(|row| ImageRow {

@@ -5,8 +5,17 @@ use sqlx::AssertSqlSafe;
 use super::pool::options;
 use super::{Doing, Pool, StoreError};
 
-/// Lets an existing `role` read and write what is in the schema, and change nothing of the schema itself. Safe to repeat; what
-/// a later migration adds needs it again.
+/// What the operator deletes from: what it derives, and what it keeps for a while only.
+const DELETED_FROM: [&str; 5] = [
+    "dead_letter",
+    "instance_event",
+    "log_file",
+    "run",
+    "usage_day",
+];
+
+/// Lets an existing `role` read and write what is in the schema, delete what can be derived or has an end, and change nothing of
+/// the schema itself. Safe to repeat; what a later migration adds needs it again.
 ///
 /// # Errors
 /// When there is no such role, or it is not ours to grant.
@@ -18,12 +27,19 @@ pub async fn grant(pool: &Pool, role: &str) -> Result<(), StoreError> {
     let grants = sqlx::query_scalar!(
         r#"select format('grant usage on schema %I to %I', current_schema(), $1::text) as "grant!"
             union all
-           select format('grant select, insert, update, delete on %I.%I to %I', schemaname, tablename, $1::text)
+           select format('revoke delete on %I.%I from %I', schemaname, tablename, $1::text)
+             from pg_tables where schemaname = current_schema() and tableowner <> $1
+            union all
+           select format('grant select, insert, update on %I.%I to %I', schemaname, tablename, $1::text)
              from pg_tables where schemaname = current_schema() and tablename <> '_sqlx_migrations'
+            union all
+           select format('grant delete on %I.%I to %I', schemaname, tablename, $1::text)
+             from pg_tables where schemaname = current_schema() and tablename = any($2)
             union all
            select format('grant usage, select on sequence %I.%I to %I', schemaname, sequencename, $1::text)
              from pg_sequences where schemaname = current_schema()"#,
-        role
+        role,
+        &DELETED_FROM as _
     );
     for grant in grants.fetch_all(&mut *transaction).await.doing(DOING)? {
         sqlx::raw_sql(AssertSqlSafe(grant))
@@ -156,6 +172,8 @@ mod tests {
             "drop table run",
             "alter table run add column more int",
             "truncate run",
+            "delete from instance",
+            "delete from enrolment",
             "create index on run (ended_at)",
             "delete from _sqlx_migrations",
         ] {
