@@ -166,6 +166,7 @@ async fn answer(given: Given) -> Result<(), CommandError> {
     };
     let router = rest::router(Api {
         pool: given.pool,
+        remembered: rest::Remembered::default(),
         psks: given.config.psks,
         own_account,
         gate,

@@ -62,7 +62,7 @@ pub async fn concurrent(
         Ok(Day {
             org_id: org_id.to_owned(),
             date,
-            maximum_counts: usage::decode(&counts)?,
+            maximum_counts: counts.read()?,
         })
     };
     days.into_iter().map(day).collect()
@@ -98,7 +98,7 @@ pub async fn concurrent_counts(
         let mut derived = Vec::new();
         for (day, counts) in daily_maximum_counts(from, to, &rhel_runs(&images, &runs)) {
             if !known.contains_key(&day) {
-                derived.push((day, usage::encode(&counts)?));
+                derived.push((day, Counts::of(&counts)?));
             }
         }
         let over = derived.partition_point(|(day, _)| *day < today);

@@ -2,6 +2,7 @@
 //! asked for, so nothing is ever "not ready yet".
 
 use axum::Json;
+use axum::extract::State;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -9,13 +10,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgTransaction;
 
+use super::Api;
 use super::caller::{Caller, OnBehalfOf};
 use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report;
-use crate::store::Doing;
 use crate::store::organizations::Organization;
 use crate::store::usage::Counts;
+use crate::store::{Doing, StoreError};
 
 /// One day.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -124,58 +126,73 @@ fn date(text: &str) -> Option<Date> {
 }
 
 pub(super) async fn public(
+    State(api): State<Api>,
     Caller(organization, transaction): Caller,
     wanted: Wanted,
 ) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
     let now = Timestamp::now();
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let limits = Limits::public(organization.since, today);
-    list(transaction, &organization, &wanted, limits, now).await
+    let limits = Limits::public(organization.since, day_of(now));
+    let days = days(&wanted, limits, now)?;
+    let count = days.len() as u64;
+    let usage = read(&api, &organization, transaction, &wanted.part(days), now).await?;
+    Ok(wanted.page(count, usage))
 }
 
 pub(super) async fn internal(
+    State(api): State<Api>,
     OnBehalfOf(organization, transaction): OnBehalfOf,
     wanted: Wanted,
 ) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
     let now = Timestamp::now();
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let limits = Limits::internal(organization.since, today);
-    list(transaction, &organization, &wanted, limits, now).await
+    let limits = Limits::internal(organization.since, day_of(now));
+    let days = days(&wanted, limits, now)?;
+    let count = days.len() as u64;
+    let usage = read(&api, &organization, transaction, &wanted.part(days), now).await?;
+    Ok(wanted.page(count, usage))
 }
 
-async fn list(
-    mut transaction: PgTransaction<'static>,
+fn day_of(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::UTC).date()
+}
+
+/// The days that are asked for.
+fn days(wanted: &Wanted, limits: Limits, now: Timestamp) -> Result<Vec<Date>, Failure> {
+    let start = wanted.parameter("start_date");
+    let end = wanted.parameter("end_date");
+    let (start, end) = limits.days(start, end, day_of(now))?;
+    Ok(start.series(1.day()).take_while(|day| *day < end).collect())
+}
+
+/// Their usage. The transaction is the one in which the organization was read.
+async fn read(
+    api: &Api,
     organization: &Organization,
-    wanted: &Wanted,
-    limits: Limits,
+    mut transaction: PgTransaction<'static>,
+    days: &[Date],
     now: Timestamp,
-) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let (start, end) = limits.days(
-        wanted.parameter("start_date"),
-        wanted.parameter("end_date"),
-        today,
-    )?;
-    let days: Vec<Date> = start.series(1.day()).take_while(|day| *day < end).collect();
-    let skip = usize::try_from(wanted.offset).unwrap_or(usize::MAX);
-    let take = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-    let of_page: Vec<Date> = days.iter().copied().skip(skip).take(take).collect();
-    let usage = match (of_page.first(), of_page.last()) {
-        (Some(&first), Some(&last)) => {
-            let org_id = &organization.org_id;
-            report::concurrent_counts(&mut transaction, org_id, first, last, now).await?
-        }
-        _ => Vec::new(),
+) -> Result<Vec<DailyConcurrentUsage>, StoreError> {
+    let (Some(&first), Some(&last)) = (days.first(), days.last()) else {
+        return Ok(Vec::new());
     };
-    let kept = transaction.commit().await;
-    kept.doing("keeping the usage that was asked for")?;
-    let usage = usage
-        .into_iter()
-        .map(|(date, maximum_counts)| DailyConcurrentUsage {
-            date,
-            maximum_counts,
-        });
-    Ok(wanted.page(days.len() as u64, usage.collect()))
+    let usage = match api.remembered.days(organization, first, last) {
+        Some(usage) => usage,
+        None => {
+            let org_id = &organization.org_id;
+            let usage =
+                report::concurrent_counts(&mut transaction, org_id, first, last, now).await?;
+            let kept = transaction.commit().await;
+            kept.doing("keeping the usage that was asked for")?;
+            let over = usage.partition_point(|(day, _)| *day < day_of(now));
+            api.remembered
+                .remember(organization, usage.split_at(over).0);
+            usage
+        }
+    };
+    let daily = |(date, maximum_counts)| DailyConcurrentUsage {
+        date,
+        maximum_counts,
+    };
+    Ok(usage.into_iter().map(daily).collect())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod instances;
 mod internal;
 mod openapi;
 mod page;
+mod remembered;
 mod serve;
 mod sysconfig;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use tracing::Instrument;
 pub use caller::Psks;
 pub use internal::{Gate, KubernetesGate};
 pub use openapi::document;
+pub use remembered::Remembered;
 pub use serve::serve;
 
 use self::failure::Failure;
@@ -61,6 +63,8 @@ const INSIGHTS_REQUEST_ID: &str = "x-rh-insights-request-id";
 pub struct Api {
     /// The facts
     pub pool: Pool,
+    /// Days that were asked for lately
+    pub remembered: Remembered,
     /// Services that may ask for any organization
     pub psks: Psks,
     /// The AWS account the operator lives in: customers' roles trust it

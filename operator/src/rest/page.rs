@@ -91,12 +91,18 @@ impl Wanted {
         })
     }
 
-    /// The part of a list that is in memory.
-    pub(super) fn slice<T>(&self, list: Vec<T>) -> Json<Page<T>> {
-        let count = list.len() as u64;
+    /// The part of a list that is wanted.
+    pub(super) fn part<T>(&self, mut list: Vec<T>) -> Vec<T> {
         let skip = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let take = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        self.page(count, list.into_iter().skip(skip).take(take).collect())
+        list.drain(..skip.min(list.len()));
+        list.truncate(take);
+        list
+    }
+
+    /// The page, of a list that is in memory.
+    pub(super) fn slice<T>(&self, list: Vec<T>) -> Json<Page<T>> {
+        self.page(list.len() as u64, self.part(list))
     }
 
     fn link(&self, offset: u64) -> String {

@@ -14,12 +14,14 @@ use super::internal::Admission;
 use super::*;
 use crate::store::events::{self, NewEvent};
 use crate::store::testing::TestDatabase;
+use crate::store::usage_days;
 
 const ACME: &str = "11111111";
 
 /// A server with one organization: two instances of one image, one of which has stopped.
 struct World {
     db: TestDatabase,
+    enrolment: i64,
     address: std::net::SocketAddr,
     shutdown: CancellationToken,
 }
@@ -38,33 +40,9 @@ impl World {
         let db = TestDatabase::new().await;
         let enrolment = db.enrol("210987654321", ACME).await;
         db.enrol("310987654321", "22222222").await;
-        let event = |instance: &str, kind, at: &str| NewEvent {
-            enrolment,
-            event_id: format!("{instance}-{at}"),
-            instance_id: instance.into(),
-            region: "us-east-1".into(),
-            image_id: Some("ami-1".into()),
-            kind,
-            at: at.parse().unwrap(),
-            instance_type: Some("t3.micro".into()),
-        };
-        let mut transaction = db.begin().await.unwrap();
-        let events = [
-            event("i-1", EventKind::PowerOn, "2026-03-01T10:00:00Z"),
-            event("i-2", EventKind::PowerOn, "2026-03-01T11:00:00Z"),
-            event("i-2", EventKind::PowerOff, "2026-03-01T12:00:00Z"),
-        ];
-        events::record(&mut transaction, &events).await.unwrap();
-        transaction.commit().await.unwrap();
-        sqlx::query(
-            r#"update image set architecture = 'x86_64', inspection = 'inspected', rhel_found = true, described_at = now(),
-                      facts = '{"rhel_version": "9.4", "rhel_release_files_found": true, "drives": {"secret": 1}, "syspurpose": {"role": "server"}}'"#,
-        )
-        .execute(&*db)
-        .await
-        .unwrap();
         let api = Api {
             pool: (*db).clone(),
+            remembered: Remembered::default(),
             psks: r#"{"swatch": "a-long-key"}"#.parse().unwrap(),
             own_account: Some("123456789012".into()),
             gate: Some(Arc::new(Token("let-me-in"))),
@@ -74,11 +52,45 @@ impl World {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         tokio::spawn(serve::serve_on(listener, router(api), shutdown.clone()));
-        Self {
+        let world = Self {
             db,
+            enrolment,
             address,
             shutdown,
+        };
+        let events = [
+            world.event("i-1", EventKind::PowerOn, "2026-03-01T10:00:00Z"),
+            world.event("i-2", EventKind::PowerOn, "2026-03-01T11:00:00Z"),
+            world.event("i-2", EventKind::PowerOff, "2026-03-01T12:00:00Z"),
+        ];
+        world.record(&events).await;
+        sqlx::query(
+            r#"update image set architecture = 'x86_64', inspection = 'inspected', rhel_found = true, described_at = now(),
+                      facts = '{"rhel_version": "9.4", "rhel_release_files_found": true, "drives": {"secret": 1}, "syspurpose": {"role": "server"}}'"#,
+        )
+        .execute(&*world.db)
+        .await
+        .unwrap();
+        world
+    }
+
+    fn event(&self, instance: &str, kind: EventKind, at: &str) -> NewEvent {
+        NewEvent {
+            enrolment: self.enrolment,
+            event_id: format!("{instance}-{at}"),
+            instance_id: instance.into(),
+            region: "us-east-1".into(),
+            image_id: Some("ami-1".into()),
+            kind,
+            at: at.parse().unwrap(),
+            instance_type: Some("t3.micro".into()),
         }
+    }
+
+    async fn record(&self, events: &[NewEvent]) {
+        let mut transaction = self.db.begin().await.unwrap();
+        events::record(&mut transaction, events).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 
     /// Status, headers in lower case, and body.
@@ -198,37 +210,57 @@ async fn lists_can_be_filtered() {
     );
 }
 
+const THREE_DAYS: &str = "/concurrent/?start_date=2026-02-28&end_date=2026-03-03";
+
+/// The highest number of each day, whatever the dimensions.
+fn most(body: &Value) -> Vec<i64> {
+    let any = |count: &&Value| {
+        ["arch", "role", "sla", "usage", "service_type"]
+            .iter()
+            .all(|key| count[*key] == "_ANY")
+    };
+    let most = |day: &Value| {
+        let counts = day["maximum_counts"].as_array().unwrap();
+        let any = counts.iter().find(any);
+        any.map_or(0, |count| count["instances_count"].as_i64().unwrap())
+    };
+    body["data"].as_array().unwrap().iter().map(most).collect()
+}
+
 #[tokio::test]
 async fn usage_of_any_day_is_there_at_once() {
     let world = World::new().await;
-    let (status, body) = world
-        .get(
-            ACME,
-            "/concurrent/?start_date=2026-02-28&end_date=2026-03-03",
-        )
-        .await;
+    let (status, body) = world.get(ACME, THREE_DAYS).await;
     assert_eq!((status, &body["meta"]["count"]), (200, &json!(3)));
-    let most = |day: usize| {
-        let counts = body["data"][day]["maximum_counts"].as_array().unwrap();
-        let any = |count: &&Value| {
-            ["arch", "role", "sla", "usage", "service_type"]
-                .iter()
-                .all(|key| count[*key] == "_ANY")
-        };
-        counts
-            .iter()
-            .find(any)
-            .map_or(0, |count| count["instances_count"].as_i64().unwrap())
-    };
-    assert_eq!((most(0), most(1), most(2)), (0, 2, 1));
+    assert_eq!(most(&body), [0, 2, 1]);
     assert_eq!(body["data"][1]["date"], "2026-03-01");
     let (_, page) = world
-        .get(
-            ACME,
-            "/concurrent/?start_date=2026-02-28&end_date=2026-03-03&limit=1&offset=1",
-        )
+        .get(ACME, &format!("{THREE_DAYS}&limit=1&offset=1"))
         .await;
     assert_eq!(page["data"], json!([body["data"][1]]));
+}
+
+#[tokio::test]
+async fn usage_that_was_asked_for_before_is_as_it_is_now() {
+    let world = World::new().await;
+    let (_, first) = world.get(ACME, THREE_DAYS).await;
+    let (_, again) = world.get(ACME, THREE_DAYS).await;
+    assert_eq!((most(&first), &first), (vec![0, 2, 1], &again));
+
+    let stopped = world.event("i-1", EventKind::PowerOff, "2026-03-01T10:30:00Z");
+    world.record(&[stopped]).await;
+    assert_eq!(most(&world.get(ACME, THREE_DAYS).await.1), [0, 1, 0]);
+
+    let image: i64 = sqlx::query_scalar("update image set rhel_found = false returning id")
+        .fetch_one(&*world.db)
+        .await
+        .unwrap();
+    let mut transaction = world.db.begin().await.unwrap();
+    usage_days::drop_for_images(&mut transaction, &[image])
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(most(&world.get(ACME, THREE_DAYS).await.1), [0, 0, 0]);
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ pub struct Organization {
     pub org_id: String,
     /// Day (UTC) of its first enrolment
     pub since: Date,
+    /// Another one whenever what its usage is derived from has changed
+    pub version: String,
 }
 
 /// The organization with this id; without one, that of the older account number.
@@ -25,7 +27,8 @@ pub async fn find(
 ) -> Result<Option<Organization>, StoreError> {
     let row = sqlx::query!(
         r#"select org_id,
-                  min(least(created_at, coalesce(enabled_at, created_at)) at time zone 'UTC')::date as "since!: jiff_sqlx::Date"
+                  min(least(created_at, coalesce(enabled_at, created_at)) at time zone 'UTC')::date as "since!: jiff_sqlx::Date",
+                  md5(string_agg(changed_at::text, ' ' order by id)) as "version!"
              from enrolment
             where org_id = $1 or ($1 is null and account_number = $2)
             group by org_id order by min(id) limit 1"#,
@@ -38,5 +41,6 @@ pub async fn find(
     Ok(row.map(|row| Organization {
         org_id: row.org_id,
         since: row.since.to_jiff(),
+        version: row.version,
     }))
 }

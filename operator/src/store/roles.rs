@@ -128,7 +128,7 @@ mod tests {
         usage::keep(
             &mut transaction,
             "org",
-            &[(day, usage::encode(&[]).expect("JSON"))],
+            &[(day, usage::Counts::of(&[]).expect("JSON"))],
         )
         .await
         .expect("keeping");

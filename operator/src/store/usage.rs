@@ -1,11 +1,13 @@
 //! What usage is derived from, and the days of it that are kept.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::{Timestamp, civil::Date};
 use jiff_sqlx::ToSqlx;
 use metering::image::{Facts, Image, Syspurpose};
 use metering::usage::{Count, Period};
+use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
@@ -209,27 +211,42 @@ pub async fn evidence(
     Ok(rows.into_iter().map(|row| (row.id, row.evidence)).collect())
 }
 
-/// What a day counts: an array of [`Count`] in JSON. It is kept and answered with as it is.
-pub type Counts = Box<RawValue>;
+/// What a day counts, in JSON: an array of [`Count`]. It is kept and answered with as it is.
+#[derive(Clone, Debug)]
+pub struct Counts(Arc<RawValue>);
 
-/// Writes what a day counts.
-///
-/// # Errors
-/// None that is known: there is a JSON for every count.
-pub fn encode(counts: &[Count]) -> Result<Counts, StoreError> {
-    to_raw_value(counts)
-        .map_err(|error| sqlx::Error::Encode(error.into()))
-        .doing("writing what a day counts")
+impl Counts {
+    /// Writes what a day counts.
+    ///
+    /// # Errors
+    /// None that is known: there is a JSON for every count.
+    pub fn of(counts: &[Count]) -> Result<Self, StoreError> {
+        let json = to_raw_value(counts)
+            .map_err(|error| sqlx::Error::Encode(error.into()))
+            .doing("writing what a day counts")?;
+        Ok(Self(json.into()))
+    }
+
+    /// Reads what a day counts.
+    ///
+    /// # Errors
+    /// When it is of another form than [`Counts::of`] writes.
+    pub fn read(&self) -> Result<Vec<Count>, StoreError> {
+        serde_json::from_str(self.0.get())
+            .map_err(|error| sqlx::Error::Decode(error.into()))
+            .doing("reading what a day counts")
+    }
+
+    /// Size of it.
+    pub fn bytes(&self) -> usize {
+        self.0.get().len()
+    }
 }
 
-/// Reads what a day counts.
-///
-/// # Errors
-/// When it is of another form than [`encode`] writes.
-pub fn decode(counts: &RawValue) -> Result<Vec<Count>, StoreError> {
-    serde_json::from_str(counts.get())
-        .map_err(|error| sqlx::Error::Decode(error.into()))
-        .doing("reading what a day counts")
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
 }
 
 /// The days of an organization from `first` to `last` that are kept.
@@ -243,7 +260,7 @@ pub async fn kept(
     last: Date,
 ) -> Result<HashMap<Date, Counts>, StoreError> {
     let rows = sqlx::query!(
-        r#"select day as "day: jiff_sqlx::Date", maximum_counts as "counts: Json<Counts>"
+        r#"select day as "day: jiff_sqlx::Date", maximum_counts as "counts: Json<Box<RawValue>>"
              from usage_day where org_id = $1 and day between $2 and $3"#,
         org_id,
         &first.to_sqlx() as _,
@@ -254,7 +271,7 @@ pub async fn kept(
     .doing("reading the usage that is kept")?;
     Ok(rows
         .into_iter()
-        .map(|row| (row.day.to_jiff(), row.counts.0))
+        .map(|row| (row.day.to_jiff(), Counts(row.counts.0.into())))
         .collect())
 }
 
@@ -270,7 +287,7 @@ pub async fn keep(
 ) -> Result<(), StoreError> {
     let (days, counts): (Vec<_>, Vec<_>) = days
         .iter()
-        .map(|(day, counts)| (day.to_sqlx(), counts.get()))
+        .map(|(day, counts)| (day.to_sqlx(), counts.0.get()))
         .unzip();
     sqlx::query!(
         "insert into usage_day (org_id, day, maximum_counts)
