@@ -46,6 +46,21 @@ pub struct Count {
     pub instances_count: u64,
 }
 
+impl Count {
+    /// Whether it is the number whatever the dimensions.
+    pub fn is_of_any(&self) -> bool {
+        [
+            &self.arch,
+            &self.role,
+            &self.sla,
+            &self.usage,
+            &self.service_type,
+        ]
+        .iter()
+        .all(|value| *value == ANY)
+    }
+}
+
 /// "Whatever its value" in a [`Count`].
 pub const ANY: &str = "_ANY";
 

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Account, Config, Truth};
 use crate::cloudtrail::{self, ImageTag, InstanceEvent, Skipped, Tag};
 use crate::runs;
-use crate::usage::{ANY, RhelRun, daily_maximum_counts};
+use crate::usage::{RhelRun, daily_maximum_counts};
 
 fn config() -> Config {
     Config {
@@ -186,17 +186,7 @@ fn runs_and_daily_numbers_come_out_as_they_were() {
         .checked_add(jiff::Span::new().days(i64::from(config.days) - 1))
         .expect("a day");
     let any = |counts: &[crate::usage::Count]| {
-        let count = counts.iter().find(|count| {
-            [
-                &count.arch,
-                &count.role,
-                &count.sla,
-                &count.usage,
-                &count.service_type,
-            ]
-            .iter()
-            .all(|value| *value == ANY)
-        });
+        let count = counts.iter().find(|count| count.is_of_any());
         count.map_or(0, |count| count.instances_count)
     };
     for (org_id, runs) in rhel {

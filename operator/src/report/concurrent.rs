@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use metering::image::{self, Image};
-use metering::usage::{ANY, Count, Period, RhelRun, daily_maximum_counts};
+use metering::usage::{Count, Period, RhelRun, daily_maximum_counts};
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -25,20 +25,9 @@ pub struct Day {
 impl Day {
     /// The highest number whatever the dimensions.
     pub fn most(&self) -> u64 {
-        let any = |count: &&Count| {
-            [
-                &count.arch,
-                &count.role,
-                &count.sla,
-                &count.usage,
-                &count.service_type,
-            ]
-            .iter()
-            .all(|value| *value == ANY)
-        };
         self.maximum_counts
             .iter()
-            .find(any)
+            .find(|count| count.is_of_any())
             .map_or(0, |count| count.instances_count)
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use metering::cloudtrail::EventKind;
 use metering::generator::Run;
-use metering::usage::{ANY, Count};
+use metering::usage::Count;
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -182,21 +182,8 @@ async fn daily(world: &World, database: &Database) -> Result<Vec<(String, Date, 
         .await?;
     let report: Report = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let whatever = |count: &Count| {
-        let Count {
-            arch,
-            role,
-            sla,
-            usage,
-            service_type,
-            ..
-        } = count;
-        [arch, role, sla, usage, service_type]
-            .iter()
-            .all(|dimension| *dimension == ANY)
-    };
     let most = |day: Day| {
-        let most = day.maximum_counts.iter().find(|count| whatever(count))?;
+        let most = day.maximum_counts.iter().find(|count| count.is_of_any())?;
         Some((day.org_id, day.date, most.instances_count))
     };
     Ok(report.concurrent.into_iter().filter_map(most).collect())

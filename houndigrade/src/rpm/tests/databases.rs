@@ -35,7 +35,7 @@ pub(crate) fn made() -> Option<&'static AllMade> {
 
 fn make() -> Option<AllMade> {
     let folder = memory();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rpm/tests/databases.sh");
+    let script = "src/rpm/tests/databases.sh";
     let arguments = [script, folder.path().to_str().unwrap(), &COUNT.to_string()];
     let said = run("sh", &arguments, "")?;
     if said.contains("SKIPPED") {

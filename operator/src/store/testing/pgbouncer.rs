@@ -16,7 +16,7 @@ pub(crate) struct PgBouncer {
 impl PgBouncer {
     /// Starts one before the database that `url` names; `None` if it is not installed.
     pub(crate) fn before(url: &str) -> Option<Self> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/temporary-pgbouncer");
+        let script = "./temporary-pgbouncer";
         let server: PgConnectOptions = url.parse().expect("a Postgres URL");
         let mut process = Command::new(script)
             .arg(address(&server))

@@ -32,7 +32,7 @@ pub(crate) fn options() -> &'static PgConnectOptions {
 }
 
 fn temporary() -> Server {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/temporary-postgres");
+    let script = "./temporary-postgres";
     let mut process = Command::new(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
