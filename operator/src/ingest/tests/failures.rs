@@ -1,0 +1,196 @@
+//! What goes wrong keeps nothing else from being recorded, and is tried again if that may help.
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::super::settle::retry_after;
+use super::world::{ACCOUNT, World, gzip, key, log, told};
+use super::*;
+use crate::cloud::{Kind, ObjectError};
+use crate::store;
+
+#[tokio::test]
+async fn what_cannot_be_read_is_kept_with_its_reason_and_stops_nothing() {
+    let mut world = World::new().await;
+    let damaged = world.put("damaged", b"this is not gzip".to_vec());
+    let mut cut = gzip(&log(&["i-9 on 10:00"]));
+    cut.truncate(40);
+    let cut = world.put("cut", cut);
+    let digest = world.put("digest", gzip(&json!({"digestStartTime": "x"})));
+    for key in [damaged, cut, digest, key(ACCOUNT, "gone")] {
+        world.ingest.queue.send(&told(&[key]), 0);
+    }
+    let elsewhere = told(&[key(ACCOUNT, "good")])
+        .to_string()
+        .replace("\"trails\"", "\"other\"");
+    world.ingest.queue.send(&json!(elsewhere), 0);
+    world.ingest.queue.send(&json!("not even JSON"), 0);
+    world.deliver("good", &log(&["i-1 on 10:00"]));
+    let world = world.run().await;
+    assert_eq!(world.runs().await, ["i-1 10:00-"]);
+    let letters = world.letters().await;
+    let tells = |text: &str| letters.iter().any(|letter| letter.contains(text));
+    assert_eq!(letters.len(), 6, "{letters:#?}");
+    assert!(
+        tells("damaged.json.gz: the object is not readable as gzip") && tells("cut.json.gz"),
+        "{letters:#?}"
+    );
+    assert!(
+        tells("digest.json.gz") && tells("gone.json.gz: there is no such object"),
+        "{letters:#?}"
+    );
+    assert!(
+        tells("bucket other is not the trail bucket") && tells("not JSON of an S3"),
+        "{letters:#?}"
+    );
+    assert_eq!((world.messages("dead_letter"), world.hidden()), (6, vec![]));
+}
+
+fn denied() -> ObjectError {
+    ObjectError::Cloud(CloudError {
+        kind: Kind::Denied,
+        service: "s3",
+        operation: "GetObject",
+        code: "AccessDenied".into(),
+        message: "no".into(),
+    })
+}
+
+#[rstest]
+#[case::at_first(0, vec![15], 0)]
+#[case::the_fourth_time(3, vec![15 * 64], 0)]
+#[case::for_the_last_time(4, vec![], 1)]
+#[tokio::test]
+async fn what_may_work_later_is_tried_later_and_given_up_in_the_end(
+    #[case] receives: u32,
+    #[case] hidden: Vec<u64>,
+    #[case] letters: usize,
+) {
+    let mut world = World::new().await;
+    let refused = key(ACCOUNT, "refused");
+    world
+        .ingest
+        .objects
+        .objects
+        .insert(refused.clone(), Err(denied()));
+    world.ingest.queue.send(&told(&[refused]), receives);
+    world.deliver("good", &log(&["i-1 on 10:00"]));
+    let world = world.run().await;
+    assert_eq!(world.runs().await, ["i-1 10:00-"]);
+    assert_eq!(
+        world.hidden(),
+        hidden
+            .into_iter()
+            .map(Duration::from_secs)
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(world.letters().await.len(), letters);
+}
+
+#[tokio::test]
+async fn a_message_comes_back_as_long_as_one_of_its_files_may_work() {
+    let mut world = World::new().await;
+    let (gone, refused) = (key(ACCOUNT, "gone"), key(ACCOUNT, "refused"));
+    world
+        .ingest
+        .objects
+        .objects
+        .insert(refused.clone(), Err(denied()));
+    let good = world.put("good", gzip(&log(&["i-1 on 10:00"])));
+    world.ingest.queue.send(&told(&[gone, refused, good]), 0);
+    let world = world.run().await;
+    assert_eq!(world.runs().await, ["i-1 10:00-"]);
+    assert_eq!((world.hidden().len(), world.letters().await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_file_that_the_database_refuses_leaves_nothing() {
+    let mut world = World::new().await;
+    sqlx::query("alter table run add check (started_at < '2026-03-01T12:00:00Z')")
+        .execute(&*world.db)
+        .await
+        .unwrap();
+    world.deliver("refused", &log(&["i-1 on 10:00", "i-2 on 13:00"]));
+    let good = world.deliver("good", &log(&["i-3 on 10:00"]));
+    let world = world.run().await;
+    assert_eq!(world.runs().await, ["i-3 10:00-"]);
+    assert_eq!(world.files().await, [good]);
+    assert_eq!(world.all("select instance_id from instance").await, ["i-3"]);
+    let letters = world.letters().await;
+    assert!(
+        letters.len() == 1 && letters[0].contains("writing runs"),
+        "{letters:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_do_its_work_costs_no_message() {
+    let mut world = World::new().await;
+    sqlx::query("alter table run rename to elsewhere")
+        .execute(&*world.db)
+        .await
+        .unwrap();
+    world.deliver("file", &log(&["i-1 on 10:00"]));
+    world.ingest.queue.visible.lock().unwrap()[0].receives = 8;
+    let world = world.run().await;
+    assert_eq!(
+        (
+            world.hidden().len(),
+            world.letters().await.len(),
+            world.files().await.len()
+        ),
+        (1, 0, 0)
+    );
+    assert_eq!(
+        world.all("select event_id from instance_event").await,
+        [] as [&str; 0]
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_taken_while_the_database_is_away() {
+    let mut world = World::new().await;
+    world.deliver("file", &log(&["i-1 on 10:00"]));
+    world.ingest.pool = store::connect("postgres:///?host=/nowhere", 1).unwrap();
+    world.ingest.health.ready(PART);
+    let ingest = &world.ingest;
+    let why = ingest.receive(Duration::ZERO).await.unwrap_err();
+    assert!(why.starts_with("waiting for the database: "), "{why}");
+    assert_eq!(ingest.queue.visible.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_deleted_is_recorded_once() {
+    let mut world = World::new().await;
+    world.deliver("file", &log(&["i-1 on 10:00"]));
+    *world.ingest.queue.deletes_to_fail.lock().unwrap() = 1;
+    let world = world.run().await;
+    assert_eq!(
+        (world.messages("recorded"), world.messages("duplicate")),
+        (1, 1)
+    );
+    assert_eq!(world.files().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_queue_is_told_of_plainly() {
+    let world = World::new().await;
+    let missing = CloudError {
+        kind: Kind::Other,
+        service: "sqs",
+        operation: "ReceiveMessage",
+        code: "AWS.SimpleQueueService.NonExistentQueue".into(),
+        message: "gone".into(),
+    };
+    let expected = "queue https://sqs/queue does not exist: make it or set CLOUDIGRADE_QUEUE_URL to one that does";
+    assert_eq!(world.ingest.explain(&missing), expected);
+}
+
+#[test]
+fn waits_grow_and_end() {
+    assert_eq!(
+        [1, 2, 3, 4].map(|n| retry_after(n).as_secs()),
+        [15, 60, 240, 960]
+    );
+    assert_eq!([1, 2, 7, 99].map(|n| pause(n).as_secs()), [1, 2, 60, 60]);
+}
