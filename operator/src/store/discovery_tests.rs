@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::enrolments;
+use crate::store::account_status;
 use crate::store::events::{self, NewEvent};
 use crate::store::testing::{TestDatabase, events_of};
 
@@ -89,7 +89,7 @@ async fn found_twice_is_found_once_and_what_the_cloud_says_of_images_is_kept() {
     }
     transaction.commit().await.unwrap();
     let counted = async || {
-        let counts = enrolments::counts(&database, enrolment).await.unwrap();
+        let counts = account_status::counts(&database, enrolment).await.unwrap();
         (counts.instances, counts.images, counts.pending, counts.rhel)
     };
     assert_eq!(counted().await, (3, 2, 2, 0));

@@ -2,6 +2,7 @@ use futures::future::try_join_all;
 use jiff::SignedDuration;
 
 use super::*;
+use crate::store::account_status::{changed_since, counts};
 use crate::store::testing::{TestDatabase, events_of};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);

@@ -6,6 +6,7 @@
 //! and then `.to_jiff()`; lists: bind `&list as _` to `$1::text[]` and `unnest` it. After a change of a query or a migration
 //! run `operator/sqlx-prepare` and commit `.sqlx` with it; tests take a `testing::TestDatabase`.
 
+pub mod account_status;
 pub mod discovery;
 pub mod enrolments;
 pub mod events;

@@ -18,7 +18,7 @@ use crate::api::{
 };
 use crate::controllers::event::news;
 use crate::controllers::{backoff, status};
-use crate::store::enrolments::{self, Counts};
+use crate::store::account_status::{self, Counts};
 
 /// How often a duplicate asks whether the account is free now. That costs one query.
 const DUPLICATE_RECHECK: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ pub(super) async fn report<C>(
         tracing::info!(step, reason = error.reason(), %error, "a step failed");
     }
     let counts = match &done.enrolment {
-        Some(enrolment) => Some(enrolments::counts(&context.database, enrolment.id).await?),
+        Some(enrolment) => Some(account_status::counts(&context.database, enrolment.id).await?),
         None => None,
     };
     let before = account.status.clone().unwrap_or_default();

@@ -9,7 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::Guarded;
 use crate::store::Pool;
-use crate::store::enrolments::{self, Changed};
+use crate::store::account_status::{self, Changed};
 
 /// How often Postgres is asked.
 const EVERY: Duration = Duration::from_secs(3);
@@ -39,13 +39,14 @@ pub(super) fn changed_accounts(
     };
     stream::unfold(poll, |mut poll| async move {
         poll.timer.tick().await;
-        let changed = match enrolments::changed_since(&poll.database, poll.newest - OVERLAP).await {
-            Ok(changed) => poll.news(changed),
-            Err(error) => {
-                tracing::warn!(%error, "looking for changes that statuses should show");
-                Vec::new()
-            }
-        };
+        let changed =
+            match account_status::changed_since(&poll.database, poll.newest - OVERLAP).await {
+                Ok(changed) => poll.news(changed),
+                Err(error) => {
+                    tracing::warn!(%error, "looking for changes that statuses should show");
+                    Vec::new()
+                }
+            };
         Some((stream::iter(changed), poll))
     })
     .flatten()

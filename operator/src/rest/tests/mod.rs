@@ -1,139 +1,16 @@
 //! Requests over real connections, rows in a real database.
 
+mod usage;
+mod world;
+
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use metering::cloudtrail::EventKind;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
-use super::internal::Admission;
+use self::world::{ACME, World, identity};
 use super::*;
-use crate::store::events::{self, NewEvent};
-use crate::store::testing::TestDatabase;
-use crate::store::usage_days;
-
-const ACME: &str = "11111111";
-
-/// A server with one organization: two instances of one image, one of which has stopped.
-struct World {
-    db: TestDatabase,
-    enrolment: i64,
-    address: std::net::SocketAddr,
-    shutdown: CancellationToken,
-}
-
-/// Lets in whoever has the right token.
-struct Token(&'static str);
-
-impl Gate for Token {
-    fn admits<'a>(&'a self, token: &'a str, path: &'a str) -> Admission<'a> {
-        Box::pin(async move { Ok(token == self.0 && path.starts_with(INTERNAL)) })
-    }
-}
-
-impl World {
-    async fn new() -> Self {
-        let db = TestDatabase::new().await;
-        let enrolment = db.enrol("210987654321", ACME).await;
-        db.enrol("310987654321", "22222222").await;
-        let api = Api {
-            pool: (*db).clone(),
-            remembered: Remembered::default(),
-            psks: r#"{"swatch": "a-long-key"}"#.parse().unwrap(),
-            own_account: Some("123456789012".into()),
-            gate: Some(Arc::new(Token("let-me-in"))),
-            metrics: Metrics::default(),
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
-        tokio::spawn(serve::serve_on(listener, router(api), shutdown.clone()));
-        let world = Self {
-            db,
-            enrolment,
-            address,
-            shutdown,
-        };
-        let events = [
-            world.event("i-1", EventKind::PowerOn, "2026-03-01T10:00:00Z"),
-            world.event("i-2", EventKind::PowerOn, "2026-03-01T11:00:00Z"),
-            world.event("i-2", EventKind::PowerOff, "2026-03-01T12:00:00Z"),
-        ];
-        world.record(&events).await;
-        sqlx::query(
-            r#"update image set architecture = 'x86_64', inspection = 'inspected', rhel_found = true, described_at = now(),
-                      facts = '{"rhel_version": "9.4", "rhel_release_files_found": true, "drives": {"secret": 1}, "syspurpose": {"role": "server"}}'"#,
-        )
-        .execute(&*world.db)
-        .await
-        .unwrap();
-        world
-    }
-
-    fn event(&self, instance: &str, kind: EventKind, at: &str) -> NewEvent {
-        NewEvent {
-            enrolment: self.enrolment,
-            event_id: format!("{instance}-{at}"),
-            instance_id: instance.into(),
-            region: "us-east-1".into(),
-            image_id: Some("ami-1".into()),
-            kind,
-            at: at.parse().unwrap(),
-            instance_type: Some("t3.micro".into()),
-        }
-    }
-
-    async fn record(&self, events: &[NewEvent]) {
-        let mut transaction = self.db.begin().await.unwrap();
-        events::record(&mut transaction, events).await.unwrap();
-        transaction.commit().await.unwrap();
-    }
-
-    /// Status, headers in lower case, and body.
-    async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String, Value) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let headers: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: api\r\nconnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (
-            status,
-            head.to_lowercase(),
-            serde_json::from_str(body).unwrap_or_default(),
-        )
-    }
-
-    /// As an administrator of an organization.
-    async fn get(&self, org: &str, path: &str) -> (u16, Value) {
-        let identity =
-            identity(&json!({"identity": {"org_id": org, "user": {"is_org_admin": true}}}));
-        let (status, _, body) = self
-            .ask(&format!("{BASE}{path}"), &[("x-rh-identity", &identity)])
-            .await;
-        (status, body)
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-    }
-}
-
-fn identity(value: &Value) -> String {
-    BASE64_STANDARD.encode(value.to_string())
-}
 
 #[tokio::test]
 async fn accounts_instances_and_images_look_as_clients_know_them() {
@@ -208,59 +85,6 @@ async fn lists_can_be_filtered() {
         (status, body),
         (400, json!({"running_since": ["Enter a valid date/time."]}))
     );
-}
-
-const THREE_DAYS: &str = "/concurrent/?start_date=2026-02-28&end_date=2026-03-03";
-
-/// The highest number of each day, whatever the dimensions.
-fn most(body: &Value) -> Vec<i64> {
-    let any = |count: &&Value| {
-        ["arch", "role", "sla", "usage", "service_type"]
-            .iter()
-            .all(|key| count[*key] == "_ANY")
-    };
-    let most = |day: &Value| {
-        let counts = day["maximum_counts"].as_array().unwrap();
-        let any = counts.iter().find(any);
-        any.map_or(0, |count| count["instances_count"].as_i64().unwrap())
-    };
-    body["data"].as_array().unwrap().iter().map(most).collect()
-}
-
-#[tokio::test]
-async fn usage_of_any_day_is_there_at_once() {
-    let world = World::new().await;
-    let (status, body) = world.get(ACME, THREE_DAYS).await;
-    assert_eq!((status, &body["meta"]["count"]), (200, &json!(3)));
-    assert_eq!(most(&body), [0, 2, 1]);
-    assert_eq!(body["data"][1]["date"], "2026-03-01");
-    let (_, page) = world
-        .get(ACME, &format!("{THREE_DAYS}&limit=1&offset=1"))
-        .await;
-    assert_eq!(page["data"], json!([body["data"][1]]));
-}
-
-#[tokio::test]
-async fn usage_that_was_asked_for_before_is_as_it_is_now() {
-    let world = World::new().await;
-    let (_, first) = world.get(ACME, THREE_DAYS).await;
-    let (_, again) = world.get(ACME, THREE_DAYS).await;
-    assert_eq!((most(&first), &first), (vec![0, 2, 1], &again));
-
-    let stopped = world.event("i-1", EventKind::PowerOff, "2026-03-01T10:30:00Z");
-    world.record(&[stopped]).await;
-    assert_eq!(most(&world.get(ACME, THREE_DAYS).await.1), [0, 1, 0]);
-
-    let image: i64 = sqlx::query_scalar("update image set rhel_found = false returning id")
-        .fetch_one(&*world.db)
-        .await
-        .unwrap();
-    let mut transaction = world.db.begin().await.unwrap();
-    usage_days::drop_for_images(&mut transaction, &[image])
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
-    assert_eq!(most(&world.get(ACME, THREE_DAYS).await.1), [0, 0, 0]);
 }
 
 #[tokio::test]
