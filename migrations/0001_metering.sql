@@ -1,8 +1,8 @@
--- What was seen in the clouds, and what was made of it. Facts live here, never in etcd.
+-- Observations of clouds, and the rows derived from them. Facts live here, never in etcd.
 -- Forward only: a change is a new file.
 
 -- One enrolment: a cloud account metered for one organization by one CloudAccount, from its first success to its deletion.
--- A CloudAccount that is deleted and applied anew is a new enrolment, so that history stays with whom it belonged to.
+-- A CloudAccount that is deleted and applied anew is a new enrolment, so that history stays with its organization.
 create table enrolment (
     id               bigint generated always as identity primary key,
     cloud            text        not null default 'aws' check (cloud in ('aws')),
@@ -14,13 +14,13 @@ create table enrolment (
     namespace        text        not null,
     name             text        not null,
     created_at       timestamptz not null,
-    -- events before are ignored (§4.2)
+    -- events before this time do not count
     enabled_at       timestamptz,
-    -- while suspended nothing is recorded
+    -- nothing is recorded while this is set
     suspended        boolean     not null default false,
-    -- set when the CloudAccount is gone: closed for ever
+    -- set when the CloudAccount is gone: the enrolment is closed for ever
     released_at      timestamptz,
-    -- moves with every change that a CloudAccount's status shows
+    -- moves with every change that the status of the CloudAccount shows
     changed_at       timestamptz not null default clock_timestamp()
 );
 -- A cloud account is metered once at a time: the second CloudAccount is a DuplicateAccount.
@@ -35,9 +35,9 @@ create table image (
     region            text   not null,
     -- null until the cloud has described it
     described_at      timestamptz,
-    -- the cloud does not know it (any more): never inspected (§5.1)
+    -- the cloud does not know it (any more): never inspected
     unavailable       boolean not null default false,
-    -- lookups that found nothing so far, and when to ask again
+    -- lookups without a result so far, and the time of the next one
     lookups           integer not null default 0,
     next_lookup_at    timestamptz not null default clock_timestamp(),
     name              text,
@@ -45,16 +45,16 @@ create table image (
     architecture      text,
     platform          text not null default 'none' check (platform in ('none', 'windows')),
     marketplace       boolean not null default false,
-    -- tags cloudigrade-rhel-present and cloudigrade-ocp-present; the newest change wins (§4.5)
+    -- tags cloudigrade-rhel-present and cloudigrade-ocp-present; the newest change wins, by its own time
     rhel_tag          boolean not null default false,
     rhel_tag_at       timestamptz,
     openshift_tag     boolean not null default false,
     openshift_tag_at  timestamptz,
-    -- the inspection: null until it ended
+    -- end of the inspection; null until then
     inspected_at      timestamptz,
     inspection        text not null default 'pending' check (inspection in ('pending', 'inspected', 'error')),
     inspection_error  text,
-    -- houndigrade's entry for this image (§6.5)
+    -- houndigrade's entry for this image, as it was delivered
     facts             jsonb,
     rhel_found        boolean,
     distribution      text,
@@ -68,7 +68,7 @@ create table instance (
     enrolment_id   bigint not null references enrolment,
     instance_id    text   not null,
     region         text   not null,
-    -- null until a log or the cloud names it
+    -- null until a log or the cloud names the image
     image          bigint references image,
     lookups        integer not null default 0,
     next_lookup_at timestamptz not null default clock_timestamp(),
@@ -79,7 +79,7 @@ create index instance_imageless on instance (next_lookup_at) where image is null
 
 create table instance_event (
     instance       bigint      not null references instance,
-    -- CloudTrail's eventID, or `discovery:…` for what a look at the account told
+    -- CloudTrail's eventID, or `discovery:…` for an event that only a look at the account revealed
     event_id       text        not null,
     kind           text        not null check (kind in ('power_on', 'power_off', 'attribute_change')),
     occurred_at    timestamptz not null,
@@ -106,7 +106,7 @@ create table usage_day (
     primary key (org_id, day)
 );
 
--- Every log file that was recorded, so that a message delivered twice changes nothing.
+-- The ledger: every recorded log file, so that a message delivered twice changes nothing.
 create table log_file (
     bucket         text        not null,
     key            text        not null,
@@ -117,7 +117,7 @@ create table log_file (
     primary key (bucket, key, etag)
 );
 
--- Messages that could not be processed, with the reason, until someone has looked.
+-- Messages that could not be processed, with the reason.
 create table dead_letter (
     id             bigint generated always as identity primary key,
     message_id     text        not null unique,

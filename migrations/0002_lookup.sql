@@ -1,2 +1,2 @@
--- The images that may still need an inspection are asked for every few seconds.
+-- Images that may still need an inspection: queried every few seconds.
 create index image_pending on image (id) where inspection = 'pending';

@@ -1,13 +1,12 @@
--- The events of an instance are read whenever one is added. With everything in the index they lie side by side, by instance,
--- however many other instances' events came in between.
+-- All events of an instance are read whenever one is added. With all columns in the index they lie side by side, however many
+-- events of other instances came in between.
 alter table instance_event drop constraint instance_event_pkey,
     add primary key (instance, event_id) include (kind, occurred_at, instance_type);
 
--- Files leave the ledger by age.
+-- Entries of the ledger are deleted by age.
 create index log_file_recorded on log_file (recorded_at);
 
--- What the cloud says of its instance types: for vCPU-hours and memory-hours (§8.7). A row without a size is a type that the
--- cloud did not know when it was asked.
+-- Sizes of instance types, for vCPU-hours and memory-hours. A row without a size is a type that the cloud did not know.
 create table instance_type (
     cloud         text    not null default 'aws' check (cloud in ('aws')),
     name          text    not null,
@@ -17,17 +16,17 @@ create table instance_type (
     primary key (cloud, name),
     check ((vcpus is null) = (memory_mib is null))
 );
--- Which types there are, and where: asked for every few seconds.
+-- Types in use, by region: queried every few seconds.
 create index run_type on run (instance_type, instance);
 
--- What was given up before is not taken in any more: events before this time are gone, and with them what could tell
--- whether one that comes late is new. One row at most.
+-- Events before this time are deleted, and later files from before it are not recorded: nothing could tell their events from
+-- those deleted. One row at most.
 create table retention (
     one         boolean     primary key default true check (one),
     kept_since  timestamptz not null
 );
 
--- What clients of the REST API are told of accounts, instances and images.
+-- Columns that only the REST API shows.
 alter table enrolment add column role_arn text;
 alter table instance add column created_at timestamptz not null default clock_timestamp(),
     add column updated_at timestamptz not null default clock_timestamp();
@@ -39,7 +38,7 @@ begin
     new.updated_at := clock_timestamp();
     return new;
 end $$;
--- A lookup that found nothing is no change.
+-- A lookup without a result is no change.
 create trigger instance_updated before update on instance for each row
     when ((old.image, old.region) is distinct from (new.image, new.region)) execute function set_updated_at();
 create trigger image_updated before update on image for each row

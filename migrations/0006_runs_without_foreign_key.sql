@@ -1,3 +1,3 @@
--- Runs are derived from events, which have a foreign key to their instance; whoever runs the operator can delete no instance.
--- To look for the instance of every run took as long as all else there is to inserting one.
+-- Runs are derived from events, which have a foreign key to their instance, and the operator's database role can delete no
+-- instance. Checking the key of every run took as long as the rest of inserting it.
 alter table run drop constraint run_instance_fkey;
