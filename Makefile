@@ -42,11 +42,11 @@ lint: ## Check format, clippy, queries, shell scripts and charts
 	cargo clippy --locked --workspace --features e2e/cluster --all-targets -- -D warnings
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- charts e2e operator deploy .ci)
 	e2e/cluster/install
-	operator/sqlx-prepare --check
+	operator/store/sqlx-prepare --check
 	charts/check
 
 generate: ## Write the files that are made from the Rust code: .sqlx, crds/*.yaml, also into their chart
-	operator/sqlx-prepare
+	operator/store/sqlx-prepare
 	cargo build --locked -q --workspace --bins
 	$(CARGO_TARGET_DIR)/debug/cloudigrade crds --out crds
 	cp crds/*.yaml charts/cloudigrade-crds/files/

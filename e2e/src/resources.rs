@@ -1,6 +1,6 @@
 //! Custom resources in a namespace of their own.
 
-use cloudigrade::api::{
+use cloudigrade_api::{
     CloudAccount, CloudAccountRef, Conditions, ImageInspection, ImageInspectionSpec, Phase,
 };
 use k8s_openapi::api::core::v1::{Event, Namespace};

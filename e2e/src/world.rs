@@ -21,7 +21,7 @@ pub struct World {
     /// Kubernetes
     pub kube: kube::Client,
     /// The operator's database, as its owner
-    pub database: cloudigrade::store::Pool,
+    pub database: cloudigrade_store::Pool,
     /// AWS
     pub emulator: Emulator,
     /// Where this repository lies
@@ -43,7 +43,7 @@ impl World {
         let repository = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("..");
         Ok(Self {
             kube: kube::Client::try_default().await?,
-            database: cloudigrade::store::connect(&variable("DATABASE_URL")?, 2)?,
+            database: cloudigrade_store::connect(&variable("DATABASE_URL")?, 2)?,
             emulator: Emulator::new(variable("AWS_ENDPOINT_URL")?),
             aws_state: PathBuf::from(variable("CLOUDIGRADE_RUN")?).join("aws"),
             repository,

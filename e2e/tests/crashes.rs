@@ -1,6 +1,6 @@
 //! The operator is killed where it hurts, and starts again: nothing is lost, nothing is doubled.
 
-use cloudigrade::api::Phase;
+use cloudigrade_api::Phase;
 use e2e::{Failure, Fault, World, until};
 use rstest::rstest;
 use tokio::sync::Mutex;

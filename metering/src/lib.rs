@@ -5,6 +5,7 @@
 //! argument and input may come in any order, any number of times.
 
 pub mod cloudtrail;
+pub mod described;
 #[cfg(feature = "generator")]
 pub mod generator;
 pub mod image;

@@ -16,7 +16,7 @@ SETTINGS = ["fsync=on", "synchronous_commit=on", "full_page_writes=on", "shared_
 def server():
     """Its URL, without a database."""
     postgres = subprocess.Popen(
-        [CHECKOUT / "operator/temporary-postgres", *(word for setting in SETTINGS for word in ("-c", setting))],
+        [CHECKOUT / "operator/store/temporary-postgres", *(word for setting in SETTINGS for word in ("-c", setting))],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )
     try:

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::rest::Psks;
-use crate::secret::Secret;
-use crate::store::retention::FEWEST_DAYS;
+use crate::psk::PreSharedKeys;
+use cloudigrade_cloud::Secret;
+use cloudigrade_store::retention::FEWEST_DAYS;
 
 /// The database.
 #[derive(Clone, Debug, Args)]
@@ -20,7 +20,7 @@ pub struct Database {
 
 /// What one process does. Only `operator` needs a leader; `ingest` and `api` run on as many pods as wished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Role {
+pub enum ProcessRole {
     /// Reconcile resources and look up what logs mention
     Operator,
     /// Take in log files
@@ -57,7 +57,7 @@ impl FromStr for KeepDays {
 pub struct RunConfig {
     /// What this process does
     #[arg(long, env = "CLOUDIGRADE_ROLES", value_delimiter = ',', default_values = ["operator", "ingest"])]
-    pub role: Vec<Role>,
+    pub role: Vec<ProcessRole>,
 
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -88,7 +88,7 @@ pub struct RunConfig {
         hide_default_value = true,
         value_name = "JSON"
     )]
-    pub psks: Psks,
+    pub psks: PreSharedKeys,
 
     /// Bucket of the own account that customers' trails write to
     #[arg(long, env = "CLOUDIGRADE_TRAIL_BUCKET", value_name = "BUCKET")]

@@ -161,7 +161,7 @@ async fn the_api_server_refuses_what_cannot_work() -> Result<(), Failure> {
     let world = World::enter().await?;
     let customer = world.customer("refused").await?;
     let resources = world.resources("refused").await?;
-    let refuse = async |change: fn(&mut cloudigrade::api::CloudAccountSpec),
+    let refuse = async |change: fn(&mut cloudigrade_api::CloudAccountSpec),
                         hint: &str|
            -> Result<(), Failure> {
         let mut manifest = resources.manifest("refused", &customer)?;

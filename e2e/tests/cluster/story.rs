@@ -1,6 +1,6 @@
 //! A customer from the first YAML to the last instance.
 
-use cloudigrade::api::Phase;
+use cloudigrade_api::Phase;
 use e2e::{Failure, World, until};
 use jiff::Timestamp;
 

@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 
 use super::CommandError;
 use super::output::print;
-use crate::api::{CloudAccount, ImageInspection};
+use cloudigrade_api::{CloudAccount, ImageInspection};
 
 /// Where the definitions go.
 #[derive(Debug, clap::Args)]

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use super::CommandError;
 use super::output::{self, Format};
-use crate::cloud::aws::{Aws, S3Objects};
 use crate::config::Database;
 use crate::ingest;
-use crate::observe::{self, Metrics};
-use crate::store::{self, letters};
+use crate::telemetry::{self, Metrics};
+use cloudigrade_aws::{Aws, S3Objects};
+use cloudigrade_store::letters;
 
 /// What to do with them.
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ enum What {
 
 /// Does what was asked.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
-    observe::logs_from("warn");
+    telemetry::logs_from("warn");
     match &args.what {
         What::List { output, database } => list(*output, database).await,
         What::Show { id, database } => show(*id, database).await,
@@ -78,7 +78,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
 }
 
 async fn list(format: Format, database: &Database) -> Result<(), CommandError> {
-    let pool = store::connect_once(database.database_url.expose()).await?;
+    let pool = cloudigrade_store::connect_once(database.database_url.expose()).await?;
     let letters = letters::list(&pool, None).await?;
     let text = match format {
         Format::Json => serde_json::to_string_pretty(&letters)? + "\n",
@@ -103,7 +103,7 @@ async fn list(format: Format, database: &Database) -> Result<(), CommandError> {
 }
 
 async fn show(id: i64, database: &Database) -> Result<(), CommandError> {
-    let pool = store::connect_once(database.database_url.expose()).await?;
+    let pool = cloudigrade_store::connect_once(database.database_url.expose()).await?;
     let letters = letters::list(&pool, Some(&[id])).await?;
     let letter = letters.first().ok_or_else(|| missing(id))?;
     Ok(output::print(
@@ -116,8 +116,8 @@ async fn replay(
     trail_bucket: &str,
     database: &Database,
 ) -> Result<(), CommandError> {
-    let pool = store::connect(database.database_url.expose(), 2)?;
-    store::ping(&pool).await?;
+    let pool = cloudigrade_store::connect(database.database_url.expose(), 2)?;
+    cloudigrade_store::ping(&pool).await?;
     let letters = letters::list(&pool, ids).await?;
     if let Some(gone) = ids
         .unwrap_or_default()
@@ -127,7 +127,7 @@ async fn replay(
         return Err(missing(*gone));
     }
     let metrics = Metrics::default();
-    let objects = S3Objects::new(Aws::load(metrics.clone()).await);
+    let objects = S3Objects::new(Aws::load(metrics.aws.clone()).await);
     let mut failed = 0;
     for letter in &letters {
         let result =

@@ -11,7 +11,6 @@ use super::report::table::aligned;
 use super::report::{choose, explain as explain_error, parse_date};
 use crate::config::Database;
 use crate::report::{self, Counted, Explanation};
-use crate::store;
 
 /// Which number.
 #[derive(Debug, clap::Args)]
@@ -52,8 +51,10 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         database,
     } = &args.what;
     let url = database.database_url.expose();
-    let pool = store::connect_once(url).await.map_err(explain_error)?;
-    let known = store::usage::organizations(&pool)
+    let pool = cloudigrade_store::connect_once(url)
+        .await
+        .map_err(explain_error)?;
+    let known = cloudigrade_store::usage::organizations(&pool)
         .await
         .map_err(explain_error)?;
     choose(known, Some(org))?;

@@ -2,9 +2,9 @@
 
 use super::CommandError;
 use crate::config::Database;
-use crate::secret::Secret;
-use crate::store::roles;
-use crate::{observe, store};
+use crate::telemetry;
+use cloudigrade_cloud::Secret;
+use cloudigrade_store::roles;
 
 /// Which schema, and who may use it.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(super) struct Args {
 
 /// Brings the schema up to date, and grants its use.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
-    observe::logs();
+    telemetry::logs();
     let role = match &args.grant_to_user_of {
         Some(url) => Some(
             roles::of_url(url.expose()).map_err(|_| "--grant-to-user-of: not a Postgres URL")?,
@@ -37,10 +37,10 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         None => args.grant_to.clone(),
     };
     let url = args.database.database_url.expose();
-    store::migrate(url).await?;
+    cloudigrade_store::migrate(url).await?;
     tracing::info!("the schema is up to date");
     if let Some(role) = role {
-        roles::grant(&store::connect(url, 1)?, &role).await?;
+        roles::grant(&cloudigrade_store::connect(url, 1)?, &role).await?;
         tracing::info!(role, "granted the use of the schema");
     }
     Ok(())

@@ -4,8 +4,7 @@ use jiff::Timestamp;
 
 use super::{CommandError, output};
 use crate::config::{Database, KeepDays};
-use crate::store;
-use crate::store::retention::{self, Pruned};
+use cloudigrade_store::retention::{self, Pruned};
 
 /// What to keep.
 #[derive(Debug, clap::Args)]
@@ -25,7 +24,7 @@ pub(super) struct Args {
 /// Gives up what is older.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
     let kept_since = args.keep_days.before(Timestamp::now());
-    let pool = store::connect(args.database.database_url.expose(), 1)?;
+    let pool = cloudigrade_store::connect(args.database.database_url.expose(), 1)?;
     let Pruned { log_files, events } = retention::prune(&pool, kept_since, args.dry_run).await?;
     let done = if args.dry_run { "would go" } else { "are gone" };
     let since = kept_since.strftime("%Y-%m-%dT%H:%M:%SZ");

@@ -9,11 +9,10 @@ use jiff::Timestamp;
 
 use super::CommandError;
 use super::output::{self, Format};
-use crate::cloud::aws::{Aws, S3Objects};
 use crate::config::Database;
-use crate::observe::{self, Metrics};
 use crate::replay::{self, Place, Sources, Summary};
-use crate::store;
+use crate::telemetry::{self, Metrics};
+use cloudigrade_aws::{Aws, S3Objects};
 
 /// What to replay, for whom.
 #[derive(Debug, clap::Args)]
@@ -61,7 +60,7 @@ Exit status: 0 all files were recorded or passed over, 1 some could not be; they
 
 /// Replays and tells what was done.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
-    observe::logs_from("warn");
+    telemetry::logs_from("warn");
     let mut accounts = Vec::new();
     for path in &args.accounts {
         let name = path.display();
@@ -74,13 +73,13 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         Some(jobs) => usize::from(jobs),
         None => std::thread::available_parallelism().map_or(2, usize::from),
     };
-    let pool = store::connect(args.database.database_url.expose(), 2)?;
-    store::ping(&pool).await?;
+    let pool = cloudigrade_store::connect(args.database.database_url.expose(), 2)?;
+    cloudigrade_store::ping(&pool).await?;
     let recipients = replay::enrol(&pool, &accounts, args.since, args.backfill).await?;
 
     let is_bucket = |place: &Place| matches!(place, Place::Bucket { .. });
     let s3 = match args.locations.iter().any(is_bucket) {
-        true => Some(S3Objects::new(Aws::load(metrics.clone()).await)),
+        true => Some(S3Objects::new(Aws::load(metrics.aws.clone()).await)),
         false => None,
     };
     let sources = Sources { s3 };

@@ -12,16 +12,16 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
-use crate::cloud::aws::{Aws, Inspections, S3Objects, SqsQueue};
-use crate::config::{KeepDays, Role, RunConfig};
+use crate::config::{KeepDays, ProcessRole, RunConfig};
+use crate::controllers::inventory;
 use crate::controllers::{cloud_account, image_inspection};
 use crate::ingest::{self, Ingest};
 use crate::leader::Leadership;
-use crate::observe::{self, Health, Metrics};
 use crate::rest::{self, Api, Gate, KubernetesGate};
-use crate::store::Pool;
-use crate::store::retention::{self, Pruned};
-use crate::{lookup, store};
+use crate::telemetry::{self, Health, Metrics};
+use cloudigrade_aws::{Aws, Inspections, S3Objects, SqsQueue};
+use cloudigrade_store::Pool;
+use cloudigrade_store::retention::{self, Pruned};
 
 /// How long the parts may take to finish what they hold after SIGTERM; below Kubernetes' grace period of 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -46,15 +46,15 @@ type Parts = JoinSet<Result<(), CommandError>>;
 
 /// Runs the chosen roles until SIGTERM, or until one of them cannot go on: then all stop and its error is told.
 pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
-    observe::logs();
+    telemetry::logs();
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let given = Given {
-        pool: store::connect(
+        pool: cloudigrade_store::connect(
             config.database.database_url.expose(),
             config.database_connections,
         )?,
-        aws: Aws::load(metrics.clone()).await,
+        aws: Aws::load(metrics.aws.clone()).await,
         health: Health::default(),
         shutdown: CancellationToken::new(),
         metrics,
@@ -65,7 +65,7 @@ pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
     given.health.expect("database");
     parts.spawn(stop_on_signal(given.shutdown.clone()));
     parts.spawn(watch_database(given.clone()));
-    let served = observe::serve(
+    let served = telemetry::serve(
         given.config.listen,
         given.health.clone(),
         registry,
@@ -74,9 +74,9 @@ pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
     parts.spawn(async { Ok(served.await?) });
     for role in &given.config.role {
         match role {
-            Role::Operator => parts.spawn(operate(given.clone())),
-            Role::Ingest => parts.spawn(take_in(given.clone())),
-            Role::Api => parts.spawn(answer(given.clone())),
+            ProcessRole::Operator => parts.spawn(operate(given.clone())),
+            ProcessRole::Ingest => parts.spawn(take_in(given.clone())),
+            ProcessRole::Api => parts.spawn(answer(given.clone())),
         };
     }
     let result = first_end(&mut parts).await;
@@ -126,7 +126,7 @@ async fn stop_on_signal(shutdown: CancellationToken) -> Result<(), CommandError>
 /// Keeps readiness honest about the database.
 async fn watch_database(given: Given) -> Result<(), CommandError> {
     while !given.shutdown.is_cancelled() {
-        match store::ping(&given.pool).await {
+        match cloudigrade_store::ping(&given.pool).await {
             Ok(()) => given.health.ready("database"),
             Err(error) => given.health.unready("database", error.to_string()),
         }
@@ -234,7 +234,7 @@ async fn reconcile(given: &Given, client: kube::Client) {
             shutdown.clone()
         )
         .boxed(),
-        lookup::run(
+        inventory::run(
             client,
             pool.clone(),
             aws,

@@ -8,7 +8,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::FINALIZER;
+use cloudigrade_api::FINALIZER;
 
 /// Has `object` wait for us when it is deleted.
 ///

@@ -5,6 +5,7 @@ pub mod cloud_account;
 mod event;
 pub mod finalizer;
 pub mod image_inspection;
+pub mod inventory;
 mod log;
 pub mod role;
 pub mod status;

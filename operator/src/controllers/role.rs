@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
 use kube::{Api, Client, ResourceExt};
 
-use crate::api::{CloudAccount, SecretKeyRef};
-use crate::cloud::aws::{InvalidRoleArn, Role};
-use crate::secret::Secret;
+use cloudigrade_api::{CloudAccount, SecretKeyRef};
+use cloudigrade_cloud::Secret;
+use cloudigrade_cloud::{IamRole, InvalidRoleArn};
 
 /// The spec does not lead to a role.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ impl RoleError {
 ///
 /// # Errors
 /// When the spec leads to no role.
-pub async fn of(client: &Client, account: &CloudAccount) -> Result<Role, RoleError> {
+pub async fn of(client: &Client, account: &CloudAccount) -> Result<IamRole, RoleError> {
     let aws = &account.spec.aws;
     let external_id = match (&aws.external_id, &aws.external_id_secret_ref) {
         (Some(id), _) => Secret::new(id.as_str()),
@@ -64,7 +64,7 @@ pub async fn of(client: &Client, account: &CloudAccount) -> Result<Role, RoleErr
         }
         (None, None) => return Err(RoleError::NoExternalId),
     };
-    Ok(Role {
+    Ok(IamRole {
         arn: aws.role_arn.parse()?,
         external_id,
     })

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::api::FIELD_MANAGER;
+use cloudigrade_api::FIELD_MANAGER;
 
 /// Replaces the status of `object` by server-side apply: fields that are no longer there go away. The object having gone
 /// meanwhile is fine.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::file::ReadFile;
-use crate::observe::{Metrics, Outcome};
-use crate::store::{Doing, Pool, StoreError, events, images, ledger};
+use crate::telemetry::{Metrics, OutcomeLabel};
+use cloudigrade_store::{Doing, Pool, StoreError, events, images, ledger};
 
 /// Attempts at a transaction that loses against others.
 const ATTEMPTS: u32 = 3;
@@ -118,7 +118,7 @@ fn count(metrics: &Metrics, file: &ReadFile) {
     for &(outcome, records) in relevant.outcomes.iter().filter(|(_, records)| *records > 0) {
         metrics
             .log_records
-            .get_or_create(&Outcome { outcome })
+            .get_or_create(&OutcomeLabel { outcome })
             .inc_by(records);
     }
     for reason in &relevant.malformed {

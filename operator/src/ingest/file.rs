@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use metering::cloudtrail::{ImageTag, InstanceEvent, LogFile, account_of_key};
 
 use super::contents::{self, ContentsError, MAX_LOG, MAX_OBJECT};
-use crate::cloud::{ObjectError, Objects};
-use crate::store::StoreError;
-use crate::store::events::NewEvent;
-use crate::store::ledger::Recipient;
+use cloudigrade_cloud::{ObjectError, Objects};
+use cloudigrade_store::StoreError;
+use cloudigrade_store::events::NewEvent;
+use cloudigrade_store::ledger::Recipient;
 
 /// Where a file lies.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::commit::{self, Recorded};
 use super::file::{self, FileError};
 use super::notification::{self, NotificationError};
-use crate::cloud::Objects;
-use crate::observe::Metrics;
-use crate::store::{Pool, StoreError, ledger};
+use crate::telemetry::Metrics;
+use cloudigrade_cloud::Objects;
+use cloudigrade_store::{Pool, StoreError, ledger};
 
 /// Why a message could not be processed.
 #[derive(Debug, thiserror::Error)]

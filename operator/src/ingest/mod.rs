@@ -29,9 +29,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::{CloudError, Message, Objects, Queue};
-use crate::observe::{Health, Metrics};
-use crate::store::{Pool, ledger};
+use crate::telemetry::{Health, Metrics};
+use cloudigrade_cloud::{CloudError, Message, Objects, Queue};
+use cloudigrade_store::{Pool, ledger};
 
 /// Loops that take messages; one goes on while the other waits for a slow file or for the database.
 const TAKERS: usize = 2;

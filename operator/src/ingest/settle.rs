@@ -13,9 +13,9 @@ use super::commit::{self, Recorded};
 use super::file::{self, FileError, Location, ReadFile, Recipients};
 use super::letter::MessageError;
 use super::notification;
-use crate::cloud::{Message, Objects, Queue, VISIBILITY};
-use crate::observe::Outcome;
-use crate::store::{StoreError, ledger, letters};
+use crate::telemetry::OutcomeLabel;
+use cloudigrade_cloud::{Message, Objects, Queue, VISIBILITY_TIMEOUT};
+use cloudigrade_store::{StoreError, ledger, letters};
 
 /// Files a taker reads at once; each may hold an object in memory.
 pub(super) const AT_ONCE: usize = 4;
@@ -28,7 +28,7 @@ pub(super) const MAX_RECEIVES: u32 = 5;
 /// Wait before the second attempt; four times as long before each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 /// How often the queue is told that work goes on, well before somebody else gets the messages (§12 no. 41).
-const EXTEND: Duration = Duration::from_secs(VISIBILITY.as_secs() / 3);
+const EXTEND: Duration = Duration::from_secs(VISIBILITY_TIMEOUT.as_secs() / 3);
 /// How long work in hand may go on once the process is to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -241,7 +241,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
         let message = &work.message;
         let (outcome, fate) = match &work.failed {
             _ if work.given_back => {
-                self.hide(message, Duration::ZERO).await;
+                self.change_visibility(message, Duration::ZERO).await;
                 return Fate::Again;
             }
             Some(error) => self.fail(message, error).await,
@@ -258,7 +258,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
     fn count(&self, outcome: &'static str) {
         self.metrics
             .queue_messages
-            .get_or_create(&Outcome { outcome })
+            .get_or_create(&OutcomeLabel { outcome })
             .inc();
     }
 
@@ -267,13 +267,13 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
         let (id, receives) = (&message.id, message.receives);
         if error.is_outage() {
             tracing::warn!(id, receives, %error, "the database failed; the message comes back");
-            self.hide(message, retry_after(receives)).await;
+            self.change_visibility(message, retry_after(receives)).await;
             return ("failed", Fate::Outage);
         }
         if !error.is_permanent() && receives < MAX_RECEIVES {
             let retry_after = retry_after(receives);
             tracing::warn!(id, receives, %error, retry_after_s = retry_after.as_secs(), "a message failed; it comes back");
-            self.hide(message, retry_after).await;
+            self.change_visibility(message, retry_after).await;
             return ("failed", Fate::Again);
         }
         match letters::bury(&self.pool, id, &message.body, &error.to_string(), receives).await {
@@ -283,7 +283,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
             }
             Err(store) => {
                 tracing::warn!(id, receives, %error, %store, "a message cannot be processed nor kept; it comes back");
-                self.hide(message, retry_after(receives)).await;
+                self.change_visibility(message, retry_after(receives)).await;
                 ("failed", Fate::Outage)
             }
         }
@@ -300,7 +300,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
                     if !locked(in_hand).contains(&receipt) {
                         return;
                     }
-                    if let Err(error) = self.queue.hide(&receipt, VISIBILITY).await {
+                    if let Err(error) = self.queue.change_visibility(&receipt, VISIBILITY_TIMEOUT).await {
                         tracing::warn!(%error, "the queue could not be told that work on a message goes on");
                     }
                 })
@@ -309,8 +309,8 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
     }
 
     /// Without it the message comes back all the same, when its time with us is over.
-    async fn hide(&self, message: &Message, time: Duration) {
-        if let Err(error) = self.queue.hide(&message.receipt, time).await {
+    async fn change_visibility(&self, message: &Message, time: Duration) {
+        if let Err(error) = self.queue.change_visibility(&message.receipt, time).await {
             tracing::warn!(%error, "the time at which a message comes back could not be set");
         }
     }

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::api::CloudAccountSpec;
-use crate::cloud::aws::RoleArn;
 use crate::ingest::Recipients;
-use crate::store::enrolments::{self, Claim, Claimant};
-use crate::store::{Pool, StoreError, ledger};
+use cloudigrade_api::CloudAccountSpec;
+use cloudigrade_cloud::RoleArn;
+use cloudigrade_store::enrolments::{self, Claim, Claimant};
+use cloudigrade_store::{Pool, StoreError, ledger};
 
 /// Namespace of the UIDs of accounts that no Kubernetes has given one.
 const UIDS: Uuid = uuid::uuid!("6d2f0b4e-0f59-5d2c-9d0c-2f6c52b0a1de");

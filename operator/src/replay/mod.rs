@@ -20,10 +20,10 @@ use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::cloud::Objects;
 use crate::ingest::{self, FileError, Location, ReadFile, Recipients, Recorded};
-use crate::observe::Metrics;
-use crate::store::{Pool, StoreError};
+use crate::telemetry::Metrics;
+use cloudigrade_cloud::Objects;
+use cloudigrade_store::{Pool, StoreError};
 
 /// Most files in one transaction.
 const FILES: usize = 512;

@@ -7,9 +7,9 @@ use std::time::UNIX_EPOCH;
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
-use crate::cloud::aws::S3Objects;
-use crate::cloud::{Object, ObjectError, Objects};
 use crate::ingest::{FileError, Location};
+use cloudigrade_aws::S3Objects;
+use cloudigrade_cloud::{Object, ObjectError, Objects};
 
 /// How the bucket of a file in a folder begins, followed by the folder's path.
 const FILE: &str = "file://";

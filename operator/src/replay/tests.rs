@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::*;
-use crate::store::testing::TestDatabase;
+use cloudigrade_store::testing::TestDatabase;
 
 const ACME: &str = "210987654321";
 const MANIFESTS: &str = r#"

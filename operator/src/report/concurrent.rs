@@ -8,8 +8,8 @@ use metering::usage::{Count, Period, RhelRun, daily_maximum_counts};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::store::usage::{self, Counts, ImageRun, KnownImage};
-use crate::store::{Doing, Pool, StoreError, usage_days};
+use cloudigrade_store::usage::{self, Counts, ImageRun, KnownImage};
+use cloudigrade_store::{Doing, Pool, StoreError, usage_days};
 
 /// Concurrent usage of one organization on one day (UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

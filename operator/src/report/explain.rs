@@ -9,8 +9,8 @@ use metering::usage::Period;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::store::usage::{self, DetailedRun};
-use crate::store::{Doing, Pool, StoreError};
+use cloudigrade_store::usage::{self, DetailedRun};
+use cloudigrade_store::{Doing, Pool, StoreError};
 
 /// The most of one organization on one day.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,8 +5,8 @@ use metering::image;
 use metering::usage::{Consumption, Period, Size, consumption};
 use serde::{Serialize, Serializer};
 
-use crate::store::usage::{self, DetailedRun, KnownImage};
-use crate::store::{Doing, Pool, StoreError};
+use cloudigrade_store::usage::{self, DetailedRun, KnownImage};
+use cloudigrade_store::{Doing, Pool, StoreError};
 
 /// What hours can be told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]

@@ -5,8 +5,8 @@ use metering::image::{self, Reason};
 use metering::usage::Period;
 use serde::Serialize;
 
-use crate::store::usage::{self, DetailedRun};
-use crate::store::{Doing, Pool, StoreError};
+use cloudigrade_store::usage::{self, DetailedRun};
+use cloudigrade_store::{Doing, Pool, StoreError};
 
 /// One run of one instance, and whether it counts as RHEL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,9 +3,9 @@ use metering::cloudtrail::EventKind::{self, PowerOff, PowerOn};
 use metering::usage::Period;
 
 use super::{By, concurrent, hours};
-use crate::store::events::{NewEvent, record};
-use crate::store::testing::{TestDatabase, events_of};
-use crate::store::{Pool, usage_days};
+use cloudigrade_store::events::{NewEvent, record};
+use cloudigrade_store::testing::{TestDatabase, events_of};
+use cloudigrade_store::{Pool, usage_days};
 
 const ACME: &str = "11111111";
 const GLOBEX: &str = "22222222";

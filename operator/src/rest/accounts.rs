@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::caller::Caller;
 use super::failure::Failure;
 use super::page::{Page, Wanted};
-use crate::store::resources::{self, AccountRow};
+use cloudigrade_store::resources::{self, AccountRow};
 
 /// A cloud account that is metered.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

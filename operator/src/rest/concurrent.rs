@@ -15,9 +15,9 @@ use super::caller::{Caller, OnBehalfOf};
 use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report;
-use crate::store::organizations::Organization;
-use crate::store::usage::Counts;
-use crate::store::{Doing, StoreError};
+use cloudigrade_store::organizations::Organization;
+use cloudigrade_store::usage::Counts;
+use cloudigrade_store::{Doing, StoreError};
 
 /// One day.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

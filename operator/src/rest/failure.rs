@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::store::StoreError;
+use cloudigrade_store::StoreError;
 
 /// Why a request has no result.
 #[derive(Debug)]

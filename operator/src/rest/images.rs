@@ -12,7 +12,7 @@ use super::accounts::{CloudType, number};
 use super::caller::Caller;
 use super::failure::Failure;
 use super::page::{Page, Wanted};
-use crate::store::resources::{self, ImageRow};
+use cloudigrade_store::resources::{self, ImageRow};
 
 /// A machine image, and whether it counts as RHEL.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

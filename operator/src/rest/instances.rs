@@ -12,7 +12,7 @@ use super::accounts::{CloudType, number};
 use super::caller::Caller;
 use super::failure::Failure;
 use super::page::{Page, Wanted};
-use crate::store::resources::{self, InstanceRow, Slice};
+use cloudigrade_store::resources::{self, InstanceRow, Slice};
 
 /// A virtual machine that was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -23,7 +23,7 @@ use super::accounts::CloudAccount;
 use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report::{self, RunRow};
-use crate::store::{Doing, resources};
+use cloudigrade_store::{Doing, resources};
 
 /// Decides who may use a path.
 pub trait Gate: Send + Sync {

@@ -32,15 +32,15 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-pub use caller::Psks;
 pub use internal::{Gate, KubernetesGate};
 pub use openapi::document;
 pub use remembered::Remembered;
 pub use serve::serve;
 
 use self::failure::Failure;
-use crate::observe::{Metrics, Request as Counted};
-use crate::store::Pool;
+use crate::psk::PreSharedKeys;
+use crate::telemetry::{Metrics, RequestLabel};
+use cloudigrade_store::Pool;
 
 /// Where the public routes are.
 pub const BASE: &str = "/api/cloudigrade/v2";
@@ -66,7 +66,7 @@ pub struct Api {
     /// Days that were asked for lately
     pub remembered: Remembered,
     /// Services that may ask for any organization
-    pub psks: Psks,
+    pub psks: PreSharedKeys,
     /// The AWS account the operator lives in: customers' roles trust it
     pub own_account: Option<String>,
     /// Who may use the internal routes; nobody if there is none
@@ -142,7 +142,7 @@ async fn within_limits(
         tracing::info!(%method, path, status = status.as_u16(), "answered");
         metrics
             .api_requests
-            .get_or_create(&Counted {
+            .get_or_create(&RequestLabel {
                 status: class(status),
             })
             .inc();

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use crate::store::organizations::Organization;
-use crate::store::usage::Counts;
+use cloudigrade_store::organizations::Organization;
+use cloudigrade_store::usage::Counts;
 
 /// Most bytes of all days together. Whatever is beyond makes room for itself by having all others forgotten.
 const LIMIT: usize = 32 << 20;

@@ -1,11 +1,7 @@
 //! A database of the test's own.
 
-// As all of this crate; clippy allows panics only where it is said.
-#[cfg(test)]
-#[path = "../../src/store/testing/server.rs"]
-mod server;
-
-use cloudigrade::store::{self, Pool};
+use cloudigrade_store::testing::server;
+use cloudigrade_store::{self as store, Pool};
 use sqlx::ConnectOptions;
 
 use super::Failure;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{CommandError, output};
 use crate::config::Database;
 use crate::report::{self, By, Day, Hours, RunRow};
-use crate::store::{self, Pool, StoreError};
+use cloudigrade_store::{Pool, StoreError};
 
 /// What to show, of whom, when and how.
 #[derive(Debug, clap::Args)]
@@ -119,8 +119,12 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
         return Err("--by is for hours: `cloudigrade report hours --by …`".into());
     }
     let url = args.database.database_url.expose();
-    let pool = store::connect_once(url).await.map_err(explain)?;
-    let organizations = store::usage::organizations(&pool).await.map_err(explain)?;
+    let pool = cloudigrade_store::connect_once(url)
+        .await
+        .map_err(explain)?;
+    let organizations = cloudigrade_store::usage::organizations(&pool)
+        .await
+        .map_err(explain)?;
     let organizations = choose(organizations, args.org.as_deref())?;
     let report = read(&pool, &organizations, args.report, &by, (from, to), now).await?;
     output::print(&match args.output {

@@ -9,8 +9,8 @@ use super::observe::Seen;
 use super::steps::{
     ACCESS_VERIFIED, DISCOVERED, READY, TRAIL_CONFIGURED, access, discovery, flow, trail,
 };
-use crate::api::{Change, CloudAccount, Status, TrailStatus};
-use crate::store::enrolments::{self, Claim, Enrolment};
+use cloudigrade_api::{Change, CloudAccount, Status, TrailStatus};
+use cloudigrade_store::enrolments::{self, Claim, Enrolment};
 
 /// What has been done, and how far that went.
 #[derive(Debug, Default)]

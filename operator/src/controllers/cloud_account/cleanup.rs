@@ -10,12 +10,12 @@ use super::error::{Doing, Error};
 use super::observe::{Seen, observe};
 use super::report::Planned;
 use super::steps::{READY, TRAIL_CONFIGURED, trail};
-use crate::api::{
-    Change, CloudAccount, Conditions, DeletionPolicy, FINALIZER, Status, same_ignoring_times,
-};
 use crate::controllers::event::{news, warning};
 use crate::controllers::{backoff, finalizer, status};
-use crate::store::enrolments;
+use cloudigrade_api::{
+    Change, CloudAccount, Conditions, DeletionPolicy, FINALIZER, Status, same_ignoring_times,
+};
+use cloudigrade_store::enrolments;
 
 /// Tries after which access that was refused counts as taken away: some 40 s.
 const TRIES: u32 = 4;

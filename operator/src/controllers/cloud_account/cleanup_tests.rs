@@ -2,15 +2,15 @@ use jiff::SignedDuration;
 use rstest::rstest;
 
 use super::*;
-use crate::cloud::{CloudError, Kind};
+use cloudigrade_cloud::{CloudError, ErrorKind};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 fn refused() -> Error {
-    Error::Denied(error(Kind::Denied))
+    Error::Denied(error(ErrorKind::Denied))
 }
 
-fn error(kind: Kind) -> CloudError {
+fn error(kind: ErrorKind) -> CloudError {
     CloudError {
         kind,
         service: "cloudtrail",
@@ -23,9 +23,9 @@ fn error(kind: Kind) -> CloudError {
 #[rstest]
 #[case::refused_once(refused(), 1, 1, false)]
 #[case::refused_for_good(refused(), TRIES, 1, true)]
-#[case::role_gone(Error::RoleRefused(error(Kind::Denied)), TRIES, 1, true)]
-#[case::throttled(Error::Cloud(error(Kind::Throttled)), 9, 59, false)]
-#[case::throttled_for_ever(Error::Cloud(error(Kind::Throttled)), 9, 61, true)]
+#[case::role_gone(Error::RoleRefused(error(ErrorKind::Denied)), TRIES, 1, true)]
+#[case::throttled(Error::Cloud(error(ErrorKind::Throttled)), 9, 59, false)]
+#[case::throttled_for_ever(Error::Cloud(error(ErrorKind::Throttled)), 9, 61, true)]
 fn no_customer_blocks_deletion_for_ever(
     #[case] error: Error,
     #[case] tries: u32,

@@ -8,9 +8,9 @@ use super::act::Done;
 use super::decide::Plan;
 use super::error::Error;
 use super::steps::{EVENTS_FLOWING, OF_READY, READY, flow};
-use crate::api::{Change, CloudAccount, Conditions, Status};
 use crate::controllers::event::{news, warning};
-use crate::store::enrolments::Enrolment;
+use cloudigrade_api::{Change, CloudAccount, Conditions, Status};
+use cloudigrade_store::enrolments::Enrolment;
 
 /// Failures in a row that say nothing about the account, up to which what was known of it stands: some 20 minutes.
 const PATIENCE: u32 = 8;

@@ -1,9 +1,9 @@
 use rstest::rstest;
 
 use super::*;
-use crate::cloud::{CloudError, Kind};
 use crate::controllers::cloud_account::steps::{ACCESS_VERIFIED, DISCOVERED, TRAIL_CONFIGURED};
 use crate::controllers::cloud_account::tests::account;
+use cloudigrade_cloud::{CloudError, ErrorKind};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -41,7 +41,7 @@ fn all_true() -> Vec<Change> {
     changes
 }
 
-fn error(kind: Kind) -> Error {
+fn error(kind: ErrorKind) -> Error {
     Error::Cloud(CloudError {
         kind,
         service: "sts",
@@ -85,7 +85,7 @@ fn a_new_account_that_cannot_be_accessed_says_so_everywhere() {
     let conditions = after(
         &account(),
         &Plan::Check,
-        &failed(ACCESS_VERIFIED, error(Kind::Other)),
+        &failed(ACCESS_VERIFIED, error(ErrorKind::Other)),
         false,
         NOW,
     );
@@ -106,7 +106,7 @@ fn a_failed_step_leaves_the_others_as_they_are() {
     let conditions = after(
         &metered(),
         &Plan::Check,
-        &failed(TRAIL_CONFIGURED, error(Kind::Other)),
+        &failed(TRAIL_CONFIGURED, error(ErrorKind::Other)),
         false,
         NOW,
     );
@@ -128,7 +128,7 @@ fn what_was_said_of_an_older_spec_is_void() {
     let conditions = after(
         &account,
         &Plan::Check,
-        &failed(ACCESS_VERIFIED, error(Kind::Other)),
+        &failed(ACCESS_VERIFIED, error(ErrorKind::Other)),
         false,
         NOW,
     );
@@ -142,12 +142,12 @@ fn what_was_said_of_an_older_spec_is_void() {
 }
 
 #[rstest]
-#[case::throttled(Kind::Throttled, 0, "True", "True")]
-#[case::down(Kind::Unavailable, PATIENCE - 1, "True", "True")]
-#[case::down_for_long(Kind::Unavailable, PATIENCE, "Unknown", "False")]
-#[case::about_the_account(Kind::Denied, 0, "False", "False")]
+#[case::throttled(ErrorKind::Throttled, 0, "True", "True")]
+#[case::down(ErrorKind::Unavailable, PATIENCE - 1, "True", "True")]
+#[case::down_for_long(ErrorKind::Unavailable, PATIENCE, "Unknown", "False")]
+#[case::about_the_account(ErrorKind::Denied, 0, "False", "False")]
 fn trouble_on_the_way_does_not_make_an_account_unready_at_once(
-    #[case] kind: Kind,
+    #[case] kind: ErrorKind,
     #[case] failures: u32,
     #[case] step: &str,
     #[case] ready: &str,
@@ -237,7 +237,7 @@ fn suspension_is_told_as_asked_for() {
 
 #[test]
 fn events_tell_of_changes_only_and_each_cause_once() {
-    let failed = failed(ACCESS_VERIFIED, error(Kind::Denied));
+    let failed = failed(ACCESS_VERIFIED, error(ErrorKind::Denied));
     let before = metered();
     let conditions = after(&before, &Plan::Check, &failed, false, NOW);
     let first = events(&before.status.unwrap().conditions, &conditions);

@@ -7,11 +7,11 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 use super::roles::Roles;
 use super::schedule::Schedule;
-use crate::api::{CloudAccount, FIELD_MANAGER};
-use crate::cloud::{Access, Inventory, Trails};
 use crate::controllers::backoff::Backoff;
-use crate::observe::Metrics;
-use crate::store::Pool;
+use crate::telemetry::Metrics;
+use cloudigrade_api::{CloudAccount, FIELD_MANAGER};
+use cloudigrade_cloud::{Access, Inventory, Trails};
+use cloudigrade_store::Pool;
 
 /// What metering an account asks of a cloud.
 pub trait Cloud: Access + Trails + Inventory {}

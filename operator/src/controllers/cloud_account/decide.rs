@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::observe::Seen;
-use crate::api::CloudAccountSpec;
-use crate::store::enrolments::Enrolment;
+use cloudigrade_api::CloudAccountSpec;
+use cloudigrade_store::enrolments::Enrolment;
 
 /// What a pass does.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::controllers::cloud_account::tests::account;
-use crate::store::enrolments::Claimant;
+use cloudigrade_store::enrolments::Claimant;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

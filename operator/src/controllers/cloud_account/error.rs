@@ -1,15 +1,15 @@
 //! Why a pass, or a step of it, did not succeed.
 
-use crate::cloud::{CloudError, Kind};
 use crate::controllers::role::RoleError;
-use crate::store::StoreError;
+use cloudigrade_cloud::{CloudError, ErrorKind};
+use cloudigrade_store::StoreError;
 
 /// Why a pass, or a step of it, did not succeed. The codes are those of the original (§2.4).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The spec leads to no role.
     #[error(transparent)]
-    Role(#[from] RoleError),
+    IamRole(#[from] RoleError),
     /// AWS does not let us assume the role. It says the same of a role that is not there, that does not trust us, and
     /// of a wrong external id.
     #[error(
@@ -76,7 +76,7 @@ impl Error {
     /// Stable PascalCase word for conditions, events and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Role(error) => error.reason(),
+            Self::IamRole(error) => error.reason(),
             Self::RoleRefused(_) => "RoleRefused",
             Self::WrongAccount { .. } => "WrongAccount",
             Self::ActionsDenied(_) | Self::Denied(_) => "AccessDenied",
@@ -94,7 +94,7 @@ impl Error {
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
-            Self::Role(RoleError::Arn(_) | RoleError::NoExternalId)
+            Self::IamRole(RoleError::Arn(_) | RoleError::NoExternalId)
         )
     }
 
@@ -102,7 +102,9 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Cloud(error) | Self::Regions { first: error, .. } => is_transient(error),
-            Self::Store(_) | Self::Kube { .. } | Self::Role(RoleError::Unreadable { .. }) => true,
+            Self::Store(_) | Self::Kube { .. } | Self::IamRole(RoleError::Unreadable { .. }) => {
+                true
+            }
             _ => false,
         }
     }
@@ -111,7 +113,7 @@ impl Error {
     pub fn is_lost_access(&self) -> bool {
         match self {
             Self::RoleRefused(_) | Self::Denied(_) | Self::WrongAccount { .. } => true,
-            Self::Role(error) => !matches!(error, RoleError::Unreadable { .. }),
+            Self::IamRole(error) => !matches!(error, RoleError::Unreadable { .. }),
             _ => false,
         }
     }
@@ -120,7 +122,7 @@ impl Error {
 fn is_transient(error: &CloudError) -> bool {
     matches!(
         error.kind,
-        Kind::Throttled | Kind::Timeout | Kind::Unavailable | Kind::Credentials
+        ErrorKind::Throttled | ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Credentials
     )
 }
 

@@ -29,8 +29,8 @@ use kube::runtime::reflector::{reflector, store};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, watcher};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::CloudAccount;
 use crate::controllers::log::log;
+use cloudigrade_api::CloudAccount;
 
 pub use context::{Cloud, Context};
 

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::error::Error;
-use crate::api::CloudAccount;
-use crate::cloud::aws::RoleArn;
 use crate::controllers::role::RoleError;
-use crate::store::enrolments::{self, Claimant, Enrolment};
+use cloudigrade_api::CloudAccount;
+use cloudigrade_cloud::RoleArn;
+use cloudigrade_store::enrolments::{self, Claimant, Enrolment};
 
 /// What is known before anything is done.
 #[derive(Clone, Debug)]

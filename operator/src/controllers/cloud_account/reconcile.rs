@@ -16,10 +16,10 @@ use super::decide::decide;
 use super::error::{Doing, Error};
 use super::observe::observe;
 use super::report::report;
-use crate::api::CloudAccount;
 use crate::controllers::event::warning;
 use crate::controllers::finalizer;
-use crate::observe::{Kind, Reason};
+use crate::telemetry::{KindLabel, ReasonLabel};
+use cloudigrade_api::CloudAccount;
 
 /// Label of the metrics.
 const KIND: &str = "CloudAccount";
@@ -51,12 +51,12 @@ pub(super) async fn reconcile<C: Cloud>(
     context
         .metrics
         .reconciles
-        .get_or_create(&Kind { kind: KIND })
+        .get_or_create(&KindLabel { kind: KIND })
         .inc();
     context
         .metrics
         .reconcile_seconds
-        .get_or_create(&Kind { kind: KIND })
+        .get_or_create(&KindLabel { kind: KIND })
         .observe(begun.elapsed().as_secs_f64());
     match &result {
         Ok(_) => context.backoff.reset(&account.uid().unwrap_or_default()),
@@ -94,7 +94,7 @@ impl<C> Context<C> {
     pub(super) fn count_failure(&self, error: &Error) {
         self.metrics
             .reconcile_errors
-            .get_or_create(&Reason {
+            .get_or_create(&ReasonLabel {
                 kind: KIND,
                 reason: error.reason(),
             })

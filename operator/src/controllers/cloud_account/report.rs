@@ -13,12 +13,12 @@ use super::context::Context;
 use super::decide::Plan;
 use super::error::{Doing, Error};
 use super::observe::Seen;
-use crate::api::{
-    CloudAccount, CloudAccountStatus, ImageCounts, InstanceCounts, same_ignoring_times,
-};
 use crate::controllers::event::news;
 use crate::controllers::{backoff, status};
-use crate::store::account_status::{self, Counts};
+use cloudigrade_api::{
+    CloudAccount, CloudAccountStatus, ImageCounts, InstanceCounts, same_ignoring_times,
+};
+use cloudigrade_store::account_status::{self, Counts};
 
 /// How often a duplicate asks whether the account is free now. That costs one query.
 const DUPLICATE_RECHECK: Duration = Duration::from_secs(60);

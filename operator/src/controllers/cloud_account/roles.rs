@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::Client;
 
-use crate::api::CloudAccount;
-use crate::cloud::aws::Role;
 use crate::controllers::role::{self, RoleError};
+use cloudigrade_api::CloudAccount;
+use cloudigrade_cloud::IamRole;
 
 /// Roles by the UID of their CloudAccount.
 #[derive(Debug, Default)]
-pub(super) struct Roles(Mutex<HashMap<String, Role>>);
+pub(super) struct Roles(Mutex<HashMap<String, IamRole>>);
 
 impl Roles {
     /// The role of `account` as it is now.
@@ -20,7 +20,7 @@ impl Roles {
         &self,
         client: &Client,
         account: &CloudAccount,
-    ) -> Result<Role, RoleError> {
+    ) -> Result<IamRole, RoleError> {
         let role = role::of(client, account).await?;
         self.lock().insert(uid(account), role.clone());
         Ok(role)
@@ -39,7 +39,7 @@ impl Roles {
         &self,
         client: &Client,
         account: &CloudAccount,
-    ) -> Result<Role, RoleError> {
+    ) -> Result<IamRole, RoleError> {
         match self.read(client, account).await {
             Err(error @ (RoleError::NoSecret(_) | RoleError::NoKey { .. })) => {
                 self.lock().get(&uid(account)).cloned().ok_or(error)
@@ -53,7 +53,7 @@ impl Roles {
         self.lock().remove(&uid(account));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Role>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, IamRole>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

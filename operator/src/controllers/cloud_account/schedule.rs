@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::api::CloudAccount;
+use cloudigrade_api::CloudAccount;
 
 /// The next look, by the account's UID and the generation it was planned for. A look that found nothing new writes no
 /// status, so the status alone would have every later wake-up look again; after a restart it is all there is.

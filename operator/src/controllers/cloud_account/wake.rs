@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::Guarded;
-use crate::store::Pool;
-use crate::store::account_status::{self, Changed};
+use cloudigrade_store::Pool;
+use cloudigrade_store::account_status::{self, Changed};
 
 /// How often Postgres is asked.
 const EVERY: Duration = Duration::from_secs(3);

@@ -13,11 +13,11 @@ use super::error::{Doing, Error};
 use super::job::{self, Grant};
 use super::observe::{find_job, job_state};
 use super::slots;
-use crate::api::{FIELD_MANAGER, FINALIZER, ImageInspection};
-use crate::cloud::InspectionCloud;
-use crate::cloud::aws::Role;
 use crate::controllers::finalizer;
-use crate::store::inspections::{self, Found};
+use cloudigrade_api::{FIELD_MANAGER, FINALIZER, ImageInspection};
+use cloudigrade_cloud::IamRole;
+use cloudigrade_cloud::InspectionCloud;
+use cloudigrade_store::inspections::{self, Found};
 
 /// Carries out `plan`; comes back with what it came to, which differs only where there was no room.
 pub(super) async fn act<C: InspectionCloud>(
@@ -79,7 +79,7 @@ pub(super) async fn act<C: InspectionCloud>(
 /// The Job first, asleep; then the Secret that it owns; then the Job may start.
 async fn launch<C: InspectionCloud>(
     inspection: &ImageInspection,
-    role: &Role,
+    role: &IamRole,
     snapshot: &str,
     context: &Context<C>,
 ) -> Result<(), Error> {
@@ -103,7 +103,7 @@ async fn launch<C: InspectionCloud>(
     );
     let reader = context
         .cloud
-        .snapshot_reader(role, region, snapshot, job::DEADLINE)
+        .snapshot_credentials(role, region, snapshot, job::DEADLINE)
         .await?;
     let result_url = context.cloud.upload_url(&key, job::DEADLINE).await?;
     let secret = job::secret(&job, &Grant { reader, result_url });

@@ -9,10 +9,10 @@ use kube::{Api, Client, Resource, ResourceExt};
 use super::job::Runner;
 use super::slots::{Slots, Ticket};
 use super::{Guarded, GuardedAccount, Object};
-use crate::api::{CloudAccount, ImageInspection, Phase};
 use crate::controllers::backoff::Backoff;
-use crate::observe::Metrics;
-use crate::store::Pool;
+use crate::telemetry::Metrics;
+use cloudigrade_api::{CloudAccount, ImageInspection, Phase};
+use cloudigrade_store::Pool;
 
 /// What every pass shares; `C` is the cloud.
 pub(super) struct Context<C> {

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use metering::image::{self, Reason};
 
 use super::result::{self, Report, Unreadable};
-use crate::api::{CloudAccount, Conditions, ImageInspection, Phase, Runner, Verdict};
-use crate::cloud::aws::Role;
-use crate::cloud::{ImageState, RootDisk};
 use crate::controllers::backoff::spread;
-use crate::store::inspections::Known;
+use cloudigrade_api::{CloudAccount, Conditions, ImageInspection, Phase, Runner, Verdict};
+use cloudigrade_cloud::IamRole;
+use cloudigrade_cloud::{ImageState, RootDisk};
+use cloudigrade_store::inspections::Known;
 
 /// Wait before the second attempt; it doubles with every further one.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ pub(super) enum Seen {
     },
     /// Its turn: the role to read the image with, and what the customer's account says of it.
     /// The account can have closed since. `None` when it does not know the image.
-    Preparing(Result<(Role, Option<ImageState>), Closed>),
+    Preparing(Result<(IamRole, Option<ImageState>), Closed>),
     /// An attempt was begun.
     Inspecting {
         /// Its Job.
@@ -78,7 +78,7 @@ pub(super) enum Plan {
     /// It may have its turn, if there is room.
     Prepare,
     /// Make the Job that reads this snapshot, with credentials of this role.
-    Launch { role: Role, snapshot: String },
+    Launch { role: IamRole, snapshot: String },
     /// The attempt failed in a way that may pass.
     Retry {
         reason: &'static str,
@@ -216,7 +216,7 @@ fn begin(known: Option<Known>, gate: Result<(), Closed>) -> Plan {
 /// Only the root volume is read (§5.3).
 fn launch(
     inspection: &ImageInspection,
-    role: Role,
+    role: IamRole,
     image: Option<ImageState>,
     now: Timestamp,
 ) -> Plan {

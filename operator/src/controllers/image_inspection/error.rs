@@ -1,8 +1,8 @@
 //! What can go wrong in a pass.
 
-use crate::cloud::CloudError;
 use crate::controllers::role::RoleError;
-use crate::store::StoreError;
+use cloudigrade_cloud::CloudError;
+use cloudigrade_store::StoreError;
 
 /// A pass over an ImageInspection that could not be finished. It is repeated later.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub(super) enum Error {
     Cloud(#[from] CloudError),
     /// The CloudAccount does not lead to a role.
     #[error(transparent)]
-    Role(#[from] RoleError),
+    IamRole(#[from] RoleError),
     /// Somebody else's Job has the name.
     #[error("Job {0} exists, but not for this inspection; delete it")]
     ForeignJob(String),
@@ -37,7 +37,7 @@ impl Error {
             Self::Kube { .. } => "KubernetesError",
             Self::Store(_) => "DatabaseError",
             Self::Cloud(error) => error.reason(),
-            Self::Role(error) => error.reason(),
+            Self::IamRole(error) => error.reason(),
             Self::ForeignJob(_) => "ForeignJob",
             Self::JobLeaving(_) => "JobLeaving",
         }
@@ -47,7 +47,7 @@ impl Error {
     pub(super) fn concerns_the_user(&self) -> bool {
         matches!(
             self,
-            Self::Cloud(_) | Self::Role(_) | Self::ForeignJob(_) | Self::JobLeaving(_)
+            Self::Cloud(_) | Self::IamRole(_) | Self::ForeignJob(_) | Self::JobLeaving(_)
         )
     }
 }

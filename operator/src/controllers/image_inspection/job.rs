@@ -12,9 +12,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
-use crate::api::{ImageInspection, MANAGED_BY};
-use crate::cloud::Credentials;
-use crate::secret::Secret;
+use cloudigrade_api::{ImageInspection, MANAGED_BY};
+use cloudigrade_cloud::Secret;
+use cloudigrade_cloud::SnapshotCredentials;
 
 /// Longest an attempt runs, image pull included. The credentials live as long: 15 minutes is the least AWS grants.
 pub(super) const DEADLINE: Duration = Duration::from_secs(900);
@@ -39,7 +39,7 @@ const FROM_SECRET: [&str; 4] = [
 /// What one Job may do: read one snapshot, write one object.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
-    pub(super) reader: Credentials,
+    pub(super) reader: SnapshotCredentials,
     pub(super) result_url: Secret,
 }
 
@@ -289,7 +289,7 @@ mod tests {
 
     fn grant() -> Grant {
         Grant {
-            reader: Credentials {
+            reader: SnapshotCredentials {
                 access_key_id: Secret::new("ASIAKEYID"),
                 secret_access_key: Secret::new("the-secret-key"),
                 session_token: Secret::new("the-session-token"),

@@ -27,14 +27,14 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{CloudAccount, FIELD_MANAGER, ImageInspection, MANAGED_BY, Phase};
-use crate::cloud::InspectionCloud;
 use crate::config::RunConfig;
 use crate::controllers::backoff::Backoff;
 use crate::controllers::log::log;
 use crate::controllers::watch;
-use crate::observe::Metrics;
-use crate::store::Pool;
+use crate::telemetry::Metrics;
+use cloudigrade_api::{CloudAccount, FIELD_MANAGER, ImageInspection, MANAGED_BY, Phase};
+use cloudigrade_cloud::InspectionCloud;
+use cloudigrade_store::Pool;
 use context::Context;
 use job::Runner;
 use slots::{Limits, Slots};

@@ -8,10 +8,10 @@ use super::context::Context;
 use super::decide::{self, JobState, Look, Seen};
 use super::error::{Doing, Error};
 use super::{job, result};
-use crate::api::ImageInspection;
-use crate::cloud::{Delivery, InspectionCloud};
 use crate::controllers::role;
-use crate::store::inspections;
+use cloudigrade_api::ImageInspection;
+use cloudigrade_cloud::{InspectionCloud, ResultObject};
+use cloudigrade_store::inspections;
 
 /// What has to be known about `inspection` now.
 pub(super) async fn observe<C: InspectionCloud>(
@@ -109,8 +109,10 @@ async fn delivered<C: InspectionCloud>(
     let key = job::result_key(inspection, attempt);
     Ok(match context.cloud.result(&key, result::LARGEST).await? {
         None => None,
-        Some(Delivery::Complete(bytes)) => Some(result::parse(&bytes, &inspection.spec.image_id)),
-        Some(Delivery::TooLarge) => {
+        Some(ResultObject::Complete(bytes)) => {
+            Some(result::parse(&bytes, &inspection.spec.image_id))
+        }
+        Some(ResultObject::TooLarge) => {
             Some(Err(format!("it is larger than {} bytes", result::LARGEST)))
         }
     })

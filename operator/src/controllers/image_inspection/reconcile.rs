@@ -11,10 +11,10 @@ use super::context::Context;
 use super::decide::{Plan, decide};
 use super::error::{Doing, Error};
 use super::{Guarded, act, observe, slots, status};
-use crate::api::{ImageInspection, Phase, same_ignoring_times};
-use crate::cloud::InspectionCloud;
 use crate::controllers;
-use crate::observe::{Kind, Outcome, Reason};
+use crate::telemetry::{KindLabel, OutcomeLabel, ReasonLabel};
+use cloudigrade_api::{ImageInspection, Phase, same_ignoring_times};
+use cloudigrade_cloud::InspectionCloud;
 
 /// Label of the metrics.
 const KIND: &str = "ImageInspection";
@@ -37,15 +37,18 @@ pub(super) async fn reconcile<C: InspectionCloud>(
     let begun = Instant::now();
     let result = pass(inspection, &context, Timestamp::now()).await;
     let metrics = &context.metrics;
-    metrics.reconciles.get_or_create(&Kind { kind: KIND }).inc();
+    metrics
+        .reconciles
+        .get_or_create(&KindLabel { kind: KIND })
+        .inc();
     metrics
         .reconcile_seconds
-        .get_or_create(&Kind { kind: KIND })
+        .get_or_create(&KindLabel { kind: KIND })
         .observe(begun.elapsed().as_secs_f64());
     if let Err(error) = &result {
         metrics
             .reconcile_errors
-            .get_or_create(&Reason {
+            .get_or_create(&ReasonLabel {
                 kind: KIND,
                 reason: error.reason(),
             })
@@ -154,6 +157,6 @@ fn count<C>(plan: &Plan, context: &Context<C>) {
     context
         .metrics
         .inspections
-        .get_or_create(&Outcome { outcome })
+        .get_or_create(&OutcomeLabel { outcome })
         .inc();
 }

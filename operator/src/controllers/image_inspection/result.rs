@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::api::Verdict;
+use cloudigrade_api::Verdict;
 
 /// Largest result taken.
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;

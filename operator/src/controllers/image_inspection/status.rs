@@ -6,11 +6,11 @@ use kube::runtime::events::{Event, EventType};
 
 use super::decide::Plan;
 use super::{INSPECTED, READY, RELEASED, job, slots};
-use crate::api::{
+use crate::controllers::event;
+use cloudigrade_api::{
     Change, Conditions, ImageInspection, ImageInspectionStatus, Phase, RunnerKind, RunnerStatus,
     Status, Verdict,
 };
-use crate::controllers::event;
 
 /// The status once `plan` has been acted on.
 pub(super) fn after(

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::super::settle::retry_after;
 use super::world::{ACCOUNT, World, gzip, key, log, told};
 use super::*;
-use crate::cloud::{Kind, ObjectError};
-use crate::store;
+use cloudigrade_cloud::{ErrorKind, ObjectError};
+use cloudigrade_store;
 
 #[tokio::test]
 async fn what_cannot_be_read_is_kept_with_its_reason_and_stops_nothing() {
@@ -48,7 +48,7 @@ async fn what_cannot_be_read_is_kept_with_its_reason_and_stops_nothing() {
 
 fn denied() -> ObjectError {
     ObjectError::Cloud(CloudError {
-        kind: Kind::Denied,
+        kind: ErrorKind::Denied,
         service: "s3",
         operation: "GetObject",
         code: "AccessDenied".into(),
@@ -176,7 +176,7 @@ async fn a_message_that_cannot_be_deleted_is_recorded_once() {
 async fn a_missing_queue_is_told_of_plainly() {
     let world = World::new().await;
     let missing = CloudError {
-        kind: Kind::Other,
+        kind: ErrorKind::Other,
         service: "sqs",
         operation: "ReceiveMessage",
         code: "AWS.SimpleQueueService.NonExistentQueue".into(),

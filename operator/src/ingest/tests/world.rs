@@ -10,9 +10,9 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cloud::{Object, ObjectError};
-use crate::observe::Outcome;
-use crate::store::testing::TestDatabase;
+use crate::telemetry::OutcomeLabel;
+use cloudigrade_cloud::{Object, ObjectError};
+use cloudigrade_store::testing::TestDatabase;
 
 pub(super) const ACCOUNT: &str = "210987654321";
 
@@ -89,7 +89,7 @@ impl Queue for FakeQueue {
         Ok(failed)
     }
 
-    async fn hide(&self, receipt: &str, time: Duration) -> Result<(), CloudError> {
+    async fn change_visibility(&self, receipt: &str, time: Duration) -> Result<(), CloudError> {
         self.in_flight.lock().unwrap().remove(receipt);
         self.hidden.lock().unwrap().push(time);
         Ok(())
@@ -231,7 +231,7 @@ impl World {
         self.ingest
             .metrics
             .queue_messages
-            .get_or_create(&Outcome { outcome })
+            .get_or_create(&OutcomeLabel { outcome })
             .get()
     }
 
@@ -239,7 +239,7 @@ impl World {
         self.ingest
             .metrics
             .log_records
-            .get_or_create(&Outcome { outcome })
+            .get_or_create(&OutcomeLabel { outcome })
             .get()
     }
 

@@ -4,7 +4,7 @@ use metering::cloudtrail::EventKind;
 use serde_json::{Value, json};
 
 use super::world::{ACME, World};
-use crate::store::usage_days;
+use cloudigrade_store::usage_days;
 
 const THREE_DAYS: &str = "/concurrent/?start_date=2026-02-28&end_date=2026-03-03";
 

@@ -1,14 +1,14 @@
 //! Access: the role can be assumed, leads where its ARN says, and may do what is needed (§2.3).
 
 use super::ACCESS_VERIFIED;
-use crate::api::{Change, Status};
-use crate::cloud::aws::Role;
-use crate::cloud::{Access, CloudError, Kind};
 use crate::controllers::cloud_account::error::Error;
+use cloudigrade_api::{Change, Status};
+use cloudigrade_cloud::IamRole;
+use cloudigrade_cloud::{Access, CloudError, ErrorKind};
 
 /// Proves access anew.
 pub(in crate::controllers::cloud_account) async fn verify(
-    role: &Role,
+    role: &IamRole,
     cloud: &impl Access,
 ) -> Result<Change, Error> {
     let identity = cloud.identity(role).await.map_err(refused)?;
@@ -18,7 +18,7 @@ pub(in crate::controllers::cloud_account) async fn verify(
 
 fn refused(error: CloudError) -> Error {
     match error.kind {
-        Kind::Denied => Error::RoleRefused(error),
+        ErrorKind::Denied => Error::RoleRefused(error),
         _ => Error::Cloud(error),
     }
 }

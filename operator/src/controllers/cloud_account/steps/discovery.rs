@@ -1,5 +1,5 @@
 //! Discovery: what runs now, and the power events that nobody told us of (§2.5). Images that this brings to light are
-//! described like those that logs mention, by [`crate::lookup`].
+//! described like those that logs mention, by [`crate::controllers::inventory`].
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,15 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 use metering::cloudtrail::EventKind;
 
 use super::DISCOVERED;
-use crate::api::{Change, CloudAccount, Status};
-use crate::cloud::aws::Role;
-use crate::cloud::{CloudError, Instance, Inventory, Kind, Power};
 use crate::controllers::cloud_account::context::{Cloud, Context};
 use crate::controllers::cloud_account::error::Error;
-use crate::store::Doing;
-use crate::store::discovery::{self, FoundInstance, KnownInstance};
-use crate::store::events::{self, NewEvent};
-use crate::store::ledger;
+use cloudigrade_api::{Change, CloudAccount, Status};
+use cloudigrade_cloud::IamRole;
+use cloudigrade_cloud::{CloudError, ErrorKind, Instance, InstanceState, Inventory};
+use cloudigrade_store::Doing;
+use cloudigrade_store::discovery::{self, FoundInstance, KnownInstance};
+use cloudigrade_store::events::{self, NewEvent};
+use cloudigrade_store::ledger;
 
 /// Regions looked at side by side.
 const REGIONS_AT_ONCE: usize = 16;
@@ -48,7 +48,7 @@ struct Seen {
 /// Looks at every region, and records what it did not know.
 pub(in crate::controllers::cloud_account) async fn discover<C: Cloud>(
     account: &CloudAccount,
-    role: &Role,
+    role: &IamRole,
     look: Look,
     context: &Context<C>,
 ) -> Result<Change, Error> {
@@ -73,7 +73,7 @@ pub(in crate::controllers::cloud_account) async fn discover<C: Cloud>(
     })
 }
 
-async fn observe(wanted: &[String], role: &Role, cloud: &impl Inventory) -> Result<Seen, Error> {
+async fn observe(wanted: &[String], role: &IamRole, cloud: &impl Inventory) -> Result<Seen, Error> {
     let regions = if wanted.is_empty() {
         cloud.regions(role).await.map_err(denied)?
     } else {
@@ -105,7 +105,7 @@ async fn observe(wanted: &[String], role: &Role, cloud: &impl Inventory) -> Resu
 
 fn denied(error: CloudError) -> Error {
     match error.kind {
-        Kind::Denied => Error::Denied(error),
+        ErrorKind::Denied => Error::Denied(error),
         _ => Error::Cloud(error),
     }
 }
@@ -163,7 +163,7 @@ fn missing_events(known: &[KnownInstance], seen: &Seen, look: Look) -> Vec<NewEv
         seen.regions.contains(&instance.region) && !found.contains(instance.id.as_str())
     });
     let of_gone = gone.filter_map(|instance| {
-        let (kind, at) = missing(Power::Off { since: None }, instance.power, look)?;
+        let (kind, at) = missing(InstanceState::Off { since: None }, instance.power, look)?;
         Some(event(
             look.enrolment,
             &instance.region,
@@ -180,7 +180,7 @@ fn missing_events(known: &[KnownInstance], seen: &Seen, look: Look) -> Vec<NewEv
 /// It takes the cloud's own time, where that fits what is known: then an event of the same that is still on its way
 /// from CloudTrail changes nothing when it arrives. Otherwise it takes the time of the look.
 fn missing(
-    power: Power,
+    power: InstanceState,
     newest: Option<(EventKind, Timestamp)>,
     look: Look,
 ) -> Option<(EventKind, Timestamp)> {
@@ -190,8 +190,8 @@ fn missing(
     let runs = matches!(newest, Some((EventKind::PowerOn, _)));
     let fits = |since: &Timestamp| *since <= look.at && newest.is_none_or(|(_, at)| *since > at);
     let (kind, since) = match power {
-        Power::On { since } if !runs => (EventKind::PowerOn, Some(since)),
-        Power::Off { since } if runs => (EventKind::PowerOff, since),
+        InstanceState::On { since } if !runs => (EventKind::PowerOn, Some(since)),
+        InstanceState::Off { since } if runs => (EventKind::PowerOff, since),
         _ => return None,
     };
     Some((
@@ -204,7 +204,7 @@ fn missing(
 fn first_type(instance: &Instance, look: Look) -> Option<(EventKind, Timestamp)> {
     let tells = !instance.gone
         && instance.instance_type.is_some()
-        && matches!(instance.power, Power::Off { .. });
+        && matches!(instance.power, InstanceState::Off { .. });
     tells.then(|| (EventKind::AttributeChange, look.at.max(look.enabled_at)))
 }
 

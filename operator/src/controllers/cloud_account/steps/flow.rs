@@ -1,14 +1,14 @@
 //! Flow: whether log files arrive. It informs; a quiet account sends nothing.
 
 use super::EVENTS_FLOWING;
-use crate::api::{Change, Status};
-use crate::cloud::TrailStatus;
+use cloudigrade_api::{Change, Status};
+use cloudigrade_cloud::LoggingStatus;
 
 /// Reason of a trail that has not written anything yet.
 pub(in crate::controllers::cloud_account) const NOTHING_DELIVERED: &str = "NothingDelivered";
 
 /// What the trail says of its deliveries; `None` when the role may not ask.
-pub(in crate::controllers::cloud_account) fn flow(status: &Option<TrailStatus>) -> Change {
+pub(in crate::controllers::cloud_account) fn flow(status: &Option<LoggingStatus>) -> Change {
     let (status, reason, message) = match status {
         None => (
             Status::Unknown,
@@ -16,7 +16,7 @@ pub(in crate::controllers::cloud_account) fn flow(status: &Option<TrailStatus>) 
             "the role does not allow cloudtrail:GetTrailStatus, so failing deliveries go unnoticed"
                 .to_owned(),
         ),
-        Some(TrailStatus {
+        Some(LoggingStatus {
             delivery_error: Some(error),
             ..
         }) => (
@@ -24,7 +24,7 @@ pub(in crate::controllers::cloud_account) fn flow(status: &Option<TrailStatus>) 
             "DeliveryFailed",
             format!("CloudTrail could not write to the bucket: {error}; check the bucket's policy"),
         ),
-        Some(TrailStatus {
+        Some(LoggingStatus {
             last_delivery: Some(_),
             ..
         }) => (
@@ -75,17 +75,17 @@ mod tests {
 
     #[rstest]
     #[case(None, Status::Unknown, "NotPermitted")]
-    #[case(Some(TrailStatus { logging: true, ..TrailStatus::default() }), Status::Unknown, "NothingDelivered")]
+    #[case(Some(LoggingStatus { logging: true, ..LoggingStatus::default() }), Status::Unknown, "NothingDelivered")]
     #[case(
-        Some(TrailStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), ..TrailStatus::default() }),
+        Some(LoggingStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), ..LoggingStatus::default() }),
         Status::True, "Delivering"
     )]
     #[case(
-        Some(TrailStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), delivery_error: Some("AccessDenied".into()), logging: true }),
+        Some(LoggingStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), delivery_error: Some("AccessDenied".into()), logging: true }),
         Status::False, "DeliveryFailed"
     )]
     fn an_error_outweighs_earlier_deliveries(
-        #[case] seen: Option<TrailStatus>,
+        #[case] seen: Option<LoggingStatus>,
         #[case] status: Status,
         #[case] reason: &str,
     ) {

@@ -1,11 +1,11 @@
 //! The trail: made, and put right when somebody has changed it (§3.3).
 
 use super::TRAIL_CONFIGURED;
-use crate::api::{Change, CloudAccount, Status, TrailStatus as Reported};
-use crate::cloud::aws::{Role, RoleArn};
-use crate::cloud::{CloudError, Kind, Trail, TrailSpec, TrailStatus, Trails};
 use crate::controllers::cloud_account::context::{Cloud, Context};
 use crate::controllers::cloud_account::error::Error;
+use cloudigrade_api::{Change, CloudAccount, Status, TrailStatus as Reported};
+use cloudigrade_cloud::{CloudError, ErrorKind, LoggingStatus, Trail, TrailConfiguration, Trails};
+use cloudigrade_cloud::{IamRole, RoleArn};
 
 /// A trail that is as it should be.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(in crate::controllers::cloud_account) struct Configured {
     /// What somebody had changed.
     pub(in crate::controllers::cloud_account) repairs: Vec<&'static str>,
     /// What the trail does; `None` when the role may not ask.
-    pub(in crate::controllers::cloud_account) status: Option<TrailStatus>,
+    pub(in crate::controllers::cloud_account) status: Option<LoggingStatus>,
 }
 
 /// A trail as found; what the role may not ask for is `None`.
@@ -23,7 +23,7 @@ pub(in crate::controllers::cloud_account) struct Configured {
 struct Seen {
     trail: Option<Trail>,
     writes_only: Option<bool>,
-    status: Option<TrailStatus>,
+    status: Option<LoggingStatus>,
 }
 
 /// One thing to do about a trail.
@@ -38,7 +38,7 @@ enum Repair {
 /// Makes the trail what it should be.
 pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
     account: &CloudAccount,
-    role: &Role,
+    role: &IamRole,
     context: &Context<C>,
 ) -> Result<Configured, Error> {
     let cloud = &context.cloud;
@@ -62,11 +62,11 @@ pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
             .map_err(|error| explain(error, &wanted))?;
     }
     let status = match &seen.status {
-        Some(status) => Some(TrailStatus {
+        Some(status) => Some(LoggingStatus {
             logging: true,
             ..status.clone()
         }),
-        None => allowed(cloud.trail_status(role, &wanted.name).await)?,
+        None => allowed(cloud.logging_status(role, &wanted.name).await)?,
     };
     Ok(Configured {
         change: Change {
@@ -91,7 +91,7 @@ pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
 /// Removes the trail, if it is ours. That it is gone already is fine.
 pub(in crate::controllers::cloud_account) async fn remove<C: Cloud>(
     account: &CloudAccount,
-    role: &Role,
+    role: &IamRole,
     context: &Context<C>,
 ) -> Result<(), Error> {
     let cloud = &context.cloud;
@@ -118,9 +118,9 @@ pub(in crate::controllers::cloud_account) async fn remove<C: Cloud>(
 }
 
 /// The trail that `account` should have.
-fn wanted(account: &CloudAccount, arn: &RoleArn, bucket: &str) -> TrailSpec {
+fn wanted(account: &CloudAccount, arn: &RoleArn, bucket: &str) -> TrailConfiguration {
     let name = account.spec.aws.trail.name.clone();
-    TrailSpec {
+    TrailConfiguration {
         name: name.unwrap_or_else(|| format!("cloudigrade-{}", arn.account_id())),
         bucket: bucket.to_owned(),
     }
@@ -131,13 +131,13 @@ fn trail_name(arn: &str) -> Option<&str> {
     arn.split_once(":trail/").map(|(_, name)| name)
 }
 
-async fn observe(role: &Role, name: &str, cloud: &impl Trails) -> Result<Seen, Error> {
+async fn observe(role: &IamRole, name: &str, cloud: &impl Trails) -> Result<Seen, Error> {
     let Some(trail) = cloud.trail(role, name).await.map_err(denied)? else {
         return Ok(Seen::default());
     };
     let (writes_only, status) = tokio::join!(
-        cloud.records_writes_only(role, name),
-        cloud.trail_status(role, name)
+        cloud.has_write_only_selectors(role, name),
+        cloud.logging_status(role, name)
     );
     Ok(Seen {
         trail: Some(trail),
@@ -150,14 +150,14 @@ async fn observe(role: &Role, name: &str, cloud: &impl Trails) -> Result<Seen, E
 fn allowed<T>(answer: Result<T, CloudError>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.kind == Kind::Denied => Ok(None),
+        Err(error) if error.kind == ErrorKind::Denied => Ok(None),
         Err(error) => Err(Error::Cloud(error)),
     }
 }
 
 /// What there is to do, in order. What cannot be seen is done every time: each of these can be repeated.
 fn decide(
-    wanted: &TrailSpec,
+    wanted: &TrailConfiguration,
     adopt: bool,
     before: Option<&Reported>,
     seen: &Seen,
@@ -206,8 +206,8 @@ fn drift(repairs: &[Repair], seen: &Seen) -> Vec<&'static str> {
 
 /// Does the repairs; the trail's ARN and home region.
 async fn act(
-    role: &Role,
-    wanted: &TrailSpec,
+    role: &IamRole,
+    wanted: &TrailConfiguration,
     repairs: &[Repair],
     seen: &Seen,
     cloud: &impl Trails,
@@ -224,7 +224,7 @@ async fn act(
                 .await
                 .map(|created| arn = created),
             Repair::Update => cloud.update_trail(role, wanted).await,
-            Repair::Select => cloud.record_writes_only(role, &wanted.name).await,
+            Repair::Select => cloud.put_write_only_selectors(role, &wanted.name).await,
             Repair::Start => cloud.start_logging(role, &wanted.name).await,
         };
         result.map_err(|error| explain(error, wanted))?;
@@ -234,7 +234,7 @@ async fn act(
     Ok((arn, home_region))
 }
 
-fn explain(error: CloudError, wanted: &TrailSpec) -> Error {
+fn explain(error: CloudError, wanted: &TrailConfiguration) -> Error {
     match error.code.as_str() {
         "MaximumNumberOfTrailsExceededException" => Error::TrailLimit(error),
         "InsufficientS3BucketPolicyException" | "S3BucketDoesNotExistException" => {
@@ -247,8 +247,8 @@ fn explain(error: CloudError, wanted: &TrailSpec) -> Error {
 /// A refused session is another thing than a refused call: here the role was assumed.
 fn denied(error: CloudError) -> Error {
     match (error.kind, error.operation) {
-        (Kind::Denied, "AssumeRole") => Error::RoleRefused(error),
-        (Kind::Denied, _) => Error::Denied(error),
+        (ErrorKind::Denied, "AssumeRole") => Error::RoleRefused(error),
+        (ErrorKind::Denied, _) => Error::Denied(error),
         _ => Error::Cloud(error),
     }
 }

@@ -23,9 +23,9 @@ fn intact() -> Seen {
             prefixed: false,
         }),
         writes_only: Some(true),
-        status: Some(TrailStatus {
+        status: Some(LoggingStatus {
             logging: true,
-            ..TrailStatus::default()
+            ..LoggingStatus::default()
         }),
     }
 }
@@ -43,7 +43,7 @@ fn changed(change: impl FnOnce(&mut Trail)) -> Seen {
 #[case::no_global_events(changed(|trail| trail.global_events = false), &[Repair::Update], &["where and what it records"])]
 #[case::under_a_prefix(changed(|trail| trail.prefixed = true), &[Repair::Update], &["where and what it records"])]
 #[case::reads_too(Seen { writes_only: Some(false), ..intact() }, &[Repair::Select], &["which events it records"])]
-#[case::stopped(Seen { status: Some(TrailStatus::default()), ..intact() }, &[Repair::Start], &["that it records at all"])]
+#[case::stopped(Seen { status: Some(LoggingStatus::default()), ..intact() }, &[Repair::Start], &["that it records at all"])]
 #[case::may_not_ask(Seen { writes_only: None, status: None, ..intact() }, &[Repair::Select, Repair::Start], &[])]
 fn repairs(#[case] seen: Seen, #[case] expected: &[Repair], #[case] told: &[&str]) {
     let repairs = decide(&wanted(), false, None, &seen).unwrap();

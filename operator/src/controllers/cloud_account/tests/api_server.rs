@@ -7,7 +7,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::api::CloudAccount;
+use cloudigrade_api::CloudAccount;
 
 const PATH: &str = "/apis/cloudigrade.io/v1alpha1/namespaces/customers/cloudaccounts/acme";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/customers/events";

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{HOUR, NOW};
-use crate::cloud::aws::Role;
-use crate::cloud::{
-    Access, CloudError, Image, Instance, Inventory, Kind, Power, Trail, TrailSpec, TrailStatus,
-    Trails,
+use cloudigrade_cloud::IamRole;
+use cloudigrade_cloud::{
+    Access, CloudError, ErrorKind, Image, Instance, InstanceState, Inventory, LoggingStatus, Trail,
+    TrailConfiguration, Trails,
 };
 
 /// An AWS account with one running and one stopped instance of the same image.
@@ -14,7 +14,7 @@ use crate::cloud::{
 pub(super) struct State {
     asked: Vec<String>,
     /// An operation, and how it fails
-    pub(super) refuse: Option<(&'static str, Kind)>,
+    pub(super) refuse: Option<(&'static str, ErrorKind)>,
     pub(super) trail: Option<Trail>,
     /// Whether the running instance has been stopped, an hour after [`NOW`]
     pub(super) stopped: bool,
@@ -47,33 +47,37 @@ impl TestCloud {
 }
 
 impl Access for TestCloud {
-    async fn identity(&self, role: &Role) -> Result<String, CloudError> {
+    async fn identity(&self, role: &IamRole) -> Result<String, CloudError> {
         self.ask("AssumeRole")
             .map(|_| role.arn.account_id().to_owned())
     }
 
-    async fn denied(&self, _: &Role) -> Result<Vec<&'static str>, CloudError> {
+    async fn denied(&self, _: &IamRole) -> Result<Vec<&'static str>, CloudError> {
         self.ask("DryRun").map(|_| Vec::new())
     }
 }
 
 impl Trails for TestCloud {
-    async fn trail(&self, _: &Role, _: &str) -> Result<Option<Trail>, CloudError> {
+    async fn trail(&self, _: &IamRole, _: &str) -> Result<Option<Trail>, CloudError> {
         self.ask("DescribeTrails").map(|state| state.trail.clone())
     }
 
-    async fn records_writes_only(&self, _: &Role, _: &str) -> Result<bool, CloudError> {
+    async fn has_write_only_selectors(&self, _: &IamRole, _: &str) -> Result<bool, CloudError> {
         self.ask("GetEventSelectors").map(|_| true)
     }
 
-    async fn trail_status(&self, _: &Role, _: &str) -> Result<TrailStatus, CloudError> {
-        self.ask("GetTrailStatus").map(|_| TrailStatus {
+    async fn logging_status(&self, _: &IamRole, _: &str) -> Result<LoggingStatus, CloudError> {
+        self.ask("GetTrailStatus").map(|_| LoggingStatus {
             logging: true,
-            ..TrailStatus::default()
+            ..LoggingStatus::default()
         })
     }
 
-    async fn create_trail(&self, _: &Role, trail: &TrailSpec) -> Result<String, CloudError> {
+    async fn create_trail(
+        &self,
+        _: &IamRole,
+        trail: &TrailConfiguration,
+    ) -> Result<String, CloudError> {
         let arn = format!(
             "arn:aws:cloudtrail:us-east-1:210987654321:trail/{}",
             trail.name
@@ -90,7 +94,11 @@ impl Trails for TestCloud {
         Ok(arn)
     }
 
-    async fn update_trail(&self, _: &Role, trail: &TrailSpec) -> Result<(), CloudError> {
+    async fn update_trail(
+        &self,
+        _: &IamRole,
+        trail: &TrailConfiguration,
+    ) -> Result<(), CloudError> {
         let mut state = self.ask("UpdateTrail")?;
         if let Some(changed) = &mut state.trail {
             changed.bucket = trail.bucket.clone();
@@ -99,39 +107,39 @@ impl Trails for TestCloud {
         Ok(())
     }
 
-    async fn record_writes_only(&self, _: &Role, _: &str) -> Result<(), CloudError> {
+    async fn put_write_only_selectors(&self, _: &IamRole, _: &str) -> Result<(), CloudError> {
         self.ask("PutEventSelectors").map(drop)
     }
 
-    async fn start_logging(&self, _: &Role, _: &str) -> Result<(), CloudError> {
+    async fn start_logging(&self, _: &IamRole, _: &str) -> Result<(), CloudError> {
         self.ask("StartLogging").map(drop)
     }
 
-    async fn delete_trail(&self, _: &Role, _: &str) -> Result<(), CloudError> {
+    async fn delete_trail(&self, _: &IamRole, _: &str) -> Result<(), CloudError> {
         self.ask("DeleteTrail").map(|mut state| state.trail = None)
     }
 }
 
 impl Inventory for TestCloud {
-    async fn regions(&self, _: &Role) -> Result<Vec<String>, CloudError> {
+    async fn regions(&self, _: &IamRole) -> Result<Vec<String>, CloudError> {
         self.ask("DescribeRegions")
             .map(|_| vec!["us-east-1".into()])
     }
 
     async fn instances(
         &self,
-        _: &Role,
+        _: &IamRole,
         _: &str,
         _: &[String],
     ) -> Result<Vec<Instance>, CloudError> {
         let state = self.ask("DescribeInstances")?;
         let since = NOW - HOUR * 5;
         let running = if state.stopped {
-            Power::Off {
+            InstanceState::Off {
                 since: Some(NOW + HOUR),
             }
         } else {
-            Power::On { since }
+            InstanceState::On { since }
         };
         let instance = |id: &str, power| Instance {
             id: id.into(),
@@ -142,11 +150,11 @@ impl Inventory for TestCloud {
         };
         Ok(vec![
             instance("i-1", running),
-            instance("i-2", Power::Off { since: None }),
+            instance("i-2", InstanceState::Off { since: None }),
         ])
     }
 
-    async fn images(&self, _: &Role, _: &str, _: &[String]) -> Result<Vec<Image>, CloudError> {
+    async fn images(&self, _: &IamRole, _: &str, _: &[String]) -> Result<Vec<Image>, CloudError> {
         unreachable!("images are looked up elsewhere")
     }
 }

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::reconcile::pass;
 use super::*;
-use crate::api::{CloudAccountStatus, Conditions, FINALIZER};
-use crate::cloud::Kind;
-use crate::observe::Metrics;
-use crate::store::testing::TestDatabase;
+use crate::telemetry::Metrics;
 use api_server::ApiServer;
 use cloud::TestCloud;
+use cloudigrade_api::{CloudAccountStatus, Conditions, FINALIZER};
+use cloudigrade_cloud::ErrorKind;
+use cloudigrade_store::testing::TestDatabase;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -216,7 +216,7 @@ async fn what_happened_unseen_is_found_at_the_next_look() {
 #[tokio::test]
 async fn a_refused_role_is_told_once_and_tried_again_later_and_later() {
     let world = World::new().await;
-    world.cloud.0.lock().unwrap().refuse = Some(("AssumeRole", Kind::Denied));
+    world.cloud.0.lock().unwrap().refuse = Some(("AssumeRole", ErrorKind::Denied));
     assert_eq!(world.pass(NOW).await[1..], ["status", "event RoleRefused"]);
     let condition = world
         .status()
@@ -315,7 +315,7 @@ async fn deletion_takes_the_trail_away_and_keeps_what_was_recorded() {
 async fn a_secret_that_is_deleted_first_does_not_keep_the_trail() {
     let mut account = account();
     account.spec.aws.external_id = None;
-    account.spec.aws.external_id_secret_ref = Some(crate::api::SecretKeyRef {
+    account.spec.aws.external_id_secret_ref = Some(cloudigrade_api::SecretKeyRef {
         name: "external-id".into(),
         key: "id".into(),
     });
@@ -349,7 +349,7 @@ async fn a_customer_who_has_gone_does_not_block_deletion() {
     let world = World::new().await;
     world.pass(NOW).await;
     world.change(delete);
-    world.cloud.0.lock().unwrap().refuse = Some(("DeleteTrail", Kind::Denied));
+    world.cloud.0.lock().unwrap().refuse = Some(("DeleteTrail", ErrorKind::Denied));
     let mut calls = Vec::new();
     for minutes in 0..4 {
         calls.extend(
@@ -400,9 +400,9 @@ async fn a_duplicate_that_is_deleted_leaves_the_others_trail_alone() {
 async fn a_pass_fits_the_stack_of_a_thread() {
     let account = account();
     let (_, client) = ApiServer::serve(&account);
-    let database = crate::store::connect("postgres://nowhere/nothing", 1).unwrap();
+    let database = cloudigrade_store::connect("postgres://nowhere/nothing", 1).unwrap();
     let config = aws_config::SdkConfig::builder().build();
-    let aws = crate::cloud::aws::Aws::with_config(config, Metrics::default());
+    let aws = cloudigrade_aws::Aws::with_config(config, Metrics::default());
     let context = Context::new(client, database, aws, "ours".into(), Metrics::default());
     let pass = pass(&account, &context, NOW);
     assert!(

@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::secret::Secret;
+use cloudigrade_cloud::Secret;
 
 const MAX_ATTEMPTS: u32 = 3;
 
@@ -29,8 +29,8 @@ fn inspection(status: serde_json::Value) -> ImageInspection {
     .unwrap()
 }
 
-fn role() -> Role {
-    Role {
+fn role() -> IamRole {
+    IamRole {
         arn: "arn:aws:iam::210987654321:role/metering".parse().unwrap(),
         external_id: Secret::new("x"),
     }

@@ -7,7 +7,7 @@ use super::*;
 
 #[tokio::test]
 async fn what_was_found_is_kept_and_then_nothing_is_left() {
-    let mut world = World::new(inspecting(), &[crate::api::FINALIZER]).await;
+    let mut world = World::new(inspecting(), &[cloudigrade_api::FINALIZER]).await;
     let entry = json!({"verdict": "rhel", "rhel_found": true, "rhel_product_certs_found": true, "errors": [],
         "distribution": {"id": "rhel", "version": "9.4", "name": null, "path": "/etc/os-release"},
         "evidence": [{"fact": "rhel_product_certs", "path": "/etc/pki/product/479.pem", "detail": "RHEL"}]});
@@ -34,7 +34,7 @@ async fn what_was_found_is_kept_and_then_nothing_is_left() {
         (verdict.rhel, verdict.version.as_deref()),
         (true, Some("9.4"))
     );
-    let known = crate::store::inspections::known(&world.database, IMAGE)
+    let known = cloudigrade_store::inspections::known(&world.database, IMAGE)
         .await
         .unwrap()
         .unwrap();
@@ -79,7 +79,7 @@ async fn what_was_found_is_kept_and_then_nothing_is_left() {
 
 #[tokio::test]
 async fn a_failed_attempt_is_cleared_away_before_the_next() {
-    let mut world = World::new(inspecting(), &[crate::api::FINALIZER]).await;
+    let mut world = World::new(inspecting(), &[cloudigrade_api::FINALIZER]).await;
     let read = call("GET", &format!("{JOBS}/{JOB}"));
     let (status, event) = (
         call("PATCH", &format!("{INSPECTION}/status")),
@@ -114,7 +114,7 @@ async fn a_failed_attempt_is_cleared_away_before_the_next() {
     world.pass(&[]).await;
     assert_eq!(
         world.inspection.metadata.finalizers,
-        Some(vec![crate::api::FINALIZER.to_owned()])
+        Some(vec![cloudigrade_api::FINALIZER.to_owned()])
     );
 }
 
@@ -122,7 +122,7 @@ async fn a_failed_attempt_is_cleared_away_before_the_next() {
 async fn deletion_waits_for_the_job_and_leaves_no_result() {
     let mut world = World::new(
         inspecting(),
-        &[crate::api::FINALIZER, "somebody.else/theirs"],
+        &[cloudigrade_api::FINALIZER, "somebody.else/theirs"],
     )
     .await;
     world.inspection.metadata.deletion_timestamp = Some(Time(now()));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cloud::{CloudError, Kind};
+use cloudigrade_cloud::{CloudError, ErrorKind};
 
 #[tokio::test]
 async fn it_says_what_it_waits_for_once() {
@@ -65,7 +65,7 @@ async fn it_has_a_finalizer_before_anything_is_made() {
 
 #[tokio::test]
 async fn the_job_sleeps_until_its_secret_is_there() {
-    let mut world = World::new(preparing(), &[crate::api::FINALIZER]).await;
+    let mut world = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
     let create = call("POST", JOBS);
     let secret = call("PATCH", &format!("{SECRETS}/{JOB}"));
     let start = call("PATCH", &format!("{JOBS}/{JOB}"));
@@ -132,7 +132,7 @@ async fn a_pass_that_was_cut_off_finds_its_own_work() {
         call("POST", EVENTS),
     );
 
-    let mut asleep = World::new(preparing(), &[crate::api::FINALIZER]).await;
+    let mut asleep = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
     asleep
         .pass(&[
             (&create, 409, taken()),
@@ -145,7 +145,7 @@ async fn a_pass_that_was_cut_off_finds_its_own_work() {
         .await;
     assert_eq!(asleep.phase(), Phase::Inspecting);
 
-    let mut started = World::new(preparing(), &[crate::api::FINALIZER]).await;
+    let mut started = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
     started
         .pass(&[
             (&create, 409, taken()),
@@ -165,7 +165,7 @@ async fn a_pass_that_was_cut_off_finds_its_own_work() {
 
 #[tokio::test]
 async fn a_job_of_somebody_else_is_not_adopted() {
-    let mut world = World::new(preparing(), &[crate::api::FINALIZER]).await;
+    let mut world = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
     let (create, read) = (call("POST", JOBS), call("GET", &format!("{JOBS}/{JOB}")));
     let (status, event) = (
         call("PATCH", &format!("{INSPECTION}/status")),
@@ -189,9 +189,9 @@ async fn a_job_of_somebody_else_is_not_adopted() {
 
 #[tokio::test]
 async fn a_cloud_that_refuses_is_said_and_asked_again_later() {
-    let mut world = World::new(preparing(), &[crate::api::FINALIZER]).await;
+    let mut world = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
     world.cloud.image = Err(CloudError {
-        kind: Kind::Throttled,
+        kind: ErrorKind::Throttled,
         service: "ec2",
         operation: "DescribeImages",
         code: "RequestLimitExceeded".into(),

@@ -9,10 +9,10 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cloud::aws::Role;
-use crate::cloud::{CloudError, Credentials, Delivery, ImageState, RootDisk};
-use crate::secret::Secret;
-use crate::store::testing::TestDatabase;
+use cloudigrade_cloud::IamRole;
+use cloudigrade_cloud::Secret;
+use cloudigrade_cloud::{CloudError, ImageState, ResultObject, RootDisk, SnapshotCredentials};
+use cloudigrade_store::testing::TestDatabase;
 
 pub(super) const IMAGE: &str = "ami-0123456789abcdef0";
 pub(super) const JOB: &str = "houndigrade-ami-0123456789abcdef0-5f0c1a2b-1";
@@ -57,7 +57,7 @@ impl TestCloud {
 impl InspectionCloud for TestCloud {
     async fn image(
         &self,
-        role: &Role,
+        role: &IamRole,
         region: &str,
         image: &str,
     ) -> Result<Option<ImageState>, CloudError> {
@@ -68,18 +68,18 @@ impl InspectionCloud for TestCloud {
         self.image.clone()
     }
 
-    async fn snapshot_reader(
+    async fn snapshot_credentials(
         &self,
-        _: &Role,
+        _: &IamRole,
         region: &str,
         snapshot: &str,
         valid: Duration,
-    ) -> Result<Credentials, CloudError> {
+    ) -> Result<SnapshotCredentials, CloudError> {
         self.note(format!(
             "credentials for {snapshot} in {region}, {} s",
             valid.as_secs()
         ));
-        Ok(Credentials {
+        Ok(SnapshotCredentials {
             access_key_id: Secret::new("the-key-id"),
             secret_access_key: Secret::new("the-secret-key"),
             session_token: Secret::new("the-token"),
@@ -91,12 +91,12 @@ impl InspectionCloud for TestCloud {
         Ok(Secret::new("https://the-url"))
     }
 
-    async fn result(&self, key: &str, _: usize) -> Result<Option<Delivery>, CloudError> {
+    async fn result(&self, key: &str, _: usize) -> Result<Option<ResultObject>, CloudError> {
         self.note(format!("read {key}"));
         Ok(self
             .result
             .as_ref()
-            .map(|result| Delivery::Complete(result.to_string().into_bytes())))
+            .map(|result| ResultObject::Complete(result.to_string().into_bytes())))
     }
 
     async fn delete_result(&self, key: &str) -> Result<(), CloudError> {
@@ -242,7 +242,7 @@ impl World {
     /// The reason of a condition.
     pub(super) fn reason(&self, type_: &str) -> String {
         let status = self.inspection.status.clone().unwrap_or_default();
-        crate::api::Conditions::find(&status.conditions, type_)
+        cloudigrade_api::Conditions::find(&status.conditions, type_)
             .map(|c| format!("{} {}", c.status, c.reason))
             .unwrap_or_default()
     }

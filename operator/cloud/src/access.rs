@@ -1,0 +1,16 @@
+//! Whether an account lets us in.
+
+use crate::{CloudError, IamRole};
+
+/// Proves access to a customer's account.
+pub trait Access: Send + Sync + 'static {
+    /// Assumes `role` anew and tells the id of the account that leads to.
+    fn identity(&self, role: &IamRole) -> impl Future<Output = Result<String, CloudError>> + Send;
+
+    /// Those of the actions we need that `role` may not do, in the cloud's own words, as in `ec2:DescribeImages`.
+    /// Changes nothing. Actions that cannot be tried without doing them are taken to be allowed.
+    fn denied(
+        &self,
+        role: &IamRole,
+    ) -> impl Future<Output = Result<Vec<&'static str>, CloudError>> + Send;
+}

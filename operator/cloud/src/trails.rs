@@ -1,0 +1,101 @@
+//! The trail that tells us what happens in an account.
+
+use jiff::Timestamp;
+
+use crate::{CloudError, IamRole};
+
+/// The trail we want: of all regions, global services included, management events that write only (§3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailConfiguration {
+    /// Its name
+    pub name: String,
+    /// The bucket of the own account that it writes to
+    pub bucket: String,
+}
+
+/// A trail as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trail {
+    /// Its ARN
+    pub arn: String,
+    /// The region it was made in
+    pub home_region: String,
+    /// The bucket it writes to
+    pub bucket: String,
+    /// Whether it records all regions
+    pub multi_region: bool,
+    /// Whether it records global services, IAM for one
+    pub global_events: bool,
+    /// Whether it writes under a prefix, where nobody would look
+    pub prefixed: bool,
+}
+
+/// What a trail does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoggingStatus {
+    /// Whether it records
+    pub logging: bool,
+    /// When it last wrote to the bucket
+    pub last_delivery: Option<Timestamp>,
+    /// Why it could not write to the bucket when it last tried
+    pub delivery_error: Option<String>,
+}
+
+/// Looks after the trail in a customer's account.
+pub trait Trails: Send + Sync + 'static {
+    /// The trail of that name in the home region.
+    fn trail(
+        &self,
+        role: &IamRole,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Trail>, CloudError>> + Send;
+
+    /// Whether the trail records management events that write, and nothing else.
+    fn has_write_only_selectors(
+        &self,
+        role: &IamRole,
+        name: &str,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send;
+
+    /// What the trail does.
+    fn logging_status(
+        &self,
+        role: &IamRole,
+        name: &str,
+    ) -> impl Future<Output = Result<LoggingStatus, CloudError>> + Send;
+
+    /// Makes the trail, which does not record yet, and tells its ARN.
+    fn create_trail(
+        &self,
+        role: &IamRole,
+        trail: &TrailConfiguration,
+    ) -> impl Future<Output = Result<String, CloudError>> + Send;
+
+    /// Makes an existing trail what is wanted.
+    fn update_trail(
+        &self,
+        role: &IamRole,
+        trail: &TrailConfiguration,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Has the trail record management events that write, and nothing else.
+    fn put_write_only_selectors(
+        &self,
+        role: &IamRole,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Has the trail record.
+    fn start_logging(
+        &self,
+        role: &IamRole,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Deletes the trail; that it is gone already is fine.
+    fn delete_trail(
+        &self,
+        role: &IamRole,
+        name: &str,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+}

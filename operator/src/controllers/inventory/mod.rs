@@ -1,0 +1,116 @@
+//! Looks up what logs mention and nobody has described yet: instances, images, instance types; and asks for an inspection of every image that only its disk
+//! can tell about.
+
+mod describe;
+mod inspect;
+mod types;
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::{join, ready};
+use jiff::Timestamp;
+use kube::Client;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::reflector::{self, ObjectRef, Store, reflector};
+use tokio_util::sync::CancellationToken;
+
+use crate::controllers::backoff::Backoff;
+use crate::controllers::watch;
+use crate::telemetry::{KindLabel, Metrics};
+use cloudigrade_api::{CloudAccount, ImageInspection};
+use cloudigrade_cloud::{InstanceTypes, Inventory};
+use cloudigrade_store::lookups;
+use cloudigrade_store::{Pool, StoreError};
+use types::Refusals;
+
+/// Wait between two rounds. A round with nothing to do is four queries.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// What every round needs; `C` is the cloud.
+struct Lookups<C> {
+    client: Client,
+    database: Pool,
+    cloud: C,
+    metrics: Metrics,
+    accounts: Store<DeserializeGuard<CloudAccount>>,
+    /// Only that they exist matters.
+    inspections: Store<PartialObjectMeta<ImageInspection>>,
+    backoff: Backoff,
+    /// Regions that our own identity could not ask for instance types.
+    refusals: Refusals,
+}
+
+/// Works in rounds until `shutdown`, on the resources of `namespace` or of all.
+pub async fn run<C: Inventory + InstanceTypes>(
+    client: Client,
+    database: Pool,
+    cloud: C,
+    metrics: Metrics,
+    namespace: Option<&str>,
+    shutdown: CancellationToken,
+) {
+    let (accounts, accounts_writer) = reflector::store();
+    let (inspections, inspections_writer) = reflector::store();
+    let watching = join(
+        reflector(accounts_writer, watch::changes(&client, namespace)).for_each(|_| ready(())),
+        reflector(inspections_writer, watch::changes(&client, namespace)).for_each(|_| ready(())),
+    );
+    let rounds = async {
+        // Only dropped writers make these fail, and they live as long as this.
+        let _ = join(accounts.wait_until_ready(), inspections.wait_until_ready()).await;
+        let lookups = Lookups {
+            client,
+            database,
+            cloud,
+            metrics,
+            accounts: accounts.clone(),
+            inspections: inspections.clone(),
+            backoff: Backoff::default(),
+            refusals: Refusals::default(),
+        };
+        loop {
+            if let Err(error) = lookups.round(Timestamp::now()).await {
+                tracing::warn!(%error, "a round of lookups was cut short");
+            }
+            tokio::time::sleep(ROUND).await;
+        }
+    };
+    shutdown.run_until_cancelled(join(watching, rounds)).await;
+}
+
+impl<C: Inventory + InstanceTypes> Lookups<C> {
+    /// Describes what is due, then asks for inspections of what only its disk can tell about.
+    async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.describe(now).await?;
+        self.count_unidentified().await?;
+        self.size_types(now).await?;
+        self.ask_for_inspections().await
+    }
+}
+
+impl<C> Lookups<C> {
+    async fn count_unidentified(&self) -> Result<(), StoreError> {
+        let (instances, images) = lookups::unidentified(&self.database).await?;
+        for (kind, count) in [("instance", instances), ("image", images)] {
+            self.metrics
+                .unidentified
+                .get_or_create(&KindLabel { kind })
+                .set(count);
+        }
+        Ok(())
+    }
+
+    /// The account of that namespace and name, if there is one that can be read.
+    fn account(&self, namespace: &str, name: &str) -> Option<CloudAccount> {
+        self.accounts
+            .get(&ObjectRef::new(name).within(namespace))?
+            .0
+            .as_ref()
+            .ok()
+            .cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

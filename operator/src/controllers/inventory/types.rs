@@ -1,0 +1,64 @@
+//! Describing instance types, as ourselves: they are the cloud's, so no customer's role is needed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::Lookups;
+use cloudigrade_cloud::InstanceTypes;
+use cloudigrade_store::StoreError;
+use cloudigrade_store::instance_types::{self, DueTypes};
+
+/// Regions that could not be asked, and until when they are left alone.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(Mutex<HashMap<String, Timestamp>>);
+
+impl Refusals {
+    fn hold(&self, region: &str, now: Timestamp) -> bool {
+        let refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.get(region).is_some_and(|until| now < *until)
+    }
+
+    fn put_off(&self, region: &str, until: Timestamp) {
+        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.insert(region.to_owned(), until);
+    }
+}
+
+impl<C: InstanceTypes> Lookups<C> {
+    /// Describes the instance types that are due. A region that cannot be asked holds up no other.
+    pub(super) async fn size_types(&self, now: Timestamp) -> Result<(), StoreError> {
+        for DueTypes { region, names } in instance_types::due(&self.database, now).await? {
+            if self.refusals.hold(&region, now) {
+                continue;
+            }
+            let place = format!("types/{region}");
+            let plausible: Vec<String> =
+                names.iter().filter(|name| is_name(name)).cloned().collect();
+            let described = match plausible.as_slice() {
+                [] => Ok(Vec::new()),
+                names => self.cloud.instance_types(&region, names).await,
+            };
+            match described {
+                Ok(described) => {
+                    instance_types::save(&self.database, &names, &described, now).await?;
+                    self.backoff.reset(&place);
+                }
+                Err(error) => {
+                    tracing::warn!(region, count = names.len(), %error, "describing instance types");
+                    let wait = self.backoff.next(&place);
+                    let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+                    self.refusals.put_off(&region, until);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether EC2 could call a type so. In a filter `*` and `?` stand for others.
+fn is_name(name: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    !name.is_empty() && name.bytes().all(known)
+}

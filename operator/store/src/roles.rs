@@ -1,0 +1,197 @@
+//! Who may do what in the schema: its owner migrates it, and the role that the operator runs as only uses it.
+
+use sqlx::AssertSqlSafe;
+
+use super::pool::options;
+use super::{Doing, Pool, StoreError};
+
+/// What the operator deletes from: what it derives, and what it keeps for a while only.
+const DELETED_FROM: [&str; 5] = [
+    "dead_letter",
+    "instance_event",
+    "log_file",
+    "run",
+    "usage_day",
+];
+
+/// Lets an existing `role` read and write what is in the schema, delete what can be derived or has an end, and change nothing of
+/// the schema itself. Safe to repeat; what a later migration adds needs it again.
+///
+/// # Errors
+/// When there is no such role, or it is not ours to grant.
+pub async fn grant(pool: &Pool, role: &str) -> Result<(), StoreError> {
+    const DOING: &str =
+        "granting the use of the schema to a role (does it exist, and do we own the tables?)";
+    let mut transaction = pool.begin().await.doing(DOING)?;
+    // Postgres itself quotes the names. The list of migrations is for its owner alone.
+    let grants = sqlx::query_scalar!(
+        r#"select format('grant usage on schema %I to %I', current_schema(), $1::text) as "grant!"
+            union all
+           select format('revoke delete on %I.%I from %I', schemaname, tablename, $1::text)
+             from pg_tables where schemaname = current_schema() and tableowner <> $1
+            union all
+           select format('grant select, insert, update on %I.%I to %I', schemaname, tablename, $1::text)
+             from pg_tables where schemaname = current_schema() and tablename <> '_sqlx_migrations'
+            union all
+           select format('grant delete on %I.%I to %I', schemaname, tablename, $1::text)
+             from pg_tables where schemaname = current_schema() and tablename = any($2)
+            union all
+           select format('grant usage, select on sequence %I.%I to %I', schemaname, sequencename, $1::text)
+             from pg_sequences where schemaname = current_schema()"#,
+        role,
+        &DELETED_FROM as _
+    );
+    for grant in grants.fetch_all(&mut *transaction).await.doing(DOING)? {
+        sqlx::raw_sql(AssertSqlSafe(grant))
+            .execute(&mut *transaction)
+            .await
+            .doing(DOING)?;
+    }
+    transaction.commit().await.doing(DOING)
+}
+
+/// The role that `url` logs in as.
+///
+/// # Errors
+/// When `url` is not a Postgres URL.
+pub fn of_url(url: &str) -> Result<String, StoreError> {
+    Ok(options(url)?.get_username().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use metering::cloudtrail::EventKind::{PowerOff, PowerOn};
+    use metering::usage::Period;
+    use rstest::rstest;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::enrolments::{self, Claim, Claimant};
+    use crate::events::{NewEvent, record};
+    use crate::testing::TestDatabase;
+    use crate::{instance_types, ledger, lookups, retention, usage, usage_days};
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    async fn work(pool: &Pool) {
+        let now = time("2026-11-22T12:00:00Z");
+        let claimant = Claimant {
+            account_id: "210987654321".into(),
+            org_id: "org".into(),
+            account_number: None,
+            uid: Uuid::new_v4(),
+            namespace: "customers".into(),
+            name: "acme".into(),
+            created_at: time("2026-01-01T00:00:00Z"),
+            role_arn: "arn:aws:iam::210987654321:role/m".into(),
+        };
+        let claim = enrolments::claim(pool, &claimant, claimant.created_at).await;
+        let Claim::Ours(enrolment) = claim.expect("a claim") else {
+            panic!("somebody else has the account");
+        };
+        enrolments::enable(pool, enrolment.id, claimant.created_at)
+            .await
+            .expect("enabling");
+        let event = |kind, at: &str| NewEvent {
+            enrolment: enrolment.id,
+            event_id: at.into(),
+            instance_id: "i-1".into(),
+            region: "us-east-1".into(),
+            image_id: Some("ami-1".into()),
+            kind,
+            at: time(at),
+            instance_type: Some("m5.large".into()),
+        };
+        let file = ledger::LogFile {
+            bucket: "b",
+            key: "k",
+            etag: "e",
+            records: 2,
+            events: 2,
+        };
+        let mut transaction = pool.begin().await.expect("a transaction");
+        ledger::enter(&mut transaction, &[file])
+            .await
+            .expect("entering");
+        let events = [
+            event(PowerOn, "2026-11-20T10:00:00Z"),
+            event(PowerOff, "2026-11-20T11:00:00Z"),
+        ];
+        record(&mut transaction, &events).await.expect("recording");
+        usage_days::hold(&mut transaction, "org")
+            .await
+            .expect("holding");
+        let day = jiff::civil::date(2026, 11, 20);
+        usage::keep(
+            &mut transaction,
+            "org",
+            &[(day, usage::Counts::of(&[]).expect("JSON"))],
+        )
+        .await
+        .expect("keeping");
+        let period = Period::of_day(day);
+        let runs = usage::detailed_runs(&mut transaction, "org", period).await;
+        assert_eq!(runs.expect("runs").len(), 1);
+        transaction.commit().await.expect("committing");
+        let types = ["m5.large".to_owned()];
+        instance_types::save(pool, &types, &[], now)
+            .await
+            .expect("saving");
+        lookups::due_images(pool, now).await.expect("images");
+        let pruned = retention::prune(pool, now, false).await.expect("pruning");
+        assert_eq!(pruned.events, 0);
+        enrolments::suspend(pool, enrolment.id, now)
+            .await
+            .expect("suspending");
+    }
+
+    #[tokio::test]
+    async fn a_role_that_was_granted_the_schemas_use_does_the_work_and_changes_no_table() {
+        let database = TestDatabase::new().await;
+        let role = format!("it's \"my\" role; {}", Uuid::new_v4());
+        let quoted = format!("\"{}\"", role.replace('"', "\"\""));
+        let as_owner = async |statement: &str| {
+            let statement = statement.replace("ROLE", &quoted);
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&*database)
+                .await
+                .expect("what the owner does");
+        };
+        as_owner("create role ROLE; grant ROLE to current_user").await;
+        grant(&database, &role).await.expect("granting");
+        grant(&database, &role).await.expect("granting again");
+
+        let as_role = options(database.url()).expect("its URL");
+        let pool = Pool::new(2, as_role.options([("role", &role)]));
+        work(&pool).await;
+        for statement in [
+            "create table mine (id int)",
+            "drop table run",
+            "alter table run add column more int",
+            "truncate run",
+            "delete from instance",
+            "delete from enrolment",
+            "create index on run (ended_at)",
+            "delete from _sqlx_migrations",
+        ] {
+            let refused = sqlx::query(statement).execute(&pool).await;
+            let refused = refused.expect_err(statement);
+            let code = refused.as_database_error().and_then(|error| error.code());
+            assert_eq!(code.as_deref(), Some("42501"), "{statement}: {refused}");
+        }
+        drop(pool);
+        as_owner("drop owned by ROLE").await;
+        as_owner("drop role ROLE").await;
+        assert!(grant(&database, &role).await.is_err(), "the role is gone");
+    }
+
+    #[rstest]
+    #[case("postgres://app:secret@db:5432/cloudigrade", "app")]
+    #[case("postgres://a%20p%22p:s@db/cloudigrade", "a p\"p")]
+    fn the_role_of_a_url_is_its_user(#[case] url: &str, #[case] role: &str) {
+        assert_eq!(of_url(url).expect("a URL"), role);
+    }
+}
