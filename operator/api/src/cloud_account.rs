@@ -37,11 +37,11 @@ pub struct CloudAccountSpec {
 
     /// The AWS account and how to reach it.
     #[x_kube(validation = Rule::new("self.roleArn.split(':')[4] == oldSelf.roleArn.split(':')[4]").message("spec.aws.roleArn: the account number is immutable; delete the CloudAccount and apply one for the other account"))]
-    pub aws: Aws,
+    pub aws: AwsSpec,
 
     /// How images are looked into.
     #[serde(default)]
-    pub inspection: Inspection,
+    pub inspection: InspectionSpec,
 
     /// Stops metering without forgetting anything: the trail is removed, open runs are closed, history stays.
     #[serde(default)]
@@ -78,7 +78,7 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.externalId) != has(self.externalIdSecretRef)").message("spec.aws: set exactly one of externalId and externalIdSecretRef"))]
-pub struct Aws {
+pub struct AwsSpec {
     /// ARN of the role to assume, in any partition.
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new("self.matches('^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$')").message("spec.aws.roleArn must look like arn:aws:iam::123456789012:role/NAME (CG1004): a role, not a user, with the 12-digit account number"))]
@@ -97,7 +97,7 @@ pub struct Aws {
     pub regions: Vec<String>,
     /// The CloudTrail trail.
     #[serde(default)]
-    pub trail: Trail,
+    pub trail: TrailSpec,
 }
 
 /// A key of a Secret in the same namespace.
@@ -113,7 +113,7 @@ pub struct SecretKeyRef {
 
 /// The trail that the operator keeps in the customer's account.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-pub struct Trail {
+pub struct TrailSpec {
     /// Its name; `cloudigrade-<account id>` when not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 128))]
@@ -125,7 +125,7 @@ pub struct Trail {
 
 /// How images are looked into.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-pub struct Inspection {
+pub struct InspectionSpec {
     /// Where houndigrade runs.
     #[serde(default)]
     pub runner: Runner,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// The three values a condition's `status` can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum ConditionStatus {
     /// `True`
     True,
     /// `False`
@@ -16,7 +16,7 @@ pub enum Status {
     Unknown,
 }
 
-impl Status {
+impl ConditionStatus {
     /// The word the API uses.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,11 +29,11 @@ impl Status {
 
 /// What one step has to say about its condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct ConditionUpdate {
     /// Condition type, PascalCase
     pub type_: &'static str,
     /// Its value now
-    pub status: Status,
+    pub status: ConditionStatus,
     /// Stable PascalCase word for programs
     pub reason: &'static str,
     /// Sentence for people: what was done, to what, what to do now
@@ -43,7 +43,7 @@ pub struct Change {
 /// A list of conditions, one a type.
 pub trait Conditions {
     /// Sets one condition. `lastTransitionTime` moves only when the status does.
-    fn set(&mut self, change: &Change, generation: Option<i64>, now: Timestamp);
+    fn set(&mut self, change: &ConditionUpdate, generation: Option<i64>, now: Timestamp);
     /// The condition of that type.
     fn find(&self, type_: &str) -> Option<&Condition>;
     /// Whether the condition of that type is `True`.
@@ -53,7 +53,7 @@ pub trait Conditions {
 }
 
 impl Conditions for Vec<Condition> {
-    fn set(&mut self, change: &Change, generation: Option<i64>, now: Timestamp) {
+    fn set(&mut self, change: &ConditionUpdate, generation: Option<i64>, now: Timestamp) {
         let position = self.iter().position(|c| c.type_ == change.type_);
         let since = position
             .map(|i| &self[i])
@@ -103,8 +103,8 @@ pub fn same_ignoring_times<T: Serialize>(a: &T, b: &T) -> bool {
 mod tests {
     use super::*;
 
-    fn change(status: Status, message: &str) -> Change {
-        Change {
+    fn change(status: ConditionStatus, message: &str) -> ConditionUpdate {
+        ConditionUpdate {
             type_: "Ready",
             status,
             reason: "Because",
@@ -116,8 +116,8 @@ mod tests {
     fn transition_time_moves_only_with_the_status() {
         let (early, late) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
         let mut conditions = Vec::new();
-        conditions.set(&change(Status::False, "a"), Some(1), early);
-        conditions.set(&change(Status::False, "b"), Some(2), late);
+        conditions.set(&change(ConditionStatus::False, "a"), Some(1), early);
+        conditions.set(&change(ConditionStatus::False, "b"), Some(2), late);
         assert_eq!(conditions[0].last_transition_time, Time(early));
         assert_eq!(
             (
@@ -126,7 +126,7 @@ mod tests {
             ),
             ("b", Some(2))
         );
-        conditions.set(&change(Status::True, "b"), Some(2), late);
+        conditions.set(&change(ConditionStatus::True, "b"), Some(2), late);
         assert_eq!(conditions[0].last_transition_time, Time(late));
         assert!(conditions.is_true("Ready") && conditions.len() == 1);
     }

@@ -127,7 +127,7 @@ pub struct ImageInspectionStatus {
     pub conditions: Vec<Condition>,
     /// What is on the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<VerdictStatus>,
     /// Attempts begun.
     #[serde(default)]
     pub attempts: u32,
@@ -144,7 +144,7 @@ pub struct ImageInspectionStatus {
 
 /// What is on the disk.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-pub struct Verdict {
+pub struct VerdictStatus {
     /// Distribution id as os-release says it (`rhel`, `debian`), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distribution: Option<String>,

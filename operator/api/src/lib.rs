@@ -9,13 +9,13 @@ mod image_inspection;
 mod schema;
 
 pub use cloud_account::{
-    Aws, CloudAccount, CloudAccountSpec, CloudAccountStatus, DeletionPolicy, ImageCounts,
-    Inspection, InstanceCounts, Owner, Runner, SecretKeyRef, Trail, TrailStatus,
+    AwsSpec, CloudAccount, CloudAccountSpec, CloudAccountStatus, DeletionPolicy, ImageCounts,
+    InspectionSpec, InstanceCounts, Owner, Runner, SecretKeyRef, TrailSpec, TrailStatus,
 };
-pub use condition::{Change, Conditions, Status, same_ignoring_times};
+pub use condition::{ConditionStatus, ConditionUpdate, Conditions, same_ignoring_times};
 pub use image_inspection::{
     CloudAccountRef, ImageInspection, ImageInspectionSpec, ImageInspectionStatus, Phase,
-    RunnerKind, RunnerStatus, Verdict,
+    RunnerKind, RunnerStatus, VerdictStatus,
 };
 
 /// Who writes: the server-side apply field manager and the reporting controller of events.

@@ -256,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn the_upload_url_signs_one_key_and_nothing_of_its_content() {
         let credentials =
-            aws_credential_types::SnapshotCredentials::new("AKIAOWN", "secret", None, None, "test");
+            aws_credential_types::Credentials::new("AKIAOWN", "secret", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))

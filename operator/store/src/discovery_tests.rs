@@ -27,8 +27,8 @@ fn event(kind: EventKind, minutes: i64) -> NewEvent {
     }
 }
 
-fn image(id: &str, rhel_tag: bool) -> Image {
-    Image {
+fn image(id: &str, rhel_tag: bool) -> ImageDescription {
+    ImageDescription {
         id: id.into(),
         name: Some("a name".into()),
         owner_id: Some("309956199498".into()),

@@ -9,14 +9,14 @@ use super::observe::Seen;
 use super::steps::{
     ACCESS_VERIFIED, DISCOVERED, READY, TRAIL_CONFIGURED, access, discovery, flow, trail,
 };
-use cloudigrade_api::{Change, CloudAccount, Status, TrailStatus};
+use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, TrailStatus};
 use cloudigrade_store::enrolments::{self, Claim, Enrolment};
 
 /// What has been done, and how far that went.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     /// What each step that was taken has to say
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<ConditionUpdate>,
     /// The step that failed, and why; those after it were not taken
     pub(super) failure: Option<Failure>,
     /// The CloudAccount that turned out to have the account
@@ -149,9 +149,9 @@ async fn suspend<C: Cloud>(
         .await
         .of(TRAIL_CONFIGURED)?;
     done.trail_removed = true;
-    done.changes.push(Change {
+    done.changes.push(ConditionUpdate {
         type_: TRAIL_CONFIGURED,
-        status: Status::False,
+        status: ConditionStatus::False,
         reason: "Suspended",
         message: "the trail is removed while spec.suspend is set".into(),
     });

@@ -13,7 +13,8 @@ use super::steps::{READY, TRAIL_CONFIGURED, trail};
 use crate::controllers::event::{news, warning};
 use crate::controllers::{backoff, finalizer, status};
 use cloudigrade_api::{
-    Change, CloudAccount, Conditions, DeletionPolicy, FINALIZER, Status, same_ignoring_times,
+    CloudAccount, ConditionStatus, ConditionUpdate, Conditions, DeletionPolicy, FINALIZER,
+    same_ignoring_times,
 };
 use cloudigrade_store::enrolments;
 
@@ -189,9 +190,9 @@ async fn write_failure<C>(
     after.failures = planned.failures;
     after.next_check_time = Some(Time(planned.next));
     for (type_, reason) in [(TRAIL_CONFIGURED, reason), (READY, "Deleting")] {
-        let change = Change {
+        let change = ConditionUpdate {
             type_,
-            status: Status::False,
+            status: ConditionStatus::False,
             reason,
             message: message.clone(),
         };

@@ -9,7 +9,7 @@ use super::decide::Plan;
 use super::error::Error;
 use super::steps::{EVENTS_FLOWING, OF_READY, READY, flow};
 use crate::controllers::event::{news, warning};
-use cloudigrade_api::{Change, CloudAccount, Conditions, Status};
+use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, Conditions};
 use cloudigrade_store::enrolments::Enrolment;
 
 /// Failures in a row that say nothing about the account, up to which what was known of it stands: some 20 minutes.
@@ -48,7 +48,9 @@ pub(super) fn after(
     }
     match (&done.failure, plan) {
         (Some((step, error)), _) => after.fail(step, error, plan),
-        (None, Plan::Check) => after.ready(Status::True, "Metering", "usage is metered".into()),
+        (None, Plan::Check) => {
+            after.ready(ConditionStatus::True, "Metering", "usage is metered".into())
+        }
         (None, Plan::Suspend { .. }) => after.suspended(),
         (None, Plan::Rest | Plan::Refuse { .. }) => {}
     }
@@ -74,12 +76,12 @@ impl After {
         }
     }
 
-    fn set(&mut self, change: Change) {
+    fn set(&mut self, change: ConditionUpdate) {
         self.conditions.set(&change, self.generation, self.now);
     }
 
-    fn ready(&mut self, status: Status, reason: &'static str, message: String) {
-        self.set(Change {
+    fn ready(&mut self, status: ConditionStatus, reason: &'static str, message: String) {
+        self.set(ConditionUpdate {
             type_: READY,
             status,
             reason,
@@ -89,7 +91,7 @@ impl After {
 
     fn suspended(&mut self) {
         let message = "nothing is metered while spec.suspend is set; what was recorded stays";
-        self.ready(Status::False, SUSPENDED, message.into());
+        self.ready(ConditionStatus::False, SUSPENDED, message.into());
     }
 
     /// An older CloudAccount has the account. What this one may have known of it, when it had it, is void.
@@ -103,15 +105,15 @@ impl After {
         for type_ in OF_READY.into_iter().chain([EVENTS_FLOWING]) {
             if self.conditions.find(type_).is_some() {
                 let message = message.clone();
-                self.set(Change {
+                self.set(ConditionUpdate {
                     type_,
-                    status: Status::Unknown,
+                    status: ConditionStatus::Unknown,
                     reason: "DuplicateAccount",
                     message,
                 });
             }
         }
-        self.ready(Status::False, "DuplicateAccount", message);
+        self.ready(ConditionStatus::False, "DuplicateAccount", message);
     }
 
     fn fail(&mut self, step: &'static str, error: &Error, plan: &Plan) {
@@ -122,11 +124,11 @@ impl After {
             return;
         }
         let status = if error.is_transient() {
-            Status::Unknown
+            ConditionStatus::Unknown
         } else {
-            Status::False
+            ConditionStatus::False
         };
-        self.set(Change {
+        self.set(ConditionUpdate {
             type_: step,
             status,
             reason: error.reason(),
@@ -134,7 +136,7 @@ impl After {
         });
         self.not_reached(step);
         if *plan == Plan::Check {
-            self.ready(Status::False, error.reason(), error.to_string());
+            self.ready(ConditionStatus::False, error.reason(), error.to_string());
         }
     }
 
@@ -165,9 +167,9 @@ impl After {
                 .is_some_and(|c| c.observed_generation == self.generation);
             if !known {
                 let message = format!("waits for {failed}");
-                self.set(Change {
+                self.set(ConditionUpdate {
                     type_,
-                    status: Status::Unknown,
+                    status: ConditionStatus::Unknown,
                     reason: "NotChecked",
                     message,
                 });

@@ -7,8 +7,8 @@ use cloudigrade_cloud::{CloudError, ErrorKind};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-fn change(type_: &'static str, status: Status, reason: &'static str) -> Change {
-    Change {
+fn change(type_: &'static str, status: ConditionStatus, reason: &'static str) -> ConditionUpdate {
+    ConditionUpdate {
         type_,
         status,
         reason,
@@ -28,14 +28,14 @@ fn metered() -> CloudAccount {
     account
 }
 
-fn all_true() -> Vec<Change> {
-    let mut changes: Vec<Change> = OF_READY
+fn all_true() -> Vec<ConditionUpdate> {
+    let mut changes: Vec<ConditionUpdate> = OF_READY
         .into_iter()
-        .map(|type_| change(type_, Status::True, "Fine"))
+        .map(|type_| change(type_, ConditionStatus::True, "Fine"))
         .collect();
     changes.push(change(
         EVENTS_FLOWING,
-        Status::Unknown,
+        ConditionStatus::Unknown,
         flow::NOTHING_DELIVERED,
     ));
     changes
@@ -221,7 +221,7 @@ fn an_event_proves_that_they_flow(#[case] plan: Plan, #[case] done: Done) {
 fn suspension_is_told_as_asked_for() {
     let plan = Plan::Suspend { enrolment: None };
     let done = Done {
-        changes: vec![change(TRAIL_CONFIGURED, Status::False, SUSPENDED)],
+        changes: vec![change(TRAIL_CONFIGURED, ConditionStatus::False, SUSPENDED)],
         ..Done::default()
     };
     let before = metered().status.unwrap().conditions;

@@ -7,7 +7,7 @@ use metering::image::{self, Reason};
 
 use super::result::{self, Report, Unreadable};
 use crate::controllers::backoff::spread;
-use cloudigrade_api::{CloudAccount, Conditions, ImageInspection, Phase, Runner, Verdict};
+use cloudigrade_api::{CloudAccount, Conditions, ImageInspection, Phase, Runner, VerdictStatus};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{ImageState, RootDisk};
 use cloudigrade_store::inspections::Known;
@@ -88,11 +88,11 @@ pub(super) enum Plan {
     /// Keep what was found, for all who use the image.
     Record(Box<Report>),
     /// What is on the disk was known before.
-    AlreadyKnown(Verdict),
+    AlreadyKnown(VerdictStatus),
     /// The disk need not be read.
     Skip {
         reason: &'static str,
-        verdict: Verdict,
+        verdict: VerdictStatus,
     },
     /// It will not get better.
     GiveUp {
@@ -198,7 +198,7 @@ fn begin(known: Option<Known>, gate: Result<(), Closed>) -> Plan {
             let reasons = stated.reasons.iter().map(ToString::to_string).collect();
             return Plan::Skip {
                 reason,
-                verdict: Verdict {
+                verdict: VerdictStatus {
                     distribution: None,
                     version: None,
                     rhel,

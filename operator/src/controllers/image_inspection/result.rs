@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use cloudigrade_api::Verdict;
+use cloudigrade_api::VerdictStatus;
 
 /// Largest result taken.
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;
@@ -24,7 +24,7 @@ pub(super) struct Report {
     /// houndigrade's entry for the image (§6.5), as it is kept.
     pub(super) entry: Value,
     /// What it says, as far as it says something.
-    pub(super) verdict: Verdict,
+    pub(super) verdict: VerdictStatus,
     /// Set when it says nothing.
     pub(super) unreadable: Option<Unreadable>,
 }
@@ -99,12 +99,12 @@ pub(super) fn parse(delivered: &[u8], image: &str) -> Result<Report, String> {
 }
 
 /// The verdict in an entry that was kept; of one in an older shape only what it has.
-pub(crate) fn kept(entry: &Value) -> Verdict {
+pub(crate) fn kept(entry: &Value) -> VerdictStatus {
     verdict(&Entry::deserialize(entry).unwrap_or_default())
 }
 
 /// Any evidence makes it RHEL (§7).
-fn verdict(entry: &Entry) -> Verdict {
+fn verdict(entry: &Entry) -> VerdictStatus {
     let checks = [
         (
             entry.rhel_release_files_found,
@@ -150,7 +150,7 @@ fn verdict(entry: &Entry) -> Verdict {
     let version = distribution
         .and_then(|d| d.version.as_ref())
         .or(entry.rhel_version.as_ref());
-    Verdict {
+    VerdictStatus {
         distribution: distribution.map(|d| printable(&d.id, LONGEST_WORD)),
         version: version.map(|version| printable(version, LONGEST_WORD)),
         rhel,

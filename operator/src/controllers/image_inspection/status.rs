@@ -8,8 +8,8 @@ use super::decide::Plan;
 use super::{INSPECTED, READY, RELEASED, job, slots};
 use crate::controllers::event;
 use cloudigrade_api::{
-    Change, Conditions, ImageInspection, ImageInspectionStatus, Phase, RunnerKind, RunnerStatus,
-    Status, Verdict,
+    ConditionStatus, ConditionUpdate, Conditions, ImageInspection, ImageInspectionStatus, Phase,
+    RunnerKind, RunnerStatus, VerdictStatus,
 };
 
 /// The status once `plan` has been acted on.
@@ -73,7 +73,7 @@ fn phase(plan: &Plan) -> Option<Phase> {
 }
 
 /// What `plan` changes in `Inspected` and, for pipelines, in `Ready`; `status` is the one being written.
-fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[Change; 2]> {
+fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[ConditionUpdate; 2]> {
     let runner = runner(status);
     let (inspected, ready, reason, message) = match plan {
         Plan::Wait {
@@ -81,39 +81,52 @@ fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[Change; 2]> {
         }
         | Plan::Retry {
             reason, message, ..
-        } => (Status::Unknown, Status::False, *reason, message.clone()),
+        } => (
+            ConditionStatus::Unknown,
+            ConditionStatus::False,
+            *reason,
+            message.clone(),
+        ),
         Plan::Prepare => (
-            Status::Unknown,
-            Status::False,
+            ConditionStatus::Unknown,
+            ConditionStatus::False,
             "Preparing",
             "credentials and the Job are being made".into(),
         ),
         Plan::Launch { snapshot, .. } => (
-            Status::Unknown,
-            Status::False,
+            ConditionStatus::Unknown,
+            ConditionStatus::False,
             "Inspecting",
             format!("Job {runner} reads {snapshot}"),
         ),
         Plan::Record(report) => (
-            Status::True,
-            Status::True,
+            ConditionStatus::True,
+            ConditionStatus::True,
             "Inspected",
             summary(&report.verdict),
         ),
         Plan::AlreadyKnown(verdict) => (
-            Status::True,
-            Status::True,
+            ConditionStatus::True,
+            ConditionStatus::True,
             "AlreadyKnown",
             format!("inspected before: {}", summary(verdict)),
         ),
-        Plan::Skip { reason, verdict } => (Status::False, Status::True, *reason, summary(verdict)),
-        Plan::GiveUp { reason, message } => {
-            (Status::False, Status::False, *reason, message.clone())
-        }
+        Plan::Skip { reason, verdict } => (
+            ConditionStatus::False,
+            ConditionStatus::True,
+            *reason,
+            summary(verdict),
+        ),
+        Plan::GiveUp { reason, message } => (
+            ConditionStatus::False,
+            ConditionStatus::False,
+            *reason,
+            message.clone(),
+        ),
         Plan::Rest(_) | Plan::Release | Plan::Remove | Plan::CleanUp => return None,
     };
     Some(
-        [(INSPECTED, inspected), (READY, ready)].map(|(type_, status)| Change {
+        [(INSPECTED, inspected), (READY, ready)].map(|(type_, status)| ConditionUpdate {
             type_,
             status,
             reason,
@@ -123,34 +136,34 @@ fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[Change; 2]> {
 }
 
 /// What `plan` changes in `ResourcesReleased`. Once something is made, every way out leads through its release.
-fn resources(plan: &Plan, status: &ImageInspectionStatus) -> Option<Change> {
+fn resources(plan: &Plan, status: &ImageInspectionStatus) -> Option<ConditionUpdate> {
     let runner = runner(status);
     let released = status.conditions.find(RELEASED).map(|c| c.status == "True");
     let (status, reason, message) = match (plan, released) {
         (Plan::Prepare, _) => (
-            Status::False,
+            ConditionStatus::False,
             "InUse",
             format!("Job {runner}, its Secret and its result"),
         ),
         (Plan::Release, _) => (
-            Status::True,
+            ConditionStatus::True,
             "Released",
             format!("credentials and result of {runner} are deleted"),
         ),
         (Plan::Launch { .. } | Plan::Rest(_) | Plan::Remove | Plan::CleanUp, _) => return None,
         (_, Some(false)) => (
-            Status::False,
+            ConditionStatus::False,
             "Releasing",
             format!("credentials and result of {runner} are being deleted"),
         ),
         (Plan::AlreadyKnown(_) | Plan::Skip { .. } | Plan::GiveUp { .. }, None) => (
-            Status::True,
+            ConditionStatus::True,
             "NothingMade",
             "nothing was made that could be left behind".into(),
         ),
         _ => return None,
     };
-    Some(Change {
+    Some(ConditionUpdate {
         type_: RELEASED,
         status,
         reason,
@@ -166,7 +179,7 @@ fn runner(status: &ImageInspectionStatus) -> &str {
 }
 
 /// A verdict in one sentence.
-fn summary(verdict: &Verdict) -> String {
+fn summary(verdict: &VerdictStatus) -> String {
     let counts = if verdict.rhel {
         "counts as RHEL"
     } else {

@@ -9,9 +9,10 @@ use serde_json::json;
 
 use super::*;
 use cloudigrade_cloud::IamRole;
-use cloudigrade_cloud::{CloudError, ErrorKind, Image, Instance, InstanceState, InstanceType};
+use cloudigrade_cloud::{CloudError, ErrorKind, Instance, InstanceState};
 use cloudigrade_store::Pool;
 use cloudigrade_store::testing::TestDatabase;
+use metering::described::{ImageDescription, InstanceType};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 
@@ -68,9 +69,9 @@ impl Inventory for TestCloud {
         _: &IamRole,
         region: &str,
         ids: &[String],
-    ) -> Result<Vec<Image>, CloudError> {
+    ) -> Result<Vec<ImageDescription>, CloudError> {
         self.asked("images", region, ids)?;
-        Ok(vec![Image {
+        Ok(vec![ImageDescription {
             id: "ami-1".into(),
             name: Some("web".into()),
             owner_id: Some("210987654321".into()),
@@ -242,7 +243,7 @@ async fn types_that_ran_are_sized_and_a_region_that_refuses_is_left_alone_for_a_
             ("x9.huge".into(), None, None)
         ]
     );
-    let instances = crate::telemetry::ErrorKind { kind: "instance" };
+    let instances = crate::telemetry::KindLabel { kind: "instance" };
     assert_eq!(
         lookups.metrics.unidentified.get_or_create(&instances).get(),
         4

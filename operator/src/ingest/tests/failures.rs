@@ -7,7 +7,6 @@ use super::super::settle::retry_after;
 use super::world::{ACCOUNT, World, gzip, key, log, told};
 use super::*;
 use cloudigrade_cloud::{ErrorKind, ObjectError};
-use cloudigrade_store;
 
 #[tokio::test]
 async fn what_cannot_be_read_is_kept_with_its_reason_and_stops_nothing() {
@@ -151,7 +150,7 @@ async fn a_database_that_does_not_do_its_work_costs_no_message() {
 async fn nothing_is_taken_while_the_database_is_away() {
     let mut world = World::new().await;
     world.deliver("file", &log(&["i-1 on 10:00"]));
-    world.ingest.pool = store::connect("postgres:///?host=/nowhere", 1).unwrap();
+    world.ingest.pool = cloudigrade_store::connect("postgres:///?host=/nowhere", 1).unwrap();
     world.ingest.health.ready(PART);
     let ingest = &world.ingest;
     let why = ingest.receive(Duration::ZERO).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use super::ACCESS_VERIFIED;
 use crate::controllers::cloud_account::error::Error;
-use cloudigrade_api::{Change, Status};
+use cloudigrade_api::{ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{Access, CloudError, ErrorKind};
 
@@ -10,7 +10,7 @@ use cloudigrade_cloud::{Access, CloudError, ErrorKind};
 pub(in crate::controllers::cloud_account) async fn verify(
     role: &IamRole,
     cloud: &impl Access,
-) -> Result<Change, Error> {
+) -> Result<ConditionUpdate, Error> {
     let identity = cloud.identity(role).await.map_err(refused)?;
     let denied = cloud.denied(role).await.map_err(refused)?;
     decide(role.arn.account_id(), &identity, denied)
@@ -23,7 +23,11 @@ fn refused(error: CloudError) -> Error {
     }
 }
 
-fn decide(account_id: &str, identity: &str, denied: Vec<&'static str>) -> Result<Change, Error> {
+fn decide(
+    account_id: &str,
+    identity: &str,
+    denied: Vec<&'static str>,
+) -> Result<ConditionUpdate, Error> {
     if identity != account_id {
         return Err(Error::WrongAccount {
             expected: account_id.to_owned(),
@@ -33,9 +37,9 @@ fn decide(account_id: &str, identity: &str, denied: Vec<&'static str>) -> Result
     if !denied.is_empty() {
         return Err(Error::ActionsDenied(denied));
     }
-    Ok(Change {
+    Ok(ConditionUpdate {
         type_: ACCESS_VERIFIED,
-        status: Status::True,
+        status: ConditionStatus::True,
         reason: "RoleAssumed",
         message: format!("the role leads to account {account_id} and may describe it"),
     })

@@ -10,7 +10,7 @@ use metering::cloudtrail::EventKind;
 use super::DISCOVERED;
 use crate::controllers::cloud_account::context::{Cloud, Context};
 use crate::controllers::cloud_account::error::Error;
-use cloudigrade_api::{Change, CloudAccount, Status};
+use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{CloudError, ErrorKind, Instance, InstanceState, Inventory};
 use cloudigrade_store::Doing;
@@ -51,16 +51,16 @@ pub(in crate::controllers::cloud_account) async fn discover<C: Cloud>(
     role: &IamRole,
     look: Look,
     context: &Context<C>,
-) -> Result<Change, Error> {
+) -> Result<ConditionUpdate, Error> {
     let seen = observe(&account.spec.aws.regions, role, &context.cloud).await?;
     record(&seen, look, context).await?;
 
     let looked_at = seen.regions.len() + seen.failed.len();
     let Some((_, first)) = seen.failed.first().cloned() else {
         let message = format!("all instances of {looked_at} regions are known");
-        return Ok(Change {
+        return Ok(ConditionUpdate {
             type_: DISCOVERED,
-            status: Status::True,
+            status: ConditionStatus::True,
             reason: "RegionsDescribed",
             message,
         });

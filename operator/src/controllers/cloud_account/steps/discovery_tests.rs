@@ -22,14 +22,14 @@ fn look() -> Look {
     }
 }
 
-fn runs(minutes: i64) -> Power {
-    Power::On {
+fn runs(minutes: i64) -> InstanceState {
+    InstanceState::On {
         since: minute(minutes),
     }
 }
 
-fn off(minutes: Option<i64>) -> Power {
-    Power::Off {
+fn off(minutes: Option<i64>) -> InstanceState {
+    InstanceState::Off {
         since: minutes.map(minute),
     }
 }
@@ -47,12 +47,12 @@ fn off(minutes: Option<i64>) -> Power {
 #[case::stop_time_in_the_future(off(Some(90)), Some((ON, 10)), Some((OFF, 60)))]
 #[case::known_to_be_off(off(Some(30)), Some((OFF, 30)), None)]
 #[case::never_ran_that_we_know(off(Some(30)), None, None)]
-#[case::about_to_run(Power::Starting, Some((OFF, 30)), None)]
+#[case::about_to_run(InstanceState::Starting, Some((OFF, 30)), None)]
 #[case::stopped_a_minute_ago_still_seen_running(runs(10), Some((OFF, 59)), None)]
 #[case::started_a_minute_ago_still_seen_off(off(Some(30)), Some((ON, 59)), None)]
 #[case::an_event_came_in_while_looking(off(Some(30)), Some((ON, 61)), None)]
 fn what_is_missing(
-    #[case] seen: Power,
+    #[case] seen: InstanceState,
     #[case] newest: Option<(EventKind, i64)>,
     #[case] expected: Option<(EventKind, i64)>,
 ) {
@@ -72,7 +72,7 @@ fn known(id: &str, region: &str, power: Option<(EventKind, i64)>) -> KnownInstan
     }
 }
 
-fn found(id: &str, power: Power) -> (String, Instance) {
+fn found(id: &str, power: InstanceState) -> (String, Instance) {
     let instance = Instance {
         id: id.into(),
         image_id: Some("ami-1".into()),

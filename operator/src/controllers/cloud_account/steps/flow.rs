@@ -1,17 +1,19 @@
 //! Flow: whether log files arrive. It informs; a quiet account sends nothing.
 
 use super::EVENTS_FLOWING;
-use cloudigrade_api::{Change, Status};
+use cloudigrade_api::{ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::LoggingStatus;
 
 /// Reason of a trail that has not written anything yet.
 pub(in crate::controllers::cloud_account) const NOTHING_DELIVERED: &str = "NothingDelivered";
 
 /// What the trail says of its deliveries; `None` when the role may not ask.
-pub(in crate::controllers::cloud_account) fn flow(status: &Option<LoggingStatus>) -> Change {
+pub(in crate::controllers::cloud_account) fn flow(
+    status: &Option<LoggingStatus>,
+) -> ConditionUpdate {
     let (status, reason, message) = match status {
         None => (
-            Status::Unknown,
+            ConditionStatus::Unknown,
             "NotPermitted",
             "the role does not allow cloudtrail:GetTrailStatus, so failing deliveries go unnoticed"
                 .to_owned(),
@@ -20,7 +22,7 @@ pub(in crate::controllers::cloud_account) fn flow(status: &Option<LoggingStatus>
             delivery_error: Some(error),
             ..
         }) => (
-            Status::False,
+            ConditionStatus::False,
             "DeliveryFailed",
             format!("CloudTrail could not write to the bucket: {error}; check the bucket's policy"),
         ),
@@ -28,17 +30,17 @@ pub(in crate::controllers::cloud_account) fn flow(status: &Option<LoggingStatus>
             last_delivery: Some(_),
             ..
         }) => (
-            Status::True,
+            ConditionStatus::True,
             "Delivering",
             "CloudTrail writes log files to the bucket".to_owned(),
         ),
         Some(_) => (
-            Status::Unknown,
+            ConditionStatus::Unknown,
             NOTHING_DELIVERED,
             "no log file yet; a quiet account sends none".to_owned(),
         ),
     };
-    Change {
+    ConditionUpdate {
         type_: EVENTS_FLOWING,
         status,
         reason,
@@ -47,20 +49,20 @@ pub(in crate::controllers::cloud_account) fn flow(status: &Option<LoggingStatus>
 }
 
 /// An event of the account was recorded, which no look at the trail can prove better.
-pub(in crate::controllers::cloud_account) fn recorded() -> Change {
-    Change {
+pub(in crate::controllers::cloud_account) fn recorded() -> ConditionUpdate {
+    ConditionUpdate {
         type_: EVENTS_FLOWING,
-        status: Status::True,
+        status: ConditionStatus::True,
         reason: "Delivering",
         message: "CloudTrail writes log files to the bucket".into(),
     }
 }
 
 /// Nothing is to arrive.
-pub(in crate::controllers::cloud_account) fn suspended() -> Change {
-    Change {
+pub(in crate::controllers::cloud_account) fn suspended() -> ConditionUpdate {
+    ConditionUpdate {
         type_: EVENTS_FLOWING,
-        status: Status::Unknown,
+        status: ConditionStatus::Unknown,
         reason: "Suspended",
         message: "there is no trail while spec.suspend is set".into(),
     }
@@ -74,19 +76,19 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(None, Status::Unknown, "NotPermitted")]
-    #[case(Some(LoggingStatus { logging: true, ..LoggingStatus::default() }), Status::Unknown, "NothingDelivered")]
+    #[case(None, ConditionStatus::Unknown, "NotPermitted")]
+    #[case(Some(LoggingStatus { logging: true, ..LoggingStatus::default() }), ConditionStatus::Unknown, "NothingDelivered")]
     #[case(
         Some(LoggingStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), ..LoggingStatus::default() }),
-        Status::True, "Delivering"
+        ConditionStatus::True, "Delivering"
     )]
     #[case(
         Some(LoggingStatus { last_delivery: Some(Timestamp::UNIX_EPOCH), delivery_error: Some("AccessDenied".into()), logging: true }),
-        Status::False, "DeliveryFailed"
+        ConditionStatus::False, "DeliveryFailed"
     )]
     fn an_error_outweighs_earlier_deliveries(
         #[case] seen: Option<LoggingStatus>,
-        #[case] status: Status,
+        #[case] status: ConditionStatus,
         #[case] reason: &str,
     ) {
         let change = flow(&seen);

@@ -3,14 +3,14 @@
 use super::TRAIL_CONFIGURED;
 use crate::controllers::cloud_account::context::{Cloud, Context};
 use crate::controllers::cloud_account::error::Error;
-use cloudigrade_api::{Change, CloudAccount, Status, TrailStatus as Reported};
+use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, TrailStatus as Reported};
 use cloudigrade_cloud::{CloudError, ErrorKind, LoggingStatus, Trail, TrailConfiguration, Trails};
 use cloudigrade_cloud::{IamRole, RoleArn};
 
 /// A trail that is as it should be.
 #[derive(Debug)]
 pub(in crate::controllers::cloud_account) struct Configured {
-    pub(in crate::controllers::cloud_account) change: Change,
+    pub(in crate::controllers::cloud_account) change: ConditionUpdate,
     pub(in crate::controllers::cloud_account) trail: Reported,
     /// What somebody had changed.
     pub(in crate::controllers::cloud_account) repairs: Vec<&'static str>,
@@ -69,9 +69,9 @@ pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
         None => allowed(cloud.logging_status(role, &wanted.name).await)?,
     };
     Ok(Configured {
-        change: Change {
+        change: ConditionUpdate {
             type_: TRAIL_CONFIGURED,
-            status: Status::True,
+            status: ConditionStatus::True,
             reason: "TrailLogging",
             message: format!(
                 "trail {} records all regions into bucket {}",

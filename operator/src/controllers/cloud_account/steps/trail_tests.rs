@@ -4,8 +4,8 @@ use super::*;
 
 const ARN: &str = "arn:aws:cloudtrail:us-east-1:210987654321:trail/cloudigrade-210987654321";
 
-fn wanted() -> TrailSpec {
-    TrailSpec {
+fn wanted() -> TrailConfiguration {
+    TrailConfiguration {
         name: "cloudigrade-210987654321".into(),
         bucket: "ours".into(),
     }
@@ -78,36 +78,42 @@ fn a_trail_with_another_bucket(
 #[rstest]
 #[case(
     "MaximumNumberOfTrailsExceededException",
-    Kind::LimitExceeded,
+    ErrorKind::LimitExceeded,
     "CreateTrail",
     "TrailLimitExceeded",
     "CG3001"
 )]
 #[case(
     "InsufficientS3BucketPolicyException",
-    Kind::Other,
+    ErrorKind::Other,
     "CreateTrail",
     "TrailBucketRefused",
     "policy of bucket ours"
 )]
 #[case(
     "AccessDeniedException",
-    Kind::Denied,
+    ErrorKind::Denied,
     "CreateTrail",
     "AccessDenied",
     "CG3003"
 )]
-#[case("AccessDenied", Kind::Denied, "AssumeRole", "RoleRefused", "CG3002")]
+#[case(
+    "AccessDenied",
+    ErrorKind::Denied,
+    "AssumeRole",
+    "RoleRefused",
+    "CG3002"
+)]
 #[case(
     "ThrottlingException",
-    Kind::Throttled,
+    ErrorKind::Throttled,
     "CreateTrail",
     "Throttled",
     "CG3000"
 )]
 fn errors_say_what_to_do(
     #[case] code: &str,
-    #[case] kind: Kind,
+    #[case] kind: ErrorKind,
     #[case] operation: &'static str,
     #[case] reason: &str,
     #[case] part: &str,

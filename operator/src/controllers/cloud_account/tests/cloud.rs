@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use metering::described::ImageDescription;
+
 use super::{HOUR, NOW};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{
-    Access, CloudError, ErrorKind, Image, Instance, InstanceState, Inventory, LoggingStatus, Trail,
+    Access, CloudError, ErrorKind, Instance, InstanceState, Inventory, LoggingStatus, Trail,
     TrailConfiguration, Trails,
 };
 
@@ -154,7 +156,12 @@ impl Inventory for TestCloud {
         ])
     }
 
-    async fn images(&self, _: &IamRole, _: &str, _: &[String]) -> Result<Vec<Image>, CloudError> {
+    async fn images(
+        &self,
+        _: &IamRole,
+        _: &str,
+        _: &[String],
+    ) -> Result<Vec<ImageDescription>, CloudError> {
         unreachable!("images are looked up elsewhere")
     }
 }

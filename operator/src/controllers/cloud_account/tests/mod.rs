@@ -402,7 +402,7 @@ async fn a_pass_fits_the_stack_of_a_thread() {
     let (_, client) = ApiServer::serve(&account);
     let database = cloudigrade_store::connect("postgres://nowhere/nothing", 1).unwrap();
     let config = aws_config::SdkConfig::builder().build();
-    let aws = cloudigrade_aws::Aws::with_config(config, Metrics::default());
+    let aws = cloudigrade_aws::Aws::with_config(config, Metrics::default().aws);
     let context = Context::new(client, database, aws, "ours".into(), Metrics::default());
     let pass = pass(&account, &context, NOW);
     assert!(

@@ -39,7 +39,7 @@ fn role() -> IamRole {
 fn report(unreadable: Option<(&'static str, bool)>) -> Report {
     Report {
         entry: json!({}),
-        verdict: Verdict {
+        verdict: VerdictStatus {
             distribution: None,
             version: None,
             rhel: true,
