@@ -144,6 +144,7 @@ async fn a_transaction_has_a_limit_for_its_statements_that_no_other_client_has()
 
     // Two transactions at once have both connections to the server.
     let other: PgConnectOptions = bouncer.url.parse().expect("its URL");
+    let other = other.extra_float_digits(None);
     let mut clients = Vec::new();
     for _ in 0..2 {
         clients.push(other.connect().await.expect("connecting"));
