@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
-use houndigrade::report::Image;
+use houndigrade::report::{InspectedImage, Problem, ProblemCode};
 use houndigrade::source::{BlockSource, Deadline, DiskFile, Snapshot, ebs_client};
 use houndigrade::stopwatch::{Stage, Stopwatch, milliseconds};
 use houndigrade::{Disk, Memory, inspect};
@@ -30,7 +30,7 @@ pub(crate) async fn inspect_all(
     jobs: usize,
     limits: Limits,
     progress: &Progress,
-) -> BTreeMap<String, Image> {
+) -> BTreeMap<String, InspectedImage> {
     stream::iter(images)
         .map(|(id, locations)| async move {
             let image = inspect_image(&id, locations, limits, progress).await;
@@ -51,7 +51,7 @@ async fn inspect_image(
     locations: Vec<Location>,
     limits: Limits,
     progress: &Progress,
-) -> Image {
+) -> InspectedImage {
     let started = Instant::now();
     let until = started + limits.timeout;
     let memory = limits.blocks / locations.len().max(1);
@@ -74,17 +74,18 @@ async fn inspect_image(
                 image.stats.stages += watch.stages();
                 image
             }
-            Err(_) => unreadable("the inspection failed; the log says where".into()),
+            Err(_) => unreadable(Problem::new(
+                ProblemCode::ReaderFailed,
+                "the inspection failed; the log says where",
+            )),
         }
     };
     // The sources refuse to answer after the limit, which ends all but a reader that spins without reading: it gets a second.
     let mut image = tokio::time::timeout_at((until + Duration::from_secs(1)).into(), work)
         .await
         .unwrap_or_else(|_| {
-            unreadable(format!(
-                "the time limit of {} s is over",
-                limits.timeout.as_secs()
-            ))
+            let message = format!("the time limit of {} s is over", limits.timeout.as_secs());
+            unreadable(Problem::new(ProblemCode::Timeout, message))
         });
     image.stats.milliseconds = milliseconds(started.elapsed());
     image
@@ -109,9 +110,10 @@ fn limited(source: impl BlockSource + 'static, until: Instant) -> Arc<dyn BlockS
     Arc::new(Deadline::new(Arc::new(source), until))
 }
 
-fn unreadable(error: String) -> Image {
-    Image {
-        errors: vec![error],
-        ..Image::default()
+fn unreadable(problem: Problem) -> InspectedImage {
+    InspectedImage {
+        errors: vec![problem.to_string()],
+        problems: vec![problem],
+        ..InspectedImage::default()
     }
 }

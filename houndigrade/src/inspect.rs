@@ -21,7 +21,7 @@ use std::time::Instant;
 use crate::facts::{self, Findings, system_purpose};
 use crate::filesystem::{Error, FileSystem, Root, fstab};
 use crate::memory::Memory;
-use crate::report::{Image, Partition};
+use crate::report::{Facts, InspectedImage, InspectedPartition, Problem, ProblemCode};
 use crate::source::BlockSource;
 use crate::stopwatch::{Stage, Stopwatch};
 use crate::verdict::{Seen, verdict};
@@ -41,7 +41,7 @@ pub struct Disk {
 /// Nothing makes this fail: what can't be read is an error in the report. It takes as long as the sources let it: give them a
 /// [`Deadline`](crate::source::Deadline). A damaged disk may even keep a reader busy without a read, so a caller who must
 /// not hang runs this on a thread that it can leave behind.
-pub fn inspect(disks: Vec<Disk>, memory: Memory) -> Image {
+pub fn inspect(disks: Vec<Disk>, memory: Memory) -> InspectedImage {
     let started = Instant::now();
     let mut watch = Stopwatch::default();
     let observed = watch.time(Stage::Volumes, || volumes::observe(disks, memory));
@@ -69,14 +69,14 @@ struct System {
     installed: Installed,
     mounts: Vec<Mount>,
     /// Why the tree may lack something.
-    problem: Option<String>,
+    problem: Option<Problem>,
 }
 
 /// The systems of an image.
 struct Systems<'a> {
     volumes: &'a [Volume],
     /// For each volume its system, or why that is not known.
-    by_volume: Vec<Result<Option<System>, String>>,
+    by_volume: Vec<Result<Option<System>, Problem>>,
 }
 
 impl<'a> Systems<'a> {
@@ -91,7 +91,9 @@ impl<'a> Systems<'a> {
             Ok(Some(System {
                 mounts: layout::mounts(&installed, &names),
                 installed,
-                problem: problem.map(|error| format!("reading {}: {error}", fstab::PATH)),
+                problem: problem.map(|Problem { code, message, .. }| {
+                    Problem::new(code, format!("reading {}: {message}", fstab::PATH))
+                }),
             }))
         };
         Self {
@@ -101,11 +103,15 @@ impl<'a> Systems<'a> {
     }
 
     /// What the report says of a volume, and what its files say, or why they can't be read.
-    fn read(&self, index: usize, volume: &Volume) -> (Partition, Result<Findings, String>) {
-        let mut report = Partition {
+    fn read(
+        &self,
+        index: usize,
+        volume: &Volume,
+    ) -> (InspectedPartition, Result<Findings, Problem>) {
+        let mut report = InspectedPartition {
             filesystem: volume.kind.map(str::to_owned),
             mounted_at: self.place(index).map(str::to_owned),
-            ..Partition::default()
+            ..InspectedPartition::default()
         };
         let findings = match &volume.holds {
             Holds::Unknown(why) => Err(why.clone()),
@@ -128,7 +134,7 @@ impl<'a> Systems<'a> {
         (report, findings)
     }
 
-    fn read_system(&self, system: &System, volume: &Volume) -> Result<Findings, String> {
+    fn read_system(&self, system: &System, volume: &Volume) -> Result<Findings, Problem> {
         let mut findings = survive(volume.kind, || {
             let System {
                 installed, mounts, ..
@@ -161,15 +167,13 @@ fn gather_data(fs: &dyn FileSystem, volume: &Volume) -> Findings {
 }
 
 /// A reader of somebody else's that panics on a damaged disk must not take the other volumes' results along.
-fn survive<T>(kind: Option<&str>, read: impl FnOnce() -> Result<T, Error>) -> Result<T, String> {
+fn survive<T>(kind: Option<&str>, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Problem> {
     match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(result) => result.map_err(|error| error.to_string()),
+        Ok(result) => result.map_err(|error| Problem::new(error.code(), error.to_string())),
         Err(panic) => {
             let kind = kind.unwrap_or("it");
-            Err(format!(
-                "the reader of {kind} failed: {}",
-                panic_message(&*panic)
-            ))
+            let message = format!("the reader of {kind} failed: {}", panic_message(&*panic));
+            Err(Problem::new(ProblemCode::ReaderFailed, message))
         }
     }
 }
@@ -183,22 +187,33 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 /// What has been found so far.
 #[derive(Default)]
 struct Inspection {
-    image: Image,
+    image: InspectedImage,
     seen: Vec<Seen>,
 }
 
 impl Inspection {
-    fn add(&mut self, volume: &Volume, mut report: Partition, findings: Result<Findings, String>) {
-        report.error = match &findings {
-            Ok(findings) if findings.problems.is_empty() => None,
-            Ok(findings) => Some(findings.problems.join("; ")),
-            Err(error) => Some(error.clone()),
+    fn add(
+        &mut self,
+        volume: &Volume,
+        mut report: InspectedPartition,
+        findings: Result<Findings, Problem>,
+    ) {
+        let (findings, problems) = match findings {
+            Ok(mut findings) => {
+                let problems = std::mem::take(&mut findings.problems);
+                (findings, problems)
+            }
+            Err(problem) => (Findings::default(), vec![problem]),
         };
-        if let Some(error) = &report.error {
+        if !problems.is_empty() {
+            let messages: Vec<_> = problems.iter().map(|one| &*one.message).collect();
+            let error = messages.join("; ");
             self.image.errors.push(format!("{}: {error}", volume.name));
+            report.error = Some(error);
+            let problems = problems.into_iter().map(|one| one.at(&volume.name));
+            self.image.problems.extend(problems);
         }
         self.image.readable |= report.error.is_none() && report.skipped.is_none();
-        let findings = findings.unwrap_or_default();
         self.seen.push(Seen {
             evidence: !findings.evidence.is_empty(),
             distribution: findings.distribution.is_some(),
@@ -210,7 +225,7 @@ impl Inspection {
     }
 
     /// Adds to the image what one of its partitions holds.
-    fn merge(&mut self, findings: Findings) -> crate::report::Facts {
+    fn merge(&mut self, findings: Findings) -> Facts {
         let Findings {
             facts,
             distribution,
@@ -243,15 +258,16 @@ impl Inspection {
         facts
     }
 
-    fn unreadable(&mut self, problem: String) {
-        self.image.errors.push(problem);
+    fn unreadable(&mut self, problem: Problem) {
+        self.image.errors.push(problem.to_string());
+        self.image.problems.push(problem);
         self.seen.push(Seen {
             unreadable: true,
             ..Seen::default()
         });
     }
 
-    fn conclude(self, started: Instant) -> Image {
+    fn conclude(self, started: Instant) -> InspectedImage {
         let Self { mut image, seen } = self;
         image.verdict = verdict(&seen);
         image.rhel_found = !image.evidence.is_empty();
@@ -259,7 +275,12 @@ impl Inspection {
             image.syspurpose = None;
         }
         if image.errors.is_empty() && image.distribution.is_none() && !image.rhel_found {
-            image.errors.push("no Linux distribution was found".into());
+            let problem = Problem::new(
+                ProblemCode::NoDistribution,
+                "no Linux distribution was found",
+            );
+            image.errors.push(problem.to_string());
+            image.problems.push(problem);
         }
         image.stats.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         image

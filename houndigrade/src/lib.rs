@@ -13,7 +13,6 @@ pub mod filesystem;
 mod inspect;
 mod memory;
 pub mod partition;
-pub mod report;
 pub mod rpm;
 pub mod source;
 pub mod stopwatch;
@@ -22,5 +21,6 @@ mod test_disks;
 pub mod verdict;
 pub mod volume;
 
+pub use houndigrade_report as report;
 pub use inspect::{Disk, inspect};
 pub use memory::Memory;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use houndigrade::report::{Image, Partition, Report, Stats, Verdict};
+use houndigrade::report::{InspectedImage, InspectedPartition, Report, Stats, Verdict};
 use indicatif::BinaryBytes;
 
 /// Columns of the labels.
@@ -16,7 +16,7 @@ pub(crate) fn summary(report: &Report) -> String {
     images.collect::<Vec<_>>().join("\n")
 }
 
-fn of_image(id: &str, image: &Image) -> String {
+fn of_image(id: &str, image: &InspectedImage) -> String {
     let mut text = format!("{}: {}\n", clean(id), verdict(image));
     section(&mut text, "distribution", distribution(image));
     let evidence = image
@@ -30,7 +30,7 @@ fn of_image(id: &str, image: &Image) -> String {
     text
 }
 
-fn verdict(image: &Image) -> String {
+fn verdict(image: &InspectedImage) -> String {
     match (image.verdict, &image.rhel_version) {
         (Verdict::Rhel, Some(version)) => clean(&format!("RHEL {version}")),
         (Verdict::Rhel, None) => "RHEL".into(),
@@ -39,7 +39,7 @@ fn verdict(image: &Image) -> String {
     }
 }
 
-fn distribution(image: &Image) -> Vec<String> {
+fn distribution(image: &InspectedImage) -> Vec<String> {
     let Some(found) = &image.distribution else {
         return vec!["none found".into()];
     };
@@ -48,7 +48,7 @@ fn distribution(image: &Image) -> Vec<String> {
 }
 
 /// Name, file system, and what became of each partition.
-fn partitions(image: &Image) -> Vec<Vec<String>> {
+fn partitions(image: &InspectedImage) -> Vec<Vec<String>> {
     let all = image.drives.values().flatten();
     all.map(|(name, partition)| {
         let filesystem = partition.filesystem.as_deref().unwrap_or("-");
@@ -57,7 +57,7 @@ fn partitions(image: &Image) -> Vec<Vec<String>> {
     .collect()
 }
 
-fn outcome(partition: &Partition) -> String {
+fn outcome(partition: &InspectedPartition) -> String {
     let facts = &partition.facts;
     let checks = [
         ("release files", facts.rhel_release_files.rhel_found),
@@ -80,7 +80,7 @@ fn outcome(partition: &Partition) -> String {
 }
 
 /// Those that no partition shows.
-fn errors(image: &Image) -> Vec<String> {
+fn errors(image: &InspectedImage) -> Vec<String> {
     let of_partitions: Vec<_> = image
         .drives
         .values()
@@ -166,12 +166,12 @@ mod tests {
         filesystem: Option<&str>,
         skipped: Option<&str>,
         error: Option<&str>,
-    ) -> Partition {
-        Partition {
+    ) -> InspectedPartition {
+        InspectedPartition {
             filesystem: filesystem.map(str::to_owned),
             skipped: skipped.map(str::to_owned),
             error: error.map(str::to_owned),
-            ..Partition::default()
+            ..InspectedPartition::default()
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let mut root = partition(Some("ext4"), None, None);
         root.facts.rhel_release_files.rhel_found = Some(true);
         root.facts.rhel_product_certs.rhel_found = Some(true);
-        let rhel = Image {
+        let rhel = InspectedImage {
             verdict: Verdict::Rhel,
             rhel_version: Some("9.4".into()),
             distribution: Some(Distribution {
@@ -237,11 +237,11 @@ mod tests {
                     facts: 4,
                 },
             },
-            ..Image::default()
+            ..InspectedImage::default()
         };
-        let gone = Image {
+        let gone = InspectedImage {
             errors: vec!["/no/disk: No such file or directory".into()],
-            ..Image::default()
+            ..InspectedImage::default()
         };
         let images = [("ami-1".to_owned(), rhel), ("ami-2".to_owned(), gone)].into();
         insta::assert_snapshot!(summary(&Report::new("aws", images)));
@@ -249,13 +249,13 @@ mod tests {
 
     #[test]
     fn a_disk_cannot_speak_to_the_terminal() {
-        let image = Image {
+        let image = InspectedImage {
             distribution: Some(Distribution {
                 id: "x".into(),
                 name: Some(format!("\u{1b}[2J\u{202e}evil\n{}", "x".repeat(500))),
                 ..Distribution::default()
             }),
-            ..Image::default()
+            ..InspectedImage::default()
         };
         let text = summary(&Report::new("aws", [("a".to_owned(), image)].into()));
         assert!(text.contains("\u{fffd}[2J\u{fffd}evil\u{fffd}x"), "{text}");

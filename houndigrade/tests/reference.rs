@@ -44,6 +44,7 @@ const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
     ("*", "/images/*/readable", NONE, "true", "an addition"),
     ("*", "/images/*/distribution", NONE, ANY, "an addition"),
     ("*", "/images/*/evidence", NONE, ANY, "an addition"),
+    ("*", "/images/*/problems", NONE, ANY, "an addition"),
     ("*", "/images/*/stats", NONE, ANY, "an addition"),
     ("*", "/images/*/drives/*/*/filesystem", NONE, ANY, "an addition"),
     ("*", "/images/*/drives/*/*/mounted_at", NONE, "\"/\"", "an addition"),

@@ -11,7 +11,7 @@ pub mod system_purpose;
 mod tests;
 
 use crate::filesystem::{Error, Root};
-use crate::report::{Distribution, Evidence, Facts};
+use crate::report::{Distribution, Evidence, Facts, Problem};
 
 /// All that was found below one root.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Findings {
     /// The reasons to say RHEL.
     pub evidence: Vec<Evidence>,
     /// Checks that could not be made. The others' results stand.
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
 }
 
 /// Makes all checks. `partition` is named where a check finds nothing.
@@ -41,9 +41,9 @@ impl Findings {
     /// Keeps the value of a check that could be made, and the reason of one that could not.
     fn keep<T>(&mut self, what: &str, result: Result<T, Error>) -> Result<T, String> {
         result.map_err(|error| {
-            let problem = format!("reading {what}: {error}");
-            self.problems.push(problem.clone());
-            problem
+            let message = format!("reading {what}: {error}");
+            self.problems.push(Problem::new(error.code(), &*message));
+            message
         })
     }
 }

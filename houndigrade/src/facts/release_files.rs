@@ -28,7 +28,8 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
         .into_iter()
         .filter_map(|path| findings.keep(&path, read(root, &path)).ok().flatten())
         .collect();
-    let unread = findings.problems.get(problems_before).cloned();
+    let unread = findings.problems.get(problems_before);
+    let unread = unread.map(|problem| problem.message.clone());
     // An image may keep os-release in /usr/lib alone, where the original did not look.
     let vendor = findings
         .keep(

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Findings, ini};
 use crate::filesystem::{Error, Root};
-use crate::report::{EnabledRepos, Evidence, Repository};
+use crate::report::{EnabledRepos, Evidence, Problem, Repository};
 use ini::{Ini, Section};
 
 /// Configuration that says where else there are repositories, and may hold some itself.
@@ -46,7 +46,9 @@ pub(super) fn check(root: &Root<'_>, findings: &mut Findings) {
         ..
     } = search;
     let known = !found.is_empty() || problems.is_empty();
-    let status = [&problems[..], &notes].concat().join("; ");
+    let messages = problems.iter().map(|problem| &*problem.message);
+    let status: Vec<&str> = messages.chain(notes.iter().map(String::as_str)).collect();
+    let status = status.join("; ");
     findings.problems.extend(problems);
     findings
         .evidence
@@ -73,7 +75,7 @@ struct Search<'a> {
     /// What yum and dnf would pass over as well.
     notes: Vec<String>,
     /// What could not be read.
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 impl Search<'_> {
@@ -156,8 +158,8 @@ impl Search<'_> {
     }
 
     fn problem(&mut self, error: &Error) {
-        self.problems
-            .push(format!("reading enabled repositories: {error}"));
+        let message = format!("reading enabled repositories: {error}");
+        self.problems.push(Problem::new(error.code(), message));
     }
 }
 

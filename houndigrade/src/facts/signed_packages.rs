@@ -2,7 +2,7 @@
 
 use super::Findings;
 use crate::filesystem::{self, Root};
-use crate::report::{Evidence, PackageDatabase, SignedPackages};
+use crate::report::{Evidence, PackageDatabase, Problem, SignedPackages};
 use crate::rpm::{self, Format, KeyId};
 
 /// Where systems keep the database, in this order: all had it in the first once; the others (Fedora, SUSE, ostree) moved it
@@ -56,9 +56,12 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
             0 | 1 => String::new(),
             damages => format!(", and {} more", damages - 1),
         };
-        format!("reading {path}: {damage}{more}; {packages} packages were read")
+        let message = format!("reading {path}: {damage}{more}; {packages} packages were read");
+        findings
+            .problems
+            .push(Problem::new(damage.code(), &*message));
+        message
     });
-    findings.problems.extend(error.clone());
     findings.facts.rhel_signed_packages = SignedPackages {
         // What could not be read may be signed.
         rhel_found: (signed > 0 || error.is_none()).then_some(signed > 0),

@@ -23,7 +23,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::memory::Memory;
-use crate::source::BlockSource;
+use crate::report::ProblemCode;
+use crate::source::{self, BlockSource};
 
 /// What a file system must answer. Paths are absolute and free of symlinks, `.` and `..`: [`Root`] has resolved them.
 pub trait FileSystem {
@@ -95,6 +96,9 @@ pub enum Error {
     /// There is a file system, and this version can't read its kind.
     #[error("unsupported file system: {0}")]
     Unsupported(&'static str),
+    /// Nobody reads it without its key.
+    #[error("unsupported file system: {0}")]
+    Encrypted(&'static str),
     /// Nothing known begins here.
     #[error("no known file system")]
     Unrecognised,
@@ -129,10 +133,26 @@ pub enum Error {
     Read(#[from] io::Error),
 }
 
+impl Error {
+    /// Returns the code that the report has for it.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::Unsupported(_) => ProblemCode::UnsupportedFileSystem,
+            Self::Encrypted(_) => ProblemCode::Encrypted,
+            Self::Unrecognised => ProblemCode::Unrecognised,
+            Self::Damaged { .. } => ProblemCode::Damaged,
+            Self::Limit { .. } => ProblemCode::LimitExceeded,
+            Self::Memory(_) => ProblemCode::MemoryExceeded,
+            Self::OutOfReach(_) => ProblemCode::Missing,
+            Self::Read(error) => source::problem_code(error),
+        }
+    }
+}
+
 /// Opens the file system that `content` says is there; what its log changes is kept in `memory`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for all but ext2, ext3, ext4, btrfs and XFS, and whatever is wrong with one of those.
+/// [`Error::Unsupported`] or [`Error::Encrypted`] for all but ext2, ext3, ext4, btrfs and XFS, and whatever is wrong with one of those.
 pub fn open(
     content: Content,
     partition: Arc<dyn BlockSource>,
@@ -143,6 +163,7 @@ pub fn open(
         Content::WindowsNtfs => Err(Error::Unsupported("ntfs")),
         Content::Known("btrfs") => Ok(Box::new(btrfs::Btrfs::open(partition, memory)?)),
         Content::Known("xfs") => Ok(Box::new(xfs::Xfs::open(partition, memory)?)),
+        Content::Known(kind @ ("luks" | "bitlocker")) => Err(Error::Encrypted(kind)),
         Content::Known(kind) => Err(Error::Unsupported(kind)),
         Content::Empty | Content::Unknown => Err(Error::Unrecognised),
     }

@@ -4,6 +4,7 @@ use super::layout::{Installed, Mount, What};
 use super::volumes::{Holds, Volume};
 use crate::filesystem::ostree::{self, BootEntry};
 use crate::filesystem::{Error, Root, fstab};
+use crate::report::Problem;
 
 /// Where boot loader entries are: on the root, and on a partition that becomes its `/boot`.
 const BOOT_ENTRIES: [&str; 2] = ["/boot/loader/entries", "/loader/entries"];
@@ -110,7 +111,7 @@ fn mount<'a>(
     let name = &volume.name;
     let fs = match &volume.holds {
         Holds::Tree(fs) => fs,
-        Holds::Unknown(why) | Holds::Nothing(why) => {
+        Holds::Unknown(Problem { message: why, .. }) | Holds::Nothing(why) => {
             return Err(format!(
                 "{at} of this system is on {name}, which was not read: {why}"
             ));

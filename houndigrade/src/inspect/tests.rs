@@ -4,14 +4,16 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::report::{Report, Verdict};
+use crate::report::{ProblemCode, Report, Verdict};
 use crate::source::Deadline;
-use crate::test_disks::{MIB, MemoryDisk, Tree, debian, partitioned, place, random_cases, rhel};
+use crate::test_disks::{
+    MIB, MemoryDisk, Tree, debian, partitioned, place, random_cases, rhel, texts,
+};
 
 mod machines;
 mod systems;
 
-fn inspect_bytes(disk: Vec<u8>) -> Image {
+fn inspect_bytes(disk: Vec<u8>) -> InspectedImage {
     inspect(
         vec![Disk {
             name: "/dev/sda".into(),
@@ -19,6 +21,16 @@ fn inspect_bytes(disk: Vec<u8>) -> Image {
         }],
         Memory::default(),
     )
+}
+
+fn codes(image: &InspectedImage) -> Vec<ProblemCode> {
+    image.problems.iter().map(|problem| problem.code).collect()
+}
+
+fn luks() -> Vec<u8> {
+    let mut disk = vec![0; MIB];
+    place(&mut disk, 0, b"LUKS\xba\xbe");
+    disk
 }
 
 /// A disk as clouds have it: boot partitions, swap, root, and a root of the wrong kind.
@@ -70,6 +82,7 @@ fn what_was_not_read_may_be_rhel() {
         image.errors,
         ["/dev/sda4: unsupported file system: squashfs"]
     );
+    assert_eq!(codes(&image), [ProblemCode::UnsupportedFileSystem]);
 }
 
 #[test]
@@ -109,19 +122,31 @@ fn several_disks_make_one_image() {
         Memory::default(),
     );
     assert_eq!(image.verdict, Verdict::Rhel);
+    assert_eq!(codes(&image), [ProblemCode::Unreadable]);
     assert_eq!(image.distribution.unwrap().id, "debian");
     assert_eq!(image.rhel_version.as_deref(), Some("9.4"));
     assert_eq!(image.errors, ["c: gone"]);
 }
 
 #[rstest]
-#[case::nothing(vec![], "/dev/sda: it is empty")]
-#[case::zeros(vec![0; MIB], "no Linux distribution was found")]
-#[case::noise(vec![0x5a; MIB], "/dev/sda: no known file system")]
-fn a_disk_without_a_linux_is_not_known(#[case] disk: Vec<u8>, #[case] error: &str) {
+#[case::nothing(vec![], "/dev/sda: it is empty", ProblemCode::Damaged)]
+#[case::zeros(vec![0; MIB], "no Linux distribution was found", ProblemCode::NoDistribution)]
+#[case::noise(vec![0x5a; MIB], "/dev/sda: no known file system", ProblemCode::Unrecognised)]
+#[case::luks(
+    luks(),
+    "/dev/sda: unsupported file system: luks",
+    ProblemCode::Encrypted
+)]
+fn a_disk_without_a_linux_is_not_known(
+    #[case] disk: Vec<u8>,
+    #[case] error: &str,
+    #[case] code: ProblemCode,
+) {
     let image = inspect_bytes(disk);
     assert_eq!((image.verdict, image.rhel_found), (Verdict::Unknown, false));
     assert_eq!(image.errors, [error]);
+    assert_eq!(texts(&image.problems), [error]);
+    assert_eq!(codes(&image), [code]);
 }
 
 #[test]
@@ -157,6 +182,7 @@ fn the_deadline_ends_an_inspection() {
         image.errors,
         ["a: reading the partition table: the time limit of the inspection is over"]
     );
+    assert_eq!(codes(&image), [ProblemCode::Timeout]);
 }
 
 #[test]
@@ -195,6 +221,7 @@ fn a_reader_that_panics_costs_one_partition() {
     );
     assert_eq!(image.verdict, Verdict::Rhel);
     assert_eq!(image.errors, ["a3: the reader of ext4 failed: sprung"]);
+    assert_eq!(codes(&image), [ProblemCode::ReaderFailed]);
 }
 
 proptest! {

@@ -6,7 +6,8 @@ use super::{Disk, layout::Names, survive};
 use crate::filesystem::{self, Content, FileSystem};
 use crate::memory::Memory;
 use crate::partition::{self, Partition};
-use crate::source::{BlockSource, Window};
+use crate::report::{Problem, ProblemCode};
+use crate::source::{BlockSource, Window, problem_code};
 use crate::volume::{self, Member};
 
 /// Most file systems that are open at a time: each takes memory.
@@ -20,7 +21,7 @@ pub(super) struct Observed {
     /// In the order of the disks; the logical volumes come last.
     pub(super) volumes: Vec<Volume>,
     /// What could not be read, beside what is said of a volume.
-    pub(super) problems: Vec<String>,
+    pub(super) problems: Vec<Problem>,
     /// For what the logs of the file systems change.
     memory: Memory,
 }
@@ -46,7 +47,7 @@ pub(super) enum Holds {
     /// Nothing to look for, for this reason.
     Nothing(String),
     /// Nobody knows: it can't be read, for this reason.
-    Unknown(String),
+    Unknown(Problem),
 }
 
 /// A partition that is a physical volume of LVM2.
@@ -66,7 +67,10 @@ pub(super) fn observe(disks: Vec<Disk>, memory: Memory) -> Observed {
     for (index, disk) in disks.into_iter().enumerate() {
         match disk.source {
             Ok(source) => observed.disk(index, &disk.name, source, &mut physical),
-            Err(error) => observed.problems.push(format!("{}: {error}", disk.name)),
+            Err(error) => {
+                let problem = Problem::new(problem_code(&error), error.to_string());
+                observed.problems.push(problem.at(&disk.name));
+            }
         }
     }
     observed.logical(physical);
@@ -83,18 +87,20 @@ impl Observed {
     ) {
         self.disks.push((drive.into(), Arc::clone(&disk)));
         if disk.size() == 0 {
-            return self.problems.push(format!("{drive}: it is empty"));
+            let problem = Problem::new(ProblemCode::Damaged, "it is empty");
+            return self.problems.push(problem.at(drive));
         }
         let table = match partition::read(&*disk) {
             Ok(table) => table,
             Err(error) => {
-                let problem = format!("{drive}: reading the partition table: {error}");
-                return self.problems.push(problem);
+                let message = format!("reading the partition table: {error}");
+                let problem = Problem::new(problem_code(&error), message);
+                return self.problems.push(problem.at(drive));
             }
         };
-        let problems = table.problems.iter();
+        let problems = table.problems.into_iter();
         self.problems
-            .extend(problems.map(|problem| format!("{drive}: {problem}")));
+            .extend(problems.map(|problem| problem.at(drive)));
         for part in table.partitions {
             let name = partition_name(drive, part.number);
             let source: Arc<dyn BlockSource> =
@@ -109,8 +115,9 @@ impl Observed {
             };
             let outside = (part.start >= disk.size()).then(|| {
                 let (start, end) = (part.start, disk.size());
-                Holds::Unknown(format!(
-                    "it begins at byte {start}, but the disk ends at {end}"
+                Holds::Unknown(Problem::new(
+                    ProblemCode::Damaged,
+                    format!("it begins at byte {start}, but the disk ends at {end}"),
                 ))
             });
             let mut volume = Volume::new(drive, name, names);
@@ -149,12 +156,11 @@ impl Observed {
             if !is_used {
                 let mut volume = Volume::new(drive, name.clone(), names.clone());
                 volume.kind = Some("lvm2");
-                let of_it = format!("{name}: ");
                 let at = problems
                     .iter()
-                    .position(|problem| problem.starts_with(&of_it));
+                    .position(|problem| problem.path.as_ref() == Some(name));
                 volume.holds = match at.map(|at| problems.remove(at)) {
-                    Some(problem) => Holds::Unknown(problem[of_it.len()..].into()),
+                    Some(problem) => Holds::Unknown(problem),
                     None => Holds::Nothing("physical volume without logical volumes".into()),
                 };
                 self.volumes.push(volume);
@@ -164,8 +170,8 @@ impl Observed {
         for logical in assembled.volumes {
             let is_home = |(name, ..): &&(String, _, _)| logical.members.contains(name);
             let Some((_, drive, names)) = homes.iter().find(is_home) else {
-                let problem = format!("{}: no disk of the image has it", logical.name);
-                self.problems.push(problem);
+                let problem = Problem::new(ProblemCode::Missing, "no disk of the image has it");
+                self.problems.push(problem.at(&logical.name));
                 continue;
             };
             let names = Names {
@@ -176,7 +182,10 @@ impl Observed {
             let mut volume = Volume::new(drive, logical.name, names);
             match logical.source {
                 Ok(source) => volume.look(&source, &Partition::default(), self.room()),
-                Err(error) => volume.holds = Holds::Unknown(error.to_string()),
+                Err(error) => {
+                    let problem = Problem::new(error.code(), error.to_string());
+                    volume.holds = Holds::Unknown(problem);
+                }
             }
             self.volumes.push(volume);
         }
@@ -223,7 +232,7 @@ impl Volume {
     /// Finds out what it holds.
     fn look(&mut self, source: &Arc<dyn BlockSource>, part: &Partition, room: Option<&Memory>) {
         self.holds = match Content::identify(&**source) {
-            Err(error) => Holds::Unknown(error.to_string()),
+            Err(error) => Holds::Unknown(Problem::new(problem_code(&error), error.to_string())),
             Ok((content, identity)) => {
                 self.kind = content.name();
                 self.names.filesystem = identity;
@@ -243,18 +252,22 @@ fn open(
         return Holds::Nothing(reason.into());
     }
     let Some(memory) = room else {
-        return Holds::Unknown(format!(
-            "more than {MAX_FILE_SYSTEMS} file systems on the disks of one image"
+        return Holds::Unknown(Problem::new(
+            ProblemCode::LimitExceeded,
+            format!("more than {MAX_FILE_SYSTEMS} file systems on the disks of one image"),
         ));
     };
     match survive(content.name(), || {
         filesystem::open(content, Arc::clone(source), memory)
     }) {
         Ok(tree) => Holds::Tree(tree),
-        Err(error) if content == Content::WindowsNtfs && part.windows => {
-            Holds::Unknown(format!("{error}; it looks like Windows"))
+        Err(Problem { code, message, .. }) if content == Content::WindowsNtfs && part.windows => {
+            Holds::Unknown(Problem::new(
+                code,
+                format!("{message}; it looks like Windows"),
+            ))
         }
-        Err(error) => Holds::Unknown(error),
+        Err(problem) => Holds::Unknown(problem),
     }
 }
 

@@ -6,7 +6,8 @@ use uuid::{Uuid, uuid};
 
 use super::{Partition, Table};
 use crate::bytes::{array, le32, le64};
-use crate::source::BlockSource;
+use crate::report::{Problem, ProblemCode};
+use crate::source::{BlockSource, problem_code};
 
 /// Sector sizes a table may count in: that of nearly all disks, and that of "4K native" ones.
 const SECTORS: [u64; 2] = [512, 4096];
@@ -33,11 +34,17 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Table> {
             Err(Damage::Read(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
                 return Err(error);
             }
-            Err(damage) => problems.push(format!("{which} GPT at byte {offset}: {damage}")),
+            Err(damage) => {
+                let message = format!("{which} GPT at byte {offset}: {damage}");
+                problems.push(Problem::new(damage.code(), message));
+            }
         }
     }
     if problems.is_empty() {
-        problems.push("the protective MBR says GPT, but there is no GPT header at the beginning or end of the disk".into());
+        problems.push(Problem::new(
+            ProblemCode::Damaged,
+            "the protective MBR says GPT, but there is no GPT header at the beginning or end of the disk",
+        ));
     }
     Ok(Table {
         partitions: Vec::new(),
@@ -58,6 +65,16 @@ enum Damage {
         "{entries} entries of {size} bytes: the limits are {MAX_ENTRIES} entries of 128 to {MAX_ENTRY_SIZE} bytes"
     )]
     Limits { entries: u32, size: u32 },
+}
+
+impl Damage {
+    fn code(&self) -> ProblemCode {
+        match self {
+            Self::NoHeader | Self::Checksum(_) => ProblemCode::Damaged,
+            Self::Read(error) => problem_code(error),
+            Self::Limits { .. } => ProblemCode::LimitExceeded,
+        }
+    }
 }
 
 fn read_table(disk: &dyn BlockSource, sector: u64, offset: u64) -> Result<Vec<Partition>, Damage> {

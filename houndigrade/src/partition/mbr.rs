@@ -4,7 +4,8 @@ use std::io;
 
 use super::{Partition, Table};
 use crate::bytes::{array, le32};
-use crate::source::BlockSource;
+use crate::report::{Problem, ProblemCode};
+use crate::source::{BlockSource, problem_code};
 
 /// MBR tables always count in these.
 const SECTOR: u64 = 512;
@@ -108,14 +109,16 @@ fn read_logical(disk: &dyn BlockSource, extended: u64, table: &mut Table) {
             // An extended partition nothing was ever put into needs no record.
             Ok(None) if at == extended => return,
             Ok(None) => {
+                let message = format!("no extended boot record at sector {at}");
                 return table
                     .problems
-                    .push(format!("no extended boot record at sector {at}"));
+                    .push(Problem::new(ProblemCode::Damaged, message));
             }
             Err(error) => {
+                let message = format!("extended boot record at sector {at}: {error}");
                 return table
                     .problems
-                    .push(format!("extended boot record at sector {at}: {error}"));
+                    .push(Problem::new(problem_code(&error), message));
             }
         };
         if data.is_used() {
@@ -126,9 +129,10 @@ fn read_logical(disk: &dyn BlockSource, extended: u64, table: &mut Table) {
         }
         at = extended + next.start;
     }
+    let message = format!("more than {MAX_LOGICAL} logical partitions");
     table
         .problems
-        .push(format!("more than {MAX_LOGICAL} logical partitions"));
+        .push(Problem::new(ProblemCode::LimitExceeded, message));
 }
 
 /// The entries of the boot record at `sector`, if there is one.

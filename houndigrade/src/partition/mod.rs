@@ -11,6 +11,7 @@ mod tests;
 
 use std::io;
 
+use crate::report::Problem;
 use crate::source::BlockSource;
 
 /// The parts of a disk.
@@ -19,7 +20,7 @@ pub struct Table {
     /// In the order of their numbers.
     pub partitions: Vec<Partition>,
     /// What in the table is damaged. Partitions may be missing then.
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
 }
 
 /// A part of a disk. Its bounds may be wrong: nothing has been read of it.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::test_disks::{MIB, MemoryDisk, partitioned};
+use crate::test_disks::{MIB, MemoryDisk, partitioned, texts};
 
 /// Number, first MiB, MiB and purpose.
 type Summary = (Option<u32>, u64, u64, Option<&'static str>);
@@ -14,7 +14,8 @@ fn summary(disk: Vec<u8>) -> (Vec<Summary>, Vec<String>) {
     } = read(&MemoryDisk(disk)).unwrap();
     let mib = MIB as u64;
     let summary = |part: Partition| (part.number, part.start / mib, part.size / mib, part.purpose);
-    (partitions.into_iter().map(summary).collect(), problems)
+    let partitions = partitions.into_iter().map(summary).collect();
+    (partitions, texts(&problems))
 }
 
 const GPT: &str = "label: gpt

@@ -17,6 +17,7 @@ pub(crate) mod tests;
 pub use signature::KeyId;
 
 use crate::filesystem::{self, File};
+use crate::report::ProblemCode;
 
 /// Largest file of a database, in bytes. The largest seen are a quarter of it.
 const MAX_FILE: u64 = 2 << 30;
@@ -91,6 +92,15 @@ pub enum Error {
 impl Error {
     fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
+    }
+
+    /// Returns the code that the report has for it.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::Damaged(_) | Self::Unsupported(_) => ProblemCode::Damaged,
+            Self::Limit { .. } => ProblemCode::LimitExceeded,
+            Self::File(error) => error.code(),
+        }
     }
 
     /// Whether nothing that follows can be read either.

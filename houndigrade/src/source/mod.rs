@@ -18,7 +18,7 @@ pub use window::Window;
 
 use std::io;
 
-use crate::report::Stats;
+use crate::report::{ProblemCode, Stats};
 
 /// A disk, or a part of one, that can be read at any offset.
 pub trait BlockSource: Send + Sync {
@@ -42,6 +42,15 @@ pub(crate) fn beyond_the_end(offset: u64, length: usize, size: u64) -> io::Error
         io::ErrorKind::UnexpectedEof,
         format!("reading {length} bytes at offset {offset}: the disk ends at {size}"),
     )
+}
+
+/// Returns the code that the report has for a failed read.
+pub(crate) fn problem_code(error: &io::Error) -> ProblemCode {
+    match error.kind() {
+        io::ErrorKind::TimedOut => ProblemCode::Timeout,
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ProblemCode::Damaged,
+        _ => ProblemCode::Unreadable,
+    }
 }
 
 /// Whether `length` bytes at `offset` lie within `size` bytes.

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use proptest::test_runner::Config as ProptestConfig;
 use tempfile::TempDir;
 
-use crate::report::Stats;
+use crate::report::{Problem, Stats};
 use crate::source::BlockSource;
 
 pub(crate) const MIB: usize = 1024 * 1024;
@@ -45,6 +45,11 @@ pub(crate) fn random_cases(usual: u32) -> ProptestConfig {
         cases: told.and_then(|cases| cases.parse().ok()).unwrap_or(usual),
         ..ProptestConfig::default()
     }
+}
+
+/// The problems as the report's `errors` show them.
+pub(crate) fn texts(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
 }
 
 /// A folder in memory, where there is one: the kernel and LVM wait for the disk after every sync.

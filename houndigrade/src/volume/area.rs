@@ -5,7 +5,8 @@ use std::io;
 use super::checksum;
 use super::label::SECTOR;
 use crate::bytes::{array, le32, le64};
-use crate::source::BlockSource;
+use crate::report::ProblemCode;
+use crate::source::{BlockSource, problem_code};
 
 /// Longest text that is read. A logical volume takes about 1 KiB of it.
 pub(super) const MAX_TEXT: u64 = 4 << 20;
@@ -27,6 +28,16 @@ pub(super) enum Damage {
     Limit(u64),
     #[error("a text outside of the area")]
     Outside,
+}
+
+impl Damage {
+    pub(super) fn code(&self) -> ProblemCode {
+        match self {
+            Self::Read(error) => problem_code(error),
+            Self::Header | Self::Checksum(_) | Self::Outside => ProblemCode::Damaged,
+            Self::Limit(_) => ProblemCode::LimitExceeded,
+        }
+    }
 }
 
 /// Where in an area its text lies.

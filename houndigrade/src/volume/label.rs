@@ -5,7 +5,8 @@ use std::io;
 
 use super::checksum;
 use crate::bytes::{array, le32, le64};
-use crate::source::BlockSource;
+use crate::report::ProblemCode;
+use crate::source::{BlockSource, problem_code};
 
 /// A label counts in these, whatever the disk does.
 pub(super) const SECTOR: usize = 512;
@@ -72,6 +73,15 @@ pub(super) enum Damage {
     Checksum(u64),
     #[error("the LVM2 label in sector {0} contradicts itself")]
     Header(u64),
+}
+
+impl Damage {
+    pub(super) fn code(&self) -> ProblemCode {
+        match self {
+            Self::Read(error) => problem_code(error),
+            Self::Missing | Self::Checksum(_) | Self::Header(_) => ProblemCode::Damaged,
+        }
+    }
 }
 
 /// Reads the first label that is whole.

@@ -20,6 +20,7 @@ mod text;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use crate::report::{Problem, ProblemCode};
 use crate::source::BlockSource;
 use group::Group;
 use label::{Id, Label};
@@ -43,7 +44,7 @@ pub struct Assembled {
     /// The volumes that a Linux would show as devices, by group and name.
     pub volumes: Vec<LogicalVolume>,
     /// What is damaged so that volumes may be missing here, each with the partition it is about.
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
 }
 
 /// A logical volume.
@@ -81,6 +82,15 @@ impl Error {
     fn damaged(what: &str) -> Self {
         Self::Damaged(what.into())
     }
+
+    /// Returns the code that the report has for it.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::Missing { .. } => ProblemCode::Missing,
+            Self::Unsupported(_) => ProblemCode::UnsupportedVolume,
+            Self::Damaged(_) => ProblemCode::Damaged,
+        }
+    }
 }
 
 /// The physical volumes by UUID.
@@ -96,15 +106,17 @@ pub fn assemble(members: Vec<Member>) -> Assembled {
         let label = match label::read(&*member.source) {
             Ok(label) => label,
             Err(damage) => {
-                problems.push(format!("{}: {damage}", member.name));
+                let problem = Problem::new(damage.code(), damage.to_string());
+                problems.push(problem.at(&member.name));
                 continue;
             }
         };
         if let Some(first) = present.get(&label.id) {
-            problems.push(format!(
-                "{}: it is the same physical volume as {}: {}. Only the latter was read",
-                member.name, first.name, label.id
-            ));
+            let message = format!(
+                "it is the same physical volume as {}: {}. Only the latter was read",
+                first.name, label.id
+            );
+            problems.push(Problem::new(ProblemCode::Damaged, message).at(&member.name));
             continue;
         }
         unexplained.push((label.id, survey.read(&label, &member)));
@@ -116,7 +128,7 @@ pub fn assemble(members: Vec<Member>) -> Assembled {
         if let (Some(problem), Some(member)) = (problem, present.get(&id))
             && !is_known()
         {
-            problems.push(format!("{}: {problem}", member.name));
+            problems.push(problem.at(&member.name));
         }
     }
     let visible = survey
@@ -125,9 +137,8 @@ pub fn assemble(members: Vec<Member>) -> Assembled {
         .map(|group| group.visible().count())
         .sum::<usize>();
     if visible > MAX_VOLUMES {
-        problems.push(format!(
-            "{visible} logical volumes: only {MAX_VOLUMES} are read"
-        ));
+        let message = format!("{visible} logical volumes: only {MAX_VOLUMES} are read");
+        problems.push(Problem::new(ProblemCode::LimitExceeded, message));
     }
     Assembled {
         volumes: volumes(&survey, &present),
@@ -164,22 +175,34 @@ struct Survey {
 
 impl Survey {
     /// Reads the metadata areas of one physical volume. Returns why its group may remain unknown.
-    fn read(&mut self, label: &Label, member: &Member) -> Option<String> {
+    fn read(&mut self, label: &Label, member: &Member) -> Option<Problem> {
         let mut problem = None;
         for &(start, size) in &label.metadata {
             match self.read_area(&*member.source, start, size) {
                 Ok(()) => {}
-                Err(what) => problem = Some(format!("metadata area at byte {start}: {what}")),
+                Err(Problem { code, message, .. }) => {
+                    let message = format!("metadata area at byte {start}: {message}");
+                    problem = Some(Problem::new(code, message));
+                }
             }
         }
-        let elsewhere =
-            || "it belongs to a volume group whose metadata lie on other disks".to_owned();
+        let elsewhere = || {
+            Problem::new(
+                ProblemCode::Missing,
+                "it belongs to a volume group whose metadata lie on other disks",
+            )
+        };
         problem.or_else(|| label.used.then(elsewhere))
     }
 
-    fn read_area(&mut self, volume: &dyn BlockSource, start: u64, size: u64) -> Result<(), String> {
-        let text = |damage: area::Damage| damage.to_string();
-        let Some(location) = area::locate(volume, start, size).map_err(text)? else {
+    fn read_area(
+        &mut self,
+        volume: &dyn BlockSource,
+        start: u64,
+        size: u64,
+    ) -> Result<(), Problem> {
+        let problem = |damage: area::Damage| Problem::new(damage.code(), damage.to_string());
+        let Some(location) = area::locate(volume, start, size).map_err(problem)? else {
             return Ok(());
         };
         let copy = (location.size, location.checksum);
@@ -188,11 +211,12 @@ impl Survey {
         }
         self.bytes += location.size;
         if self.bytes > MAX_TEXTS {
-            return Err(format!("more than {MAX_TEXTS} bytes of metadata in all"));
+            let message = format!("more than {MAX_TEXTS} bytes of metadata in all");
+            return Err(Problem::new(ProblemCode::LimitExceeded, message));
         }
-        let bytes = area::text(volume, start, size, location).map_err(text)?;
-        let group =
-            Group::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string())?;
+        let bytes = area::text(volume, start, size, location).map_err(problem)?;
+        let group = Group::parse(&String::from_utf8_lossy(&bytes))
+            .map_err(|error| Problem::new(error.code(), error.to_string()))?;
         self.seen.insert(copy);
         match self.groups.get(&group.id) {
             Some(known) if known.sequence >= group.sequence => {}

@@ -63,7 +63,7 @@ impl Volume {
                 "{path}: it points to byte {offset}, beyond its end"
             )),
             (None, lamxfs::Error::BadSuperblock(SuperblockReason::RealtimeDevice)) => {
-                damaged("it has a realtime device; such file systems can't be read".into())
+                Error::Unsupported("xfs with a realtime device")
             }
             (None, error) => damaged(format!("{path}: {}", error.token())),
         }

@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) const RHEL: &str = "NAME=\"Red Hat Enterprise Linux\"\nID=rhel\nVERSION_ID=9.4\n";
 
-fn disks(disks: Vec<Vec<u8>>) -> Image {
+fn disks(disks: Vec<Vec<u8>>) -> InspectedImage {
     let disk = |(name, bytes): (char, _)| Disk {
         name: format!("/dev/sd{name}"),
         source: Ok(Arc::new(MemoryDisk(bytes))),
@@ -46,7 +46,7 @@ fn usr() -> Tree {
         .file("/lib/redhat-release", "Red Hat Enterprise Linux 9.4\n")
 }
 
-pub(super) fn places(image: &Image) -> Vec<(&str, Option<&str>)> {
+pub(super) fn places(image: &InspectedImage) -> Vec<(&str, Option<&str>)> {
     let partitions = image.drives.values().flatten();
     partitions
         .map(|(name, partition)| (&**name, partition.mounted_at.as_deref()))
@@ -100,6 +100,11 @@ fn usr_on_another_disk() {
     assert!(!image.readable);
     let expected = "/usr of this system is on /dev/sdb1, which is not among the image's disks";
     assert!(image.errors[0].contains(expected), "{:?}", image.errors);
+    assert!(
+        codes(&image)
+            .iter()
+            .all(|&code| code == ProblemCode::Missing)
+    );
 }
 
 /// What is there still counts.
@@ -142,6 +147,7 @@ fn a_part_that_is_encrypted() {
     let image = disks(vec![disk]);
     assert_eq!(image.verdict, Verdict::Unknown);
     assert_eq!(image.errors.len(), 2);
+    assert!(codes(&image).contains(&ProblemCode::Encrypted));
     let expected =
         "/usr of this system is on /dev/sda2, which was not read: unsupported file system: luks";
     assert!(image.errors[0].contains(expected), "{:?}", image.errors);

@@ -108,7 +108,7 @@ fn a_raid_1_is_read_without_one_of_its_disks() {
         members.remove(absent);
         let assembled = assemble(members);
         open(&assembled, "/dev/vg/root");
-        assert_eq!(assembled.problems, [] as [String; 0]);
+        assert_eq!(assembled.problems, []);
     }
 }
 

@@ -35,7 +35,7 @@ fn every_layout_is_read_where_the_tools_say() {
     let reference = Reference::new(&tools);
     reference.paint(&tools);
     let assembled = assemble(tools.members());
-    assert_eq!(assembled.problems, [] as [String; 0]);
+    assert_eq!(assembled.problems, []);
     let expected = ["between", "grown", "mirror", "plain", "raid0", "striped"];
     assert_eq!(
         names(&assembled),
@@ -104,7 +104,7 @@ fn the_newest_text_of_a_ring_that_wraps_is_read() {
         tools.lvm(&format!("vgrename vg{changes} vg{}", changes + 1));
         changes += 1;
         let assembled = assemble(tools.members());
-        assert_eq!(assembled.problems, [] as [String; 0]);
+        assert_eq!(assembled.problems, []);
         open(&assembled, &format!("/dev/vg{changes}/root"));
         if text_wraps(&tools) || changes_since_it_wrapped > 0 {
             changes_since_it_wrapped += 1;

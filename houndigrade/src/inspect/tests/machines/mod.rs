@@ -47,7 +47,7 @@ fn assert_in_journal(machine: &Machine, region: Region, options: &str, file: &st
 }
 
 /// The packages found on a partition.
-fn packages<'a>(image: &'a Image, partition: &str) -> &'a SignedPackages {
+fn packages<'a>(image: &'a InspectedImage, partition: &str) -> &'a SignedPackages {
     &image.drives["/dev/vda"][partition]
         .facts
         .rhel_signed_packages
@@ -64,7 +64,7 @@ fn release(mount: &Mount) -> String {
 }
 
 /// What was found in `/etc/os-release`.
-fn found_release<'a>(image: &'a Image, partition: &str) -> &'a str {
+fn found_release<'a>(image: &'a InspectedImage, partition: &str) -> &'a str {
     let files = &image.drives["/dev/vda"][partition].facts.rhel_release_files;
     let file = files
         .release_files
