@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use metering::image::{self, Reason};
 
-use super::result::{self, Report, Unreadable};
+use super::result::{self, InspectionResult, Unreadable};
 use crate::controllers::backoff::spread;
 use cloudigrade_api::{CloudAccount, Conditions, ImageInspection, Phase, Runner, VerdictStatus};
 use cloudigrade_cloud::IamRole;
@@ -40,7 +40,7 @@ pub(super) enum Seen {
         /// Its Job.
         job: JobState,
         /// What houndigrade delivered, once the Job is over.
-        result: Option<Result<Report, String>>,
+        result: Option<Result<InspectionResult, String>>,
     },
     /// Nothing has to be looked at.
     Nothing,
@@ -86,7 +86,7 @@ pub(super) enum Plan {
         at: Timestamp,
     },
     /// Keep what was found, for all who use the image.
-    Record(Box<Report>),
+    Record(Box<InspectionResult>),
     /// What is on the disk was known before.
     AlreadyKnown(VerdictStatus),
     /// The disk need not be read.
@@ -184,7 +184,7 @@ fn settle(inspection: &ImageInspection, now: Timestamp) -> Plan {
 fn begin(known: Option<Known>, gate: Result<(), Closed>) -> Plan {
     if let Some(known) = known {
         if let Some(facts) = known.facts {
-            return Plan::AlreadyKnown(result::kept(&facts));
+            return Plan::AlreadyKnown(result::stored_verdict(&facts));
         }
         let stated = image::rhel(&known.image);
         if let (Some(rhel), Some(first)) = (stated.rhel, stated.reasons.first()) {
@@ -262,7 +262,7 @@ fn launch(
 fn outcome(
     inspection: &ImageInspection,
     job: JobState,
-    result: Option<Result<Report, String>>,
+    result: Option<Result<InspectionResult, String>>,
     max_attempts: u32,
     now: Timestamp,
 ) -> Plan {
@@ -277,12 +277,12 @@ fn outcome(
             Some(Unreadable {
                 reason,
                 message,
-                lasting: true,
+                permanent: true,
             }) => return Plan::GiveUp { reason, message },
             Some(Unreadable {
                 reason,
                 message,
-                lasting: false,
+                permanent: false,
             }) => (reason, message),
         },
         (_, Some(Err(malformed))) => (

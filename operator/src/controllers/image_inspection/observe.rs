@@ -105,7 +105,7 @@ async fn delivered<C: InspectionCloud>(
     inspection: &ImageInspection,
     attempt: u32,
     context: &Context<C>,
-) -> Result<Option<Result<result::Report, String>>, Error> {
+) -> Result<Option<Result<result::InspectionResult, String>>, Error> {
     let key = job::result_key(inspection, attempt);
     Ok(match context.cloud.result(&key, result::LARGEST).await? {
         None => None,

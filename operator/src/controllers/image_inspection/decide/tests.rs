@@ -36,8 +36,8 @@ fn role() -> IamRole {
     }
 }
 
-fn report(unreadable: Option<(&'static str, bool)>) -> Report {
-    Report {
+fn report(unreadable: Option<(&'static str, bool)>) -> InspectionResult {
+    InspectionResult {
         entry: json!({}),
         verdict: VerdictStatus {
             distribution: None,
@@ -45,10 +45,10 @@ fn report(unreadable: Option<(&'static str, bool)>) -> Report {
             rhel: true,
             reasons: vec![],
         },
-        unreadable: unreadable.map(|(reason, lasting)| Unreadable {
+        unreadable: unreadable.map(|(reason, permanent)| Unreadable {
             reason,
             message: "why".into(),
-            lasting,
+            permanent,
         }),
     }
 }
@@ -242,7 +242,7 @@ fn only_an_available_unencrypted_root_disk_is_read(
 fn outcomes(
     #[case] attempts: u32,
     #[case] job: JobState,
-    #[case] result: Option<Result<Report, String>>,
+    #[case] result: Option<Result<InspectionResult, String>>,
     #[case] expected: &str,
 ) {
     let inspecting = inspection(json!({"phase": "Inspecting", "attempts": attempts}));
