@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is known of a machine image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Image {
+pub struct ImageAttributes {
     /// The image carries the tag `cloudigrade-rhel-present`.
     pub rhel_tag: bool,
     /// The image carries the tag `cloudigrade-ocp-present`.
@@ -20,14 +20,14 @@ pub struct Image {
     /// One of its product codes is of type `marketplace`.
     pub marketplace: bool,
     /// What an inspection of its disk found; `None` until there was one.
-    pub inspected: Option<Facts>,
+    pub inspected: Option<DiskFindings>,
     /// EC2's `Architecture`, for example `x86_64` or `arm64`.
     pub architecture: Option<String>,
 }
 
 /// What an inspection found on an image's disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct DiskFindings {
     /// There is evidence of RHEL.
     pub rhel: bool,
     /// What the system says it is used for.
@@ -72,14 +72,14 @@ impl Syspurpose {
 
 /// Whether an image is RHEL as far as metering goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct Classification {
     /// `None` while nothing tells: not inspected, and nothing else to go by. Not counted.
     pub rhel: Option<bool>,
     /// What the verdict rests on; empty if there is none.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ClassificationReason>,
 }
 
-impl Verdict {
+impl Classification {
     /// Whether running instances of the image count towards RHEL usage.
     pub fn counts(&self) -> bool {
         self.rhel == Some(true)
@@ -89,7 +89,7 @@ impl Verdict {
 /// One ground for a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum ClassificationReason {
     /// The customer says so by tag.
     RhelTag,
     /// A Cloud Access image: Red Hat's own, run on the customer's subscription.
@@ -104,15 +104,15 @@ pub enum Reason {
     InspectedOther,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ClassificationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reason::RhelTag => "tagged cloudigrade-rhel-present",
-            Reason::CloudAccess => "Red Hat Cloud Access image",
-            Reason::Marketplace => "marketplace image, billed by the marketplace",
-            Reason::Windows => "Windows image",
-            Reason::InspectedRhel => "inspection found RHEL",
-            Reason::InspectedOther => "inspection found no RHEL",
+            ClassificationReason::RhelTag => "tagged cloudigrade-rhel-present",
+            ClassificationReason::CloudAccess => "Red Hat Cloud Access image",
+            ClassificationReason::Marketplace => "marketplace image, billed by the marketplace",
+            ClassificationReason::Windows => "Windows image",
+            ClassificationReason::InspectedRhel => "inspection found RHEL",
+            ClassificationReason::InspectedOther => "inspection found no RHEL",
         })
     }
 }
@@ -120,7 +120,7 @@ impl fmt::Display for Reason {
 /// AWS accounts from which Red Hat publishes images: China, GovCloud, everywhere else.
 const RED_HAT_OWNERS: [&str; 3] = ["841258680906", "219670896067", "309956199498"];
 
-impl Image {
+impl ImageAttributes {
     /// Red Hat's image for customers who bring their subscription.
     pub fn is_cloud_access(&self) -> bool {
         self.is_red_hats("-access2")
@@ -156,37 +156,38 @@ impl Image {
 ///
 /// All grounds for RHEL are given, not just the first. The original had no rule 2: it never inspected
 /// marketplace images, so for them it came to the same.
-pub fn rhel(image: &Image) -> Verdict {
+pub fn classify(image: &ImageAttributes) -> Classification {
     let inspected_rhel = image.inspected.as_ref().map(|facts| facts.rhel);
     let stated = [
-        (image.rhel_tag, Reason::RhelTag),
-        (image.is_cloud_access(), Reason::CloudAccess),
+        (image.rhel_tag, ClassificationReason::RhelTag),
+        (image.is_cloud_access(), ClassificationReason::CloudAccess),
     ];
     let mut reasons: Vec<_> = stated
         .into_iter()
         .filter_map(|(applies, reason)| applies.then_some(reason))
         .collect();
     if !reasons.is_empty() {
-        reasons.extend((inspected_rhel == Some(true)).then_some(Reason::InspectedRhel));
-        return Verdict {
+        reasons
+            .extend((inspected_rhel == Some(true)).then_some(ClassificationReason::InspectedRhel));
+        return Classification {
             rhel: Some(true),
             reasons,
         };
     }
-    let decided = |rhel, reason| Verdict {
+    let decided = |rhel, reason| Classification {
         rhel: Some(rhel),
         reasons: vec![reason],
     };
     if image.is_marketplace() {
-        return decided(false, Reason::Marketplace);
+        return decided(false, ClassificationReason::Marketplace);
     }
     if image.is_windows() {
-        return decided(false, Reason::Windows);
+        return decided(false, ClassificationReason::Windows);
     }
     match inspected_rhel {
-        Some(true) => decided(true, Reason::InspectedRhel),
-        Some(false) => decided(false, Reason::InspectedOther),
-        None => Verdict {
+        Some(true) => decided(true, ClassificationReason::InspectedRhel),
+        Some(false) => decided(false, ClassificationReason::InspectedOther),
+        None => Classification {
             rhel: None,
             reasons,
         },

@@ -1,48 +1,54 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{Facts, Image, Reason, Syspurpose, Verdict, rhel};
+use super::{
+    Classification, ClassificationReason, DiskFindings, ImageAttributes, Syspurpose, classify,
+};
 
 const RED_HAT: &str = "309956199498";
 
-fn inspected(rhel: bool) -> Option<Facts> {
-    Some(Facts {
+fn inspected(rhel: bool) -> Option<DiskFindings> {
+    Some(DiskFindings {
         rhel,
         syspurpose: Syspurpose::default(),
     })
 }
 
-fn named(name: &str, owner: &str) -> Image {
-    Image {
+fn named(name: &str, owner: &str) -> ImageAttributes {
+    ImageAttributes {
         name: Some(name.into()),
         owner_id: Some(owner.into()),
-        ..Image::default()
+        ..ImageAttributes::default()
     }
 }
 
 #[rstest]
-#[case::nothing_known(Image::default(), None, &[])]
-#[case::inspected(Image { inspected: inspected(true), ..Image::default() }, Some(true), &[Reason::InspectedRhel])]
-#[case::inspected_other(Image { inspected: inspected(false), ..Image::default() }, Some(false), &[Reason::InspectedOther])]
-#[case::tagged(Image { rhel_tag: true, ..Image::default() }, Some(true), &[Reason::RhelTag])]
-#[case::tag_wins_over_inspection(Image { rhel_tag: true, inspected: inspected(false), ..Image::default() }, Some(true), &[Reason::RhelTag])]
-#[case::tag_and_inspection_agree(Image { rhel_tag: true, inspected: inspected(true), ..Image::default() }, Some(true), &[Reason::RhelTag, Reason::InspectedRhel])]
-#[case::openshift_tag_alone(Image { openshift_tag: true, ..Image::default() }, None, &[])]
-#[case::cloud_access(named("RHEL-9.4_HVM-x86_64-2-Access2-GP3", RED_HAT), Some(true), &[Reason::CloudAccess])]
-#[case::cloud_access_in_china(named("rhel-9.4-ACCESS2", "841258680906"), Some(true), &[Reason::CloudAccess])]
+#[case::nothing_known(ImageAttributes::default(), None, &[])]
+#[case::inspected(ImageAttributes { inspected: inspected(true), ..ImageAttributes::default() }, Some(true), &[ClassificationReason::InspectedRhel])]
+#[case::inspected_other(ImageAttributes { inspected: inspected(false), ..ImageAttributes::default() }, Some(false), &[ClassificationReason::InspectedOther])]
+#[case::tagged(ImageAttributes { rhel_tag: true, ..ImageAttributes::default() }, Some(true), &[ClassificationReason::RhelTag])]
+#[case::tag_wins_over_inspection(ImageAttributes { rhel_tag: true, inspected: inspected(false), ..ImageAttributes::default() }, Some(true), &[ClassificationReason::RhelTag])]
+#[case::tag_and_inspection_agree(ImageAttributes { rhel_tag: true, inspected: inspected(true), ..ImageAttributes::default() }, Some(true), &[ClassificationReason::RhelTag, ClassificationReason::InspectedRhel])]
+#[case::openshift_tag_alone(ImageAttributes { openshift_tag: true, ..ImageAttributes::default() }, None, &[])]
+#[case::cloud_access(named("RHEL-9.4_HVM-x86_64-2-Access2-GP3", RED_HAT), Some(true), &[ClassificationReason::CloudAccess])]
+#[case::cloud_access_in_china(named("rhel-9.4-ACCESS2", "841258680906"), Some(true), &[ClassificationReason::CloudAccess])]
 #[case::cloud_access_in_name_only(named("my-Access2", "210987654321"), None, &[])]
-#[case::hourly(named("RHEL-9.4_HVM-x86_64-2-Hourly2-GP3", RED_HAT), Some(false), &[Reason::Marketplace])]
+#[case::hourly(named("RHEL-9.4_HVM-x86_64-2-Hourly2-GP3", RED_HAT), Some(false), &[ClassificationReason::Marketplace])]
 #[case::hourly_in_name_only(named("my-hourly2", "210987654321"), None, &[])]
-#[case::marketplace_wins_over_inspection(Image { marketplace: true, inspected: inspected(true), ..Image::default() }, Some(false), &[Reason::Marketplace])]
-#[case::tag_wins_over_marketplace(Image { marketplace: true, rhel_tag: true, ..Image::default() }, Some(true), &[Reason::RhelTag])]
-#[case::windows(Image { platform: Some("windows".into()), ..Image::default() }, Some(false), &[Reason::Windows])]
-#[case::no_platform(Image { platform: Some("none".into()), ..Image::default() }, None, &[])]
-#[case::tag_wins_over_windows(Image { platform: Some("windows".into()), rhel_tag: true, ..Image::default() }, Some(true), &[Reason::RhelTag])]
-fn verdicts(#[case] image: Image, #[case] expected: Option<bool>, #[case] reasons: &[Reason]) {
-    let verdict = rhel(&image);
+#[case::marketplace_wins_over_inspection(ImageAttributes { marketplace: true, inspected: inspected(true), ..ImageAttributes::default() }, Some(false), &[ClassificationReason::Marketplace])]
+#[case::tag_wins_over_marketplace(ImageAttributes { marketplace: true, rhel_tag: true, ..ImageAttributes::default() }, Some(true), &[ClassificationReason::RhelTag])]
+#[case::windows(ImageAttributes { platform: Some("windows".into()), ..ImageAttributes::default() }, Some(false), &[ClassificationReason::Windows])]
+#[case::no_platform(ImageAttributes { platform: Some("none".into()), ..ImageAttributes::default() }, None, &[])]
+#[case::tag_wins_over_windows(ImageAttributes { platform: Some("windows".into()), rhel_tag: true, ..ImageAttributes::default() }, Some(true), &[ClassificationReason::RhelTag])]
+fn verdicts(
+    #[case] image: ImageAttributes,
+    #[case] expected: Option<bool>,
+    #[case] reasons: &[ClassificationReason],
+) {
+    let verdict = classify(&image);
     assert_eq!(
         verdict,
-        Verdict {
+        Classification {
             rhel: expected,
             reasons: reasons.to_vec()
         }

@@ -130,11 +130,11 @@ fn table(instances: &[Counted]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use metering::image::Reason;
+    use metering::image::ClassificationReason;
 
     use super::*;
 
-    fn counted(instance: &str, reasons: Vec<Reason>, evidence: &[&str]) -> Counted {
+    fn counted(instance: &str, reasons: Vec<ClassificationReason>, evidence: &[&str]) -> Counted {
         Counted {
             account_id: "210987654321".into(),
             instance_id: instance.into(),
@@ -159,10 +159,10 @@ mod tests {
             instances: vec![
                 counted(
                     "i-1",
-                    vec![Reason::InspectedRhel],
+                    vec![ClassificationReason::InspectedRhel],
                     &["/etc/redhat-release: Red Hat Enterprise Linux 9.4\u{1b}[2J"],
                 ),
-                counted("i-2", vec![Reason::RhelTag], &[]),
+                counted("i-2", vec![ClassificationReason::RhelTag], &[]),
             ],
             others: vec![counted("i-3", vec![], &[])],
         };

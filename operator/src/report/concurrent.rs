@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use metering::image::{self, Image};
+use metering::image::{self, ImageAttributes};
 use metering::usage::{Count, Period, RhelRun, daily_maximum_counts};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -101,9 +101,9 @@ pub async fn concurrent_counts(
 
 /// The runs whose image counts as RHEL. One whose image is not known does not.
 fn rhel_runs(images: &HashMap<i64, KnownImage>, runs: &[ImageRun]) -> Vec<RhelRun> {
-    let rhel: HashMap<i64, &Image> = images
+    let rhel: HashMap<i64, &ImageAttributes> = images
         .iter()
-        .filter(|(_, known)| image::rhel(&known.image).counts())
+        .filter(|(_, known)| image::classify(&known.image).counts())
         .map(|(key, known)| (*key, &known.image))
         .collect();
     let rhel_run = |run: &ImageRun| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use metering::image::{self, Reason};
+use metering::image::{self, ClassificationReason};
 use metering::usage::Period;
 use serde::Serialize;
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub struct Counted {
     /// The end of it; `None` while it runs.
     pub end: Option<Timestamp>,
     /// Why it counts, or does not; empty if nothing tells yet.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ClassificationReason>,
     /// What the inspection found on the disk, each as `path: what`.
     pub evidence: Vec<String>,
 }
@@ -73,7 +73,7 @@ pub async fn explain(
     });
     let counts = |run: &DetailedRun| {
         let known = run.image.and_then(|image| images.get(&image));
-        known.is_some_and(|known| image::rhel(&known.image).counts())
+        known.is_some_and(|known| image::classify(&known.image).counts())
     };
     let rhel: Vec<Period> = runs
         .iter()
@@ -140,7 +140,7 @@ fn counted(
         start: run.start,
         end: run.end,
         reasons: known
-            .map(|known| image::rhel(&known.image).reasons)
+            .map(|known| image::classify(&known.image).reasons)
             .unwrap_or_default(),
         evidence: lines
             .map(|entry| format!("{}: {}", text(entry, "path"), text(entry, "detail")))

@@ -129,7 +129,7 @@ fn distribution(known: &KnownImage) -> &str {
     let windows = known.image.platform.as_deref() == Some("windows");
     match &known.distribution {
         Some(distribution) => distribution,
-        None if image::rhel(&known.image).counts() => "rhel",
+        None if image::classify(&known.image).counts() => "rhel",
         None if windows => "windows",
         None => UNKNOWN,
     }

@@ -1,7 +1,7 @@
 //! The runs themselves: what an auditor takes home.
 
 use jiff::Timestamp;
-use metering::image::{self, Reason};
+use metering::image::{self, ClassificationReason};
 use metering::usage::Period;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub struct RunRow {
     /// Whether it counts as RHEL; `None` while nothing tells.
     pub rhel: Option<bool>,
     /// What that rests on.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ClassificationReason>,
 }
 
 /// The runs of `org_id` that have a moment in `period`, by their start. They are whole: a run that began before it is
@@ -47,7 +47,7 @@ pub async fn runs(pool: &Pool, org_id: &str, period: Period) -> Result<Vec<RunRo
     });
     let row = |run: DetailedRun| {
         let known = run.image.and_then(|image| images.get(&image));
-        let verdict = known.map(|known| image::rhel(&known.image));
+        let verdict = known.map(|known| image::classify(&known.image));
         let (rhel, reasons) = verdict.map_or((None, Vec::new()), |verdict| {
             (verdict.rhel, verdict.reasons)
         });

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::Path;
 use jiff::Timestamp;
-use metering::image::{self, Reason};
+use metering::image::{self, ClassificationReason};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -86,7 +86,7 @@ impl Status {
         ("unavailable", Self::Unavailable),
     ];
 
-    fn of(row: &ImageRow, reasons: &[Reason]) -> Self {
+    fn of(row: &ImageRow, reasons: &[ClassificationReason]) -> Self {
         match row.inspection.as_str() {
             "inspected" => Self::Inspected,
             _ if row.unavailable => Self::Unavailable,
@@ -100,7 +100,7 @@ impl Status {
 
 impl MachineImage {
     fn of(row: ImageRow) -> Self {
-        let verdict = image::rhel(&row.image);
+        let verdict = image::classify(&row.image);
         let status = Status::of(&row, &verdict.reasons);
         let facts = row.facts.as_ref();
         let fact = |name: &str| facts.and_then(|facts| facts.get(name));

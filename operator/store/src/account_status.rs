@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::image::{Facts, Image, rhel};
+use metering::image::{DiskFindings, ImageAttributes, classify};
 
 use super::{Doing, Pool, StoreError};
 
@@ -66,7 +66,7 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
         ..Counts::default()
     };
     for row in images {
-        let verdict = rhel(&Image {
+        let verdict = classify(&ImageAttributes {
             rhel_tag: row.rhel_tag,
             openshift_tag: row.openshift_tag,
             name: row.name,
@@ -74,9 +74,9 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
             platform: Some(row.platform),
             marketplace: row.marketplace,
             architecture: row.architecture,
-            inspected: row.rhel_found.map(|rhel| Facts {
+            inspected: row.rhel_found.map(|rhel| DiskFindings {
                 rhel,
-                ..Facts::default()
+                ..DiskFindings::default()
             }),
         });
         counts.unidentified_images += i64::from(row.unidentified);

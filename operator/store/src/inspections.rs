@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::image::Image;
+use metering::image::ImageAttributes;
 use serde_json::Value;
 
 use super::{Doing, Pool, StoreError, usage_days};
@@ -11,7 +11,7 @@ use super::{Doing, Pool, StoreError, usage_days};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
     /// What its owner says of it: the rules of §7 go by this.
-    pub image: Image,
+    pub image: ImageAttributes,
     /// houndigrade's entry of an earlier inspection (§6.5).
     pub facts: Option<Value>,
 }
@@ -44,7 +44,7 @@ pub async fn known(database: &Pool, image_id: &str) -> Result<Option<Known>, Sto
     .await
     .doing("reading an image")?;
     Ok(row.map(|row| Known {
-        image: Image {
+        image: ImageAttributes {
             rhel_tag: row.rhel_tag,
             openshift_tag: row.openshift_tag,
             name: row.name,

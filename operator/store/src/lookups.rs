@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::image::{self, Image};
+use metering::image::{self, ImageAttributes};
 
 use super::{Doing, Pool, StoreError};
 
@@ -201,12 +201,12 @@ pub async fn uninspected(database: &Pool) -> Result<Vec<Uninspected>, StoreError
     .doing("listing images to inspect")?;
     let mut images: Vec<Uninspected> = Vec::new();
     for row in rows {
-        let named = Image {
+        let named = ImageAttributes {
             name: row.image_name,
             owner_id: row.owner_id,
-            ..Image::default()
+            ..ImageAttributes::default()
         };
-        if image::rhel(&named).rhel.is_some() {
+        if image::classify(&named).rhel.is_some() {
             continue;
         }
         let account = (row.namespace, row.account);

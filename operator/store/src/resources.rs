@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::image::{Facts, Image};
+use metering::image::{DiskFindings, ImageAttributes};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -153,7 +153,7 @@ pub struct ImageRow {
     pub id: i64,
     pub image_id: String,
     pub region: String,
-    pub image: Image,
+    pub image: ImageAttributes,
     /// `pending`, `inspected` or `error`
     pub inspection: String,
     pub unavailable: bool,
@@ -191,16 +191,16 @@ pub async fn images(
         id: row.id,
         image_id: row.image_id,
         region: row.region,
-        image: Image {
+        image: ImageAttributes {
             rhel_tag: row.rhel_tag,
             openshift_tag: row.openshift_tag,
             name: row.name,
             owner_id: row.owner_id,
             platform: Some(row.platform),
             marketplace: row.marketplace,
-            inspected: row.rhel_found.map(|rhel| Facts {
+            inspected: row.rhel_found.map(|rhel| DiskFindings {
                 rhel,
-                ..Facts::default()
+                ..DiskFindings::default()
             }),
             architecture: row.architecture,
         },

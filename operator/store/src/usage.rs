@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, civil::Date};
 use jiff_sqlx::ToSqlx;
-use metering::image::{Facts, Image, Syspurpose};
+use metering::image::{DiskFindings, ImageAttributes, Syspurpose};
 use metering::usage::{Count, Period};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -18,7 +18,7 @@ use super::{Doing, StoreError};
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownImage {
     /// What the rules for RHEL go by.
-    pub image: Image,
+    pub image: ImageAttributes,
     /// `ID` of its os-release, for example `rhel`; `None` until inspected, or if the disk did not tell.
     pub distribution: Option<String>,
 }
@@ -70,14 +70,14 @@ pub async fn images(
             .as_ref()
             .map(Syspurpose::from_json)
             .unwrap_or_default();
-        let image = Image {
+        let image = ImageAttributes {
             rhel_tag: row.rhel_tag,
             openshift_tag: row.openshift_tag,
             name: row.name,
             owner_id: row.owner_id,
             platform: Some(row.platform),
             marketplace: row.marketplace,
-            inspected: row.rhel_found.map(|rhel| Facts { rhel, syspurpose }),
+            inspected: row.rhel_found.map(|rhel| DiskFindings { rhel, syspurpose }),
             architecture: row.architecture,
         };
         (

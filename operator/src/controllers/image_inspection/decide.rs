@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use metering::image::{self, Reason};
+use metering::image::{self, ClassificationReason};
 
 use super::result::{self, InspectionResult, Unreadable};
 use crate::controllers::backoff::spread;
@@ -186,14 +186,16 @@ fn begin(known: Option<Known>, gate: Result<(), Closed>) -> Plan {
         if let Some(facts) = known.facts {
             return Plan::AlreadyKnown(result::stored_verdict(&facts));
         }
-        let stated = image::rhel(&known.image);
+        let stated = image::classify(&known.image);
         if let (Some(rhel), Some(first)) = (stated.rhel, stated.reasons.first()) {
             let reason = match first {
-                Reason::RhelTag => "RhelTag",
-                Reason::CloudAccess => "CloudAccess",
-                Reason::Marketplace => "Marketplace",
-                Reason::Windows => "Windows",
-                Reason::InspectedRhel | Reason::InspectedOther => "AlreadyKnown",
+                ClassificationReason::RhelTag => "RhelTag",
+                ClassificationReason::CloudAccess => "CloudAccess",
+                ClassificationReason::Marketplace => "Marketplace",
+                ClassificationReason::Windows => "Windows",
+                ClassificationReason::InspectedRhel | ClassificationReason::InspectedOther => {
+                    "AlreadyKnown"
+                }
             };
             let reasons = stated.reasons.iter().map(ToString::to_string).collect();
             return Plan::Skip {

@@ -1,6 +1,6 @@
 use jiff::ToSpan;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use metering::image::Image;
+use metering::image::ImageAttributes;
 use rstest::rstest;
 use serde_json::json;
 
@@ -96,21 +96,21 @@ fn short(plan: &Plan) -> String {
 #[case::met_before(Some(Known::default()), "prepare")]
 #[case::facts(Some(Known { facts: Some(json!({"rhel_found": true})), ..Known::default() }), "known rhel=true")]
 #[case::facts_come_first(
-    Some(Known { facts: Some(json!({"verdict": "not_rhel"})), image: Image { rhel_tag: true, ..Image::default() } }), "known rhel=false")]
-#[case::tag(Some(Known { image: Image { rhel_tag: true, ..Image::default() }, facts: None }), "skip RhelTag rhel=true")]
+    Some(Known { facts: Some(json!({"verdict": "not_rhel"})), image: ImageAttributes { rhel_tag: true, ..ImageAttributes::default() } }), "known rhel=false")]
+#[case::tag(Some(Known { image: ImageAttributes { rhel_tag: true, ..ImageAttributes::default() }, facts: None }), "skip RhelTag rhel=true")]
 #[case::windows(
-    Some(Known { image: Image { platform: Some("windows".into()), ..Image::default() }, facts: None }), "skip Windows rhel=false")]
+    Some(Known { image: ImageAttributes { platform: Some("windows".into()), ..ImageAttributes::default() }, facts: None }), "skip Windows rhel=false")]
 #[case::marketplace(
-    Some(Known { image: Image { marketplace: true, ..Image::default() }, facts: None }), "skip Marketplace rhel=false")]
+    Some(Known { image: ImageAttributes { marketplace: true, ..ImageAttributes::default() }, facts: None }), "skip Marketplace rhel=false")]
 #[case::cloud_access(
     Some(Known {
-        image: Image { name: Some("RHEL-9.4-Access2-GP3".into()), owner_id: Some("309956199498".into()), ..Image::default() },
+        image: ImageAttributes { name: Some("RHEL-9.4-Access2-GP3".into()), owner_id: Some("309956199498".into()), ..ImageAttributes::default() },
         facts: None,
     }),
     "skip CloudAccess rhel=true")]
 #[case::cloud_access_of_somebody_else(
     Some(Known {
-        image: Image { name: Some("RHEL-9.4-Access2-GP3".into()), owner_id: Some("666666666666".into()), ..Image::default() },
+        image: ImageAttributes { name: Some("RHEL-9.4-Access2-GP3".into()), owner_id: Some("666666666666".into()), ..ImageAttributes::default() },
         facts: None,
     }),
     "prepare")]
