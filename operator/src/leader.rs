@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use kube::{Client, Config};
+use kube::Config;
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 
+use crate::controllers::client;
+
 const LEASE: &str = "cloudigrade";
-/// Seconds a dead leader is waited for.
+/// Seconds until a dead leader's Lease can be taken.
 const LEASE_SECONDS: u64 = 20;
 /// Seconds before the end of the lease when it is renewed; a renewal that takes longer ends the leadership.
 const GRACE_SECONDS: u64 = 10;
-/// Below the grace, so that a silent API server is an error while the lease is still ours.
+/// Below the grace, so that a silent API server is an error while the Lease is still ours.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Leadership that could not be won or kept.
+/// Leadership that could not be acquired or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaderError {
     /// The Lease could not be reached when starting.
@@ -37,19 +39,16 @@ impl Leadership {
     ///
     /// # Errors
     /// When the Lease cannot be read or made at all: a missing permission, a wrong namespace.
-    pub async fn win(
-        mut config: Config,
+    pub async fn acquire(
+        config: Config,
         namespace: &str,
         identity: &str,
     ) -> Result<Self, LeaderError> {
-        config.connect_timeout = Some(CALL_TIMEOUT);
-        config.read_timeout = Some(CALL_TIMEOUT);
-        config.write_timeout = Some(CALL_TIMEOUT);
         let reach = |source: Box<dyn std::error::Error + Send + Sync>| LeaderError::Reach {
             namespace: namespace.to_owned(),
             source,
         };
-        let client = Client::try_from(config).map_err(|e| reach(e.into()))?;
+        let client = client::with_timeout(config, CALL_TIMEOUT).map_err(|e| reach(e.into()))?;
         let manager = LeaseManagerBuilder::new(client, LEASE)
             .with_namespace(namespace)
             .with_identity(identity)
@@ -64,14 +63,14 @@ impl Leadership {
                 Ok(true) => return Ok(Self(manager)),
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "asking for the Lease; trying again");
+                    tracing::warn!(%error, "acquiring the Lease; trying again");
                     tokio::time::sleep(CALL_TIMEOUT).await;
                 }
             }
         }
     }
 
-    /// Renews the Lease; returns only when it is lost, and says why.
+    /// Renews the Lease; returns the reason once it is lost.
     pub async fn lost(&self) -> LeaderError {
         loop {
             match self.0.changed().await {

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
 use crate::config::{KeepDays, ProcessRole, RunConfig};
-use crate::controllers::inventory;
-use crate::controllers::{cloud_account, image_inspection};
+use crate::controllers::client::{self, CALL_TIMEOUT, Clients};
+use crate::controllers::runtime::Runtime;
+use crate::controllers::{cloud_account, image_inspection, inventory};
 use crate::ingest::{self, Ingest};
 use crate::leader::Leadership;
 use crate::rest::{self, Api, Gate, KubernetesGate};
@@ -23,17 +24,16 @@ use cloudigrade_aws::{Aws, Inspections, S3Objects, SqsQueue};
 use cloudigrade_store::Pool;
 use cloudigrade_store::retention::{self, Pruned};
 
-/// How long the parts may take to finish what they hold after SIGTERM; below Kubernetes' grace period of 30 s.
+/// Time that tasks have after SIGTERM for what they have begun; below Kubernetes' grace period of 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
-/// How often the database is asked whether it is there.
+/// Time between two pings of the database.
 const PING: Duration = Duration::from_secs(5);
-
-/// How often old events are given up.
+/// Time between two prunings of old events.
 const PRUNE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What every part is given.
+/// Everything that tasks share.
 #[derive(Clone)]
-struct Given {
+struct AppContext {
     config: RunConfig,
     pool: Pool,
     aws: Aws,
@@ -42,14 +42,14 @@ struct Given {
     shutdown: CancellationToken,
 }
 
-type Parts = JoinSet<Result<(), CommandError>>;
+type Tasks = JoinSet<Result<(), CommandError>>;
 
-/// Runs the chosen roles until SIGTERM, or until one of them cannot go on: then all stop and its error is told.
+/// Runs the chosen process roles until SIGTERM, or until one of them can't go on: then all stop, and its error is returned.
 pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
     telemetry::logs();
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
-    let given = Given {
+    let context = AppContext {
         pool: cloudigrade_store::connect(
             config.database.database_url.expose(),
             config.database_connections,
@@ -61,42 +61,42 @@ pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
         config,
     };
 
-    let mut parts = Parts::new();
-    given.health.expect("database");
-    parts.spawn(stop_on_signal(given.shutdown.clone()));
-    parts.spawn(watch_database(given.clone()));
+    let mut tasks = Tasks::new();
+    context.health.expect("database");
+    tasks.spawn(stop_on_signal(context.shutdown.clone()));
+    tasks.spawn(watch_database(context.clone()));
     let served = telemetry::serve(
-        given.config.listen,
-        given.health.clone(),
+        context.config.listen,
+        context.health.clone(),
         registry,
-        given.shutdown.clone(),
+        context.shutdown.clone(),
     );
-    parts.spawn(async { Ok(served.await?) });
-    for role in &given.config.role {
+    tasks.spawn(async { Ok(served.await?) });
+    for role in &context.config.role {
         match role {
-            ProcessRole::Operator => parts.spawn(operate(given.clone())),
-            ProcessRole::Ingest => parts.spawn(take_in(given.clone())),
-            ProcessRole::Api => parts.spawn(answer(given.clone())),
+            ProcessRole::Operator => tasks.spawn(run_operator(context.clone())),
+            ProcessRole::Ingest => tasks.spawn(run_ingest(context.clone())),
+            ProcessRole::Api => tasks.spawn(run_api(context.clone())),
         };
     }
-    let result = first_end(&mut parts).await;
-    given.shutdown.cancel();
-    drain(parts).await;
+    let result = first_end(&mut tasks).await;
+    context.shutdown.cancel();
+    drain(tasks).await;
     result
 }
 
-/// Waits until any part ends: because it was told to, or because it cannot go on.
-async fn first_end(parts: &mut Parts) -> Result<(), CommandError> {
-    match parts.join_next().await {
+/// Waits until any task ends, by shutdown or by an error.
+async fn first_end(tasks: &mut Tasks) -> Result<(), CommandError> {
+    match tasks.join_next().await {
         Some(ended) => ended.map_err(CommandError::from).flatten(),
         None => Ok(()),
     }
 }
 
-/// Lets the parts finish what they hold.
-async fn drain(mut parts: Parts) {
+/// Lets the tasks finish what they have begun.
+async fn drain(mut tasks: Tasks) {
     let all = async {
-        while let Some(ended) = parts.join_next().await {
+        while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended.map_err(CommandError::from).flatten() {
                 tracing::warn!(%error, "while stopping");
             }
@@ -106,12 +106,12 @@ async fn drain(mut parts: Parts) {
         let seconds = DRAIN.as_secs();
         tracing::warn!(
             seconds,
-            "stopping without waiting any longer; what was in hand is repeated at the next start"
+            "stopping without waiting any longer; what was under way is repeated at the next start"
         );
     }
 }
 
-/// SIGTERM from Kubernetes, SIGINT from a person.
+/// Shuts down on SIGTERM, as Kubernetes sends it, and on SIGINT, as a terminal does.
 async fn stop_on_signal(shutdown: CancellationToken) -> Result<(), CommandError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -123,109 +123,121 @@ async fn stop_on_signal(shutdown: CancellationToken) -> Result<(), CommandError>
     Ok(())
 }
 
-/// Keeps readiness honest about the database.
-async fn watch_database(given: Given) -> Result<(), CommandError> {
-    while !given.shutdown.is_cancelled() {
-        match cloudigrade_store::ping(&given.pool).await {
-            Ok(()) => given.health.ready("database"),
-            Err(error) => given.health.unready("database", error.to_string()),
+/// Reports to readiness, every few seconds, whether the database answers.
+async fn watch_database(context: AppContext) -> Result<(), CommandError> {
+    while !context.shutdown.is_cancelled() {
+        match cloudigrade_store::ping(&context.pool).await {
+            Ok(()) => context.health.ready("database"),
+            Err(error) => context.health.unready("database", error.to_string()),
         }
         tokio::select! {
             () = sleep(PING) => {}
-            () = given.shutdown.cancelled() => {}
+            () = context.shutdown.cancelled() => {}
         }
     }
     Ok(())
 }
 
-/// The `ingest` role.
-async fn take_in(given: Given) -> Result<(), CommandError> {
+/// The process role `ingest`.
+async fn run_ingest(context: AppContext) -> Result<(), CommandError> {
     let ingest = Ingest {
-        queue: SqsQueue::new(given.aws.clone(), given.config.queue_url.clone()),
-        queue_url: given.config.queue_url,
-        objects: S3Objects::new(given.aws),
-        pool: given.pool,
-        trail_bucket: given.config.trail_bucket,
-        metrics: given.metrics,
-        health: given.health,
+        queue: SqsQueue::new(context.aws.clone(), context.config.queue_url.clone()),
+        queue_url: context.config.queue_url,
+        objects: S3Objects::new(context.aws),
+        pool: context.pool,
+        trail_bucket: context.config.trail_bucket,
+        metrics: context.metrics,
+        health: context.health,
     };
-    ingest::run(ingest, given.shutdown).await;
+    ingest::run(ingest, context.shutdown).await;
     Ok(())
 }
 
-/// The `api` role.
-async fn answer(given: Given) -> Result<(), CommandError> {
-    let own_account = given.aws.own_account().await.unwrap_or_else(|error| {
+/// The process role `api`.
+async fn run_api(context: AppContext) -> Result<(), CommandError> {
+    let own_account = context.aws.own_account().await.unwrap_or_else(|error| {
         tracing::warn!(%error, "the API can't tell customers which account to trust");
         None
     });
-    let gate: Option<Arc<dyn Gate>> = if given.config.internal_routes {
-        Some(Arc::new(KubernetesGate(kube::Client::try_default().await?)))
+    let gate: Option<Arc<dyn Gate>> = if context.config.internal_routes {
+        let config = kube::Config::infer().await?;
+        Some(Arc::new(KubernetesGate(client::with_timeout(
+            config,
+            CALL_TIMEOUT,
+        )?)))
     } else {
         None
     };
     let router = rest::router(Api {
-        pool: given.pool,
+        pool: context.pool,
         remembered: rest::Remembered::default(),
-        psks: given.config.psks,
+        psks: context.config.psks,
         own_account,
         gate,
-        metrics: given.metrics,
+        metrics: context.metrics,
     });
-    Ok(rest::serve(given.config.api_listen, router, given.shutdown).await?)
+    Ok(rest::serve(context.config.api_listen, router, context.shutdown).await?)
 }
 
-/// The `operator` role: wins the leadership, reconciles while it lasts.
-async fn operate(given: Given) -> Result<(), CommandError> {
-    given.health.expect("kubernetes");
+/// The process role `operator`: acquires the Lease, runs the controllers while it holds.
+async fn run_operator(context: AppContext) -> Result<(), CommandError> {
+    context.health.expect("kubernetes");
     let config = kube::Config::infer().await?;
-    let client = kube::Client::try_from(config.clone())?;
-    client.apiserver_version().await?;
-    // One that waits for its turn is ready too: it is there to take over.
-    given.health.ready("kubernetes");
+    let clients = Clients::new(&config)?;
+    clients.calls.apiserver_version().await?;
+    // A replica that waits for the Lease is ready: it is there to take over.
+    context.health.ready("kubernetes");
     let leadership = tokio::select! {
-        won = Leadership::win(config, &given.config.namespace, &given.config.pod_name) => won?,
-        () = given.shutdown.cancelled() => return Ok(()),
+        held = Leadership::acquire(config, &context.config.namespace, &context.config.pod_name) => held?,
+        () = context.shutdown.cancelled() => return Ok(()),
     };
     tracing::info!("leading");
-    given.metrics.leader.set(1);
+    context.metrics.leader.set(1);
     let result = tokio::select! {
-        // Whoever no longer leads stops in the middle of what it does: the next leader is at it already.
+        // Losing the Lease aborts at once: the next leader may already be writing.
         lost = leadership.lost() => Err(lost.into()),
-        () = reconcile(&given, client) => Ok(()),
+        () = run_controllers(&context, clients) => Ok(()),
     };
-    given.metrics.leader.set(0);
+    context.metrics.leader.set(0);
     if let Err(error) = leadership.release().await {
         tracing::warn!(%error, "giving the Lease back; it runs out by itself");
     }
     result
 }
 
-/// What only the leader does, until `shutdown`.
-async fn reconcile(given: &Given, client: kube::Client) {
-    let Given {
+/// Everything that only the leader does, until shutdown.
+async fn run_controllers(context: &AppContext, clients: Clients) {
+    let AppContext {
         config,
         pool,
         aws,
         metrics,
         shutdown,
         ..
-    } = given.clone();
-    let namespace = config.watch_namespace.as_deref();
-    let accounts = cloud_account::Context::new(
-        client.clone(),
+    } = context.clone();
+    let watch_client = clients.watches.clone();
+    let runtime = Runtime::new(
+        clients,
+        config.watch_namespace.clone(),
+        metrics.clone(),
+        shutdown.clone(),
+    );
+    let mut accounts = runtime.watch();
+    let accounts_of_controller = accounts.subscribe();
+    let account_context = cloud_account::AccountContext::new(
+        runtime,
         pool.clone(),
         aws.clone(),
         config.trail_bucket.clone(),
-        metrics.clone(),
     );
     let inspections = Inspections::new(aws.clone(), config.results_bucket.clone());
     let endpoint = aws.config().endpoint_url().map(str::to_owned);
     // Boxed, because an unoptimized build would keep all of it on the stack of one thread.
     tokio::join!(
-        cloud_account::run(accounts, namespace, shutdown.clone()).boxed(),
+        shutdown.run_until_cancelled(accounts.run()),
+        cloud_account::run(account_context, accounts_of_controller).boxed(),
         image_inspection::run(
-            client.clone(),
+            watch_client.clone(),
             pool.clone(),
             inspections,
             &config,
@@ -235,11 +247,11 @@ async fn reconcile(given: &Given, client: kube::Client) {
         )
         .boxed(),
         inventory::run(
-            client,
+            watch_client,
             pool.clone(),
             aws,
             metrics,
-            namespace,
+            config.watch_namespace.as_deref(),
             shutdown.clone()
         )
         .boxed(),
@@ -247,7 +259,7 @@ async fn reconcile(given: &Given, client: kube::Client) {
     );
 }
 
-/// Gives up what is older than `keep_days`, if there is such a bound.
+/// Deletes events older than `keep_days` once a day, if there is such a limit.
 async fn prune_daily(pool: Pool, keep_days: Option<KeepDays>) {
     let Some(keep_days) = keep_days else { return };
     loop {

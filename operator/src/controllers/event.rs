@@ -1,17 +1,17 @@
-//! Events: what people read in `kubectl describe`.
+//! Events, as `kubectl describe` shows them.
 
 use kube::runtime::events::{Event, EventType};
 
 /// The API server takes notes of up to 1 KiB.
 const LONGEST_NOTE: usize = 1000;
 
-/// What people should know and may have to do something about.
+/// An event that may ask for something to be done.
 pub(crate) fn warning(reason: &str, note: String) -> Event {
     event(EventType::Warning, "Reconcile", reason, note)
 }
 
-/// What people may like to know.
-pub(crate) fn news(reason: &str, note: String) -> Event {
+/// An event that informs.
+pub(crate) fn normal(reason: &str, note: String) -> Event {
     event(EventType::Normal, "Reconcile", reason, note)
 }
 

@@ -1,4 +1,4 @@
-//! The finalizer, set and taken off by hand: kube's helper takes it off whenever a cleanup returns `Ok`, also when that
+//! The finalizer, added and removed by hand: kube's helper removes it whenever a cleanup returns `Ok`, also when that
 //! means "not yet".
 
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use cloudigrade_api::FINALIZER;
 
-/// Has `object` wait for us when it is deleted.
+/// Adds our finalizer to `object`.
 ///
 /// # Errors
 /// When the API server refuses, for one because the object has changed since it was read.
@@ -30,7 +30,7 @@ where
     write(api, object, json!(all)).await
 }
 
-/// Lets `object` go. That it is gone already is fine.
+/// Removes our finalizer from `object`. Treats 404 as success.
 ///
 /// # Errors
 /// As [`add`].

@@ -1,12 +1,15 @@
 //! One folder a custom resource, and the few things that every controller does the same way.
 
 pub mod backoff;
+pub mod client;
 pub mod cloud_account;
+pub mod error;
 mod event;
 pub mod finalizer;
 pub mod image_inspection;
 pub mod inventory;
 mod log;
 pub mod role;
+pub mod runtime;
 pub mod status;
 pub mod watch;

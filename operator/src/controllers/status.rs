@@ -10,8 +10,8 @@ use serde_json::json;
 
 use cloudigrade_api::FIELD_MANAGER;
 
-/// Replaces the status of `object` by server-side apply: fields that are no longer there go away. The object having gone
-/// meanwhile is fine.
+/// Replaces the status of `object` by server-side apply: fields that are no longer there go away. Treats 404 as success:
+/// the object is gone.
 ///
 /// # Errors
 /// When the API server refuses.

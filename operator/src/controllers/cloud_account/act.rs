@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::context::{Cloud, Context};
+use super::context::{AccountContext, Cloud};
 use super::decide::Plan;
-use super::error::Error;
+use super::error::AccountError;
 use super::observe::Seen;
 use super::steps::{
     ACCESS_VERIFIED, DISCOVERED, READY, TRAIL_CONFIGURED, access, discovery, flow, trail,
@@ -36,14 +36,14 @@ pub(super) struct Done {
 }
 
 /// The condition a failure is about, and the failure.
-pub(super) type Failure = (&'static str, Box<Error>);
+pub(super) type Failure = (&'static str, Box<AccountError>);
 
 /// Does what `plan` says; each part can be repeated.
 pub(super) async fn act<C: Cloud>(
     account: &CloudAccount,
     seen: &Seen,
     plan: &Plan,
-    context: &Context<C>,
+    context: &AccountContext<C>,
     now: Timestamp,
 ) -> Done {
     let mut done = Done {
@@ -70,13 +70,13 @@ pub(super) async fn act<C: Cloud>(
 async fn check<C: Cloud>(
     account: &CloudAccount,
     seen: &Seen,
-    context: &Context<C>,
+    context: &AccountContext<C>,
     now: Timestamp,
     done: &mut Done,
 ) -> Result<(), Failure> {
     let role = context
         .roles
-        .read(&context.client, account)
+        .read(&context.runtime.client, account)
         .await
         .of(ACCESS_VERIFIED)?;
     done.changes.push(
@@ -131,7 +131,7 @@ async fn check<C: Cloud>(
 async fn suspend<C: Cloud>(
     account: &CloudAccount,
     enrolment: &Enrolment,
-    context: &Context<C>,
+    context: &AccountContext<C>,
     now: Timestamp,
     done: &mut Done,
 ) -> Result<(), Failure> {
@@ -142,7 +142,7 @@ async fn suspend<C: Cloud>(
     }
     let role = context
         .roles
-        .read(&context.client, account)
+        .read(&context.runtime.client, account)
         .await
         .of(TRAIL_CONFIGURED)?;
     Box::pin(trail::remove(account, &role, context))
@@ -164,7 +164,7 @@ trait Of<T> {
     fn of(self, condition: &'static str) -> Result<T, Failure>;
 }
 
-impl<T, E: Into<Error>> Of<T> for Result<T, E> {
+impl<T, E: Into<AccountError>> Of<T> for Result<T, E> {
     fn of(self, condition: &'static str) -> Result<T, Failure> {
         self.map_err(|error| (condition, Box::new(error.into())))
     }

@@ -5,12 +5,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::context::{Cloud, Context};
-use super::error::{Doing, Error};
+use super::context::{AccountContext, Cloud};
+use super::error::AccountError;
 use super::observe::{Seen, observe};
 use super::report::Planned;
 use super::steps::{READY, TRAIL_CONFIGURED, trail};
-use crate::controllers::event::{news, warning};
+use crate::controllers::error::{KubernetesContext, Reason};
+use crate::controllers::event::{normal, warning};
 use crate::controllers::{backoff, finalizer, status};
 use cloudigrade_api::{
     CloudAccount, ConditionStatus, ConditionUpdate, Conditions, DeletionPolicy, FINALIZER,
@@ -41,16 +42,16 @@ enum Plan {
 enum Trail {
     Deleted,
     Retained,
-    LeftBehind(Error),
+    LeftBehind(AccountError),
     Untouched,
 }
 
 /// Brings the deletion of `account` a step further.
 pub(super) async fn clean_up<C: Cloud>(
     account: &CloudAccount,
-    context: &Context<C>,
+    context: &AccountContext<C>,
     now: Timestamp,
-) -> Result<Action, Error> {
+) -> Result<Action, AccountError> {
     if !account.finalizers().iter().any(|name| name == FINALIZER) {
         context.forget(account);
         return Ok(Action::await_change());
@@ -95,7 +96,7 @@ pub(super) async fn clean_up<C: Cloud>(
     tell(account, trail, context).await;
     finalizer::remove(&context.accounts(account), account)
         .await
-        .doing("taking off the finalizer")?;
+        .context("removing the finalizer")?;
     context.forget(account);
     Ok(Action::await_change())
 }
@@ -110,7 +111,7 @@ fn decide(policy: DeletionPolicy, seen: &Seen, now: Timestamp) -> Plan {
 }
 
 /// Whether to let go with the trail still there.
-fn gives_up(error: &Error, tries: u32, since: Timestamp, now: Timestamp) -> bool {
+fn gives_up(error: &AccountError, tries: u32, since: Timestamp, now: Timestamp) -> bool {
     (error.is_lost_access() && tries >= TRIES) || now.duration_since(since) > LONGEST
 }
 
@@ -131,19 +132,22 @@ fn since(account: &CloudAccount, now: Timestamp) -> Timestamp {
         .map_or(now, |time| time.0)
 }
 
-async fn delete_trail<C: Cloud>(account: &CloudAccount, context: &Context<C>) -> Result<(), Error> {
-    let role = context.roles.last(&context.client, account).await?;
+async fn delete_trail<C: Cloud>(
+    account: &CloudAccount,
+    context: &AccountContext<C>,
+) -> Result<(), AccountError> {
+    let role = context.roles.last(&context.runtime.client, account).await?;
     trail::remove(account, &role, context).await
 }
 
 /// Says why the account is not gone yet, and when that is tried again.
 async fn retry<C>(
     account: &CloudAccount,
-    error: &Error,
+    error: &AccountError,
     tries: u32,
-    context: &Context<C>,
+    context: &AccountContext<C>,
     now: Timestamp,
-) -> Result<Action, Error> {
+) -> Result<Action, AccountError> {
     let wait = backoff::delay(tries, &account.uid().unwrap_or_default());
     let next = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     let message = format!("deleting the trail: {error}");
@@ -161,7 +165,8 @@ async fn retry<C>(
     .await?;
     if tries == 1 {
         context
-            .tell(
+            .runtime
+            .publish_event(
                 account,
                 &warning(
                     "DeletingTrailFailed",
@@ -180,9 +185,9 @@ async fn write_failure<C>(
     reason: &'static str,
     message: String,
     planned: Planned,
-    context: &Context<C>,
+    context: &AccountContext<C>,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<(), AccountError> {
     let generation = account.metadata.generation;
     let before = account.status.clone().unwrap_or_default();
     let mut after = before.clone();
@@ -201,27 +206,27 @@ async fn write_failure<C>(
     if !same_ignoring_times(&before, &after) {
         status::write(&context.accounts(account), account, &after)
             .await
-            .doing("writing the status")?;
+            .context("writing the status")?;
     }
     Ok(())
 }
 
 /// Says what became of the trail.
-async fn tell<C>(account: &CloudAccount, trail: Trail, context: &Context<C>) {
+async fn tell<C>(account: &CloudAccount, trail: Trail, context: &AccountContext<C>) {
     let arn = trail_arn(account);
     let event = match trail {
         Trail::Untouched => return,
-        Trail::Deleted => news("TrailDeleted", format!("{arn} is deleted")),
-        Trail::Retained => news(
+        Trail::Deleted => normal("TrailDeleted", format!("{arn} is deleted")),
+        Trail::Retained => normal(
             "TrailRetained",
             format!("{arn} is left as it is (deletionPolicy: Retain), and goes on writing"),
         ),
         Trail::LeftBehind(error) => warning("TrailLeftBehind", left_behind(account, &error)),
     };
-    context.tell(account, &event).await;
+    context.runtime.publish_event(account, &event).await;
 }
 
-fn left_behind(account: &CloudAccount, error: &Error) -> String {
+fn left_behind(account: &CloudAccount, error: &AccountError) -> String {
     format!(
         "{} is left behind and goes on writing until it is deleted there: {error}",
         trail_arn(account)

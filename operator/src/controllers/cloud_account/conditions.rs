@@ -6,9 +6,10 @@ use kube::runtime::events::Event;
 
 use super::act::Done;
 use super::decide::Plan;
-use super::error::Error;
+use super::error::AccountError;
 use super::steps::{EVENTS_FLOWING, OF_READY, READY, flow};
-use crate::controllers::event::{news, warning};
+use crate::controllers::error::Reason;
+use crate::controllers::event::{normal, warning};
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, Conditions};
 use cloudigrade_store::enrolments::Enrolment;
 
@@ -116,7 +117,7 @@ impl After {
         self.ready(ConditionStatus::False, "DuplicateAccount", message);
     }
 
-    fn fail(&mut self, step: &'static str, error: &Error, plan: &Plan) {
+    fn fail(&mut self, step: &'static str, error: &AccountError, plan: &Plan) {
         if matches!(plan, Plan::Suspend { .. }) {
             self.suspended();
         }
@@ -141,7 +142,7 @@ impl After {
     }
 
     /// A failure that says nothing about the account: what was true for this very spec stands, and the error is told.
-    fn still_holds(&mut self, step: &str, error: &Error) -> bool {
+    fn still_holds(&mut self, step: &str, error: &AccountError) -> bool {
         let generation = self.generation;
         let held = self.conditions.iter_mut().find(|condition| {
             condition.type_ == step
@@ -194,7 +195,7 @@ pub(super) fn events(before: &[Condition], after: &[Condition]) -> Vec<Event> {
         }
         told.push(&condition.reason);
         let asked_for = condition.status == "True" || condition.reason == SUSPENDED;
-        let tell = if asked_for { news } else { warning };
+        let tell = if asked_for { normal } else { warning };
         events.push(tell(&condition.reason, condition.message.clone()));
     }
     events

@@ -41,8 +41,8 @@ fn all_true() -> Vec<ConditionUpdate> {
     changes
 }
 
-fn error(kind: ErrorKind) -> Error {
-    Error::Cloud(CloudError {
+fn error(kind: ErrorKind) -> AccountError {
+    AccountError::Cloud(CloudError {
         kind,
         service: "sts",
         operation: "AssumeRole",
@@ -51,7 +51,7 @@ fn error(kind: ErrorKind) -> Error {
     })
 }
 
-fn failed(step: &'static str, error: Error) -> Done {
+fn failed(step: &'static str, error: AccountError) -> Done {
     Done {
         failure: Some((step, Box::new(error))),
         ..Done::default()

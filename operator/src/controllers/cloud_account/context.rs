@@ -1,62 +1,48 @@
-//! What every pass shares.
+//! Everything that reconciliations of CloudAccounts share.
 
 use std::fmt::Debug;
 
-use kube::runtime::events::{Event, Recorder};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 
 use super::roles::Roles;
 use super::schedule::Schedule;
-use crate::controllers::backoff::Backoff;
-use crate::telemetry::Metrics;
-use cloudigrade_api::{CloudAccount, FIELD_MANAGER};
+use crate::controllers::runtime::Runtime;
+use cloudigrade_api::CloudAccount;
 use cloudigrade_cloud::{Access, Inventory, Trails};
 use cloudigrade_store::Pool;
 
-/// What metering an account asks of a cloud.
+/// The calls that metering an account makes to a cloud.
 pub trait Cloud: Access + Trails + Inventory {}
 
 impl<T: Access + Trails + Inventory> Cloud for T {}
 
-/// What every pass shares; `C` is the cloud.
-pub struct Context<C> {
-    pub(super) client: Client,
+/// Everything that reconciliations of CloudAccounts share; `C` is the cloud.
+pub struct AccountContext<C> {
+    pub(super) runtime: Runtime,
     pub(super) database: Pool,
     pub(super) cloud: C,
     pub(super) trail_bucket: String,
-    pub(super) recorder: Recorder,
-    pub(super) metrics: Metrics,
     pub(super) schedule: Schedule,
     pub(super) roles: Roles,
-    pub(super) backoff: Backoff,
 }
 
-impl<C> Context<C> {
+impl<C> AccountContext<C> {
     /// `trail_bucket` is the bucket of the own account that trails write to.
-    pub fn new(
-        client: Client,
-        database: Pool,
-        cloud: C,
-        trail_bucket: String,
-        metrics: Metrics,
-    ) -> Self {
+    pub fn new(runtime: Runtime, database: Pool, cloud: C, trail_bucket: String) -> Self {
         Self {
-            recorder: Recorder::new(client.clone(), FIELD_MANAGER.into()),
-            client,
+            runtime,
             database,
             cloud,
             trail_bucket,
-            metrics,
             schedule: Schedule::default(),
             roles: Roles::default(),
-            backoff: Backoff::default(),
         }
     }
 
-    /// Where `account` lives.
+    /// The API of the namespace of `account`.
     pub(super) fn accounts(&self, account: &CloudAccount) -> Api<CloudAccount> {
         Api::namespaced(
-            self.client.clone(),
+            self.runtime.client.clone(),
             &account.namespace().unwrap_or_default(),
         )
     }
@@ -66,21 +52,11 @@ impl<C> Context<C> {
         self.schedule.forget(account);
         self.roles.forget(account);
     }
-
-    /// Tells people about `object`; that it does not work changes nothing else.
-    pub(super) async fn tell<K>(&self, object: &K, event: &Event)
-    where
-        K: Resource<DynamicType = ()>,
-    {
-        if let Err(error) = self.recorder.publish(event, &object.object_ref(&())).await {
-            tracing::warn!(%error, "writing an event");
-        }
-    }
 }
 
-impl<C> Debug for Context<C> {
+impl<C> Debug for AccountContext<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context")
+        f.debug_struct("AccountContext")
             .field("trail_bucket", &self.trail_bucket)
             .finish_non_exhaustive()
     }

@@ -1,12 +1,13 @@
 //! Why a pass, or a step of it, did not succeed.
 
+use crate::controllers::error::{KubernetesError, Reason};
 use crate::controllers::role::RoleError;
 use cloudigrade_cloud::{CloudError, ErrorKind};
 use cloudigrade_store::StoreError;
 
 /// Why a pass, or a step of it, did not succeed. The codes are those of the original (§2.4).
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum AccountError {
     /// The spec leads to no role.
     #[error(transparent)]
     IamRole(#[from] RoleError),
@@ -63,18 +64,12 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Kubernetes.
-    #[error("{doing}: {source}")]
-    Kube {
-        /// What was being done
-        doing: &'static str,
-        /// What the API server said
-        source: Box<kube::Error>,
-    },
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
 }
 
-impl Error {
-    /// Stable PascalCase word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
+impl Reason for AccountError {
+    fn reason(&self) -> &'static str {
         match self {
             Self::IamRole(error) => error.reason(),
             Self::RoleRefused(_) => "RoleRefused",
@@ -85,11 +80,13 @@ impl Error {
             Self::ForeignTrail { .. } => "ForeignTrail",
             Self::Regions { .. } => "RegionsFailed",
             Self::Cloud(error) => error.reason(),
-            Self::Store(_) => "DatabaseFailed",
-            Self::Kube { .. } => "KubernetesFailed",
+            Self::Store(error) => error.reason(),
+            Self::Kubernetes(error) => error.reason(),
         }
     }
+}
 
+impl AccountError {
     /// Nothing but another spec helps; trying again would not.
     pub fn is_terminal(&self) -> bool {
         matches!(
@@ -102,7 +99,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Cloud(error) | Self::Regions { first: error, .. } => is_transient(error),
-            Self::Store(_) | Self::Kube { .. } | Self::IamRole(RoleError::Unreadable { .. }) => {
+            Self::Store(_) | Self::Kubernetes(_) | Self::IamRole(RoleError::Unreadable { .. }) => {
                 true
             }
             _ => false,
@@ -124,19 +121,4 @@ fn is_transient(error: &CloudError) -> bool {
         error.kind,
         ErrorKind::Throttled | ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Credentials
     )
-}
-
-/// Says what was being done when Kubernetes refused.
-pub(super) trait Doing<T> {
-    /// Wraps the error with what was being done.
-    fn doing(self, what: &'static str) -> Result<T, Error>;
-}
-
-impl<T> Doing<T> for kube::Result<T> {
-    fn doing(self, what: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::Kube {
-            doing: what,
-            source: Box::new(source),
-        })
-    }
 }

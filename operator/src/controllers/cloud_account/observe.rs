@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use uuid::Uuid;
 
-use super::context::Context;
-use super::error::Error;
+use super::context::AccountContext;
+use super::error::AccountError;
 use crate::controllers::role::RoleError;
 use cloudigrade_api::CloudAccount;
 use cloudigrade_cloud::RoleArn;
@@ -34,8 +34,8 @@ impl Seen {
 /// Looks at Postgres and at the schedule.
 pub(super) async fn observe<C>(
     account: &CloudAccount,
-    context: &Context<C>,
-) -> Result<Seen, Error> {
+    context: &AccountContext<C>,
+) -> Result<Seen, AccountError> {
     let claimant = claimant(account)?;
     let holder = enrolments::holder(&context.database, &claimant.account_id).await?;
     Ok(Seen {
@@ -46,7 +46,7 @@ pub(super) async fn observe<C>(
 }
 
 /// `account` as one that would meter its AWS account.
-pub(super) fn claimant(account: &CloudAccount) -> Result<Claimant, Error> {
+pub(super) fn claimant(account: &CloudAccount) -> Result<Claimant, AccountError> {
     let arn: RoleArn = account.spec.aws.role_arn.parse().map_err(RoleError::Arn)?;
     Ok(Claimant {
         account_id: arn.account_id().to_owned(),

@@ -9,11 +9,12 @@ use kube::runtime::controller::Action;
 
 use super::act::Done;
 use super::conditions;
-use super::context::Context;
+use super::context::AccountContext;
 use super::decide::Plan;
-use super::error::{Doing, Error};
+use super::error::AccountError;
 use super::observe::Seen;
-use crate::controllers::event::news;
+use crate::controllers::error::{KubernetesContext, Reason};
+use crate::controllers::event::normal;
 use crate::controllers::{backoff, status};
 use cloudigrade_api::{
     CloudAccount, CloudAccountStatus, ImageCounts, InstanceCounts, same_ignoring_times,
@@ -31,9 +32,9 @@ pub(super) async fn report<C>(
     seen: &Seen,
     plan: &Plan,
     done: &Done,
-    context: &Context<C>,
+    context: &AccountContext<C>,
     now: Timestamp,
-) -> Result<Action, Error> {
+) -> Result<Action, AccountError> {
     if let Some((step, error)) = &done.failure {
         context.count_failure(error);
         tracing::info!(step, reason = error.reason(), %error, "a step failed");
@@ -50,9 +51,9 @@ pub(super) async fn report<C>(
     if says_more(&before, &after) {
         status::write(&context.accounts(account), account, &after)
             .await
-            .doing("writing the status")?;
+            .context("writing the status")?;
         for event in conditions::events(&before.conditions, &after.conditions) {
-            context.tell(account, &event).await;
+            context.runtime.publish_event(account, &event).await;
         }
     }
     if !done.repairs.is_empty() {
@@ -60,7 +61,10 @@ pub(super) async fn report<C>(
             "somebody had changed the trail; put right: {}",
             done.repairs.join(", ")
         );
-        context.tell(account, &news("TrailRepaired", note)).await;
+        context
+            .runtime
+            .publish_event(account, &normal("TrailRepaired", note))
+            .await;
     }
     context.schedule.plan(account, next);
     Ok(Action::requeue(

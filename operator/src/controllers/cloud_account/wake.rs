@@ -1,4 +1,7 @@
-//! Wake-ups: what ingest and inspections write to Postgres shows in a status soon after.
+//! Changes in Postgres, made by ingest and inspections, trigger a reconciliation, so that a status shows them within seconds.
+//!
+//! Postgres is polled: `listen` needs a session, and PgBouncer in transaction mode keeps none. One indexed query every
+//! three seconds serves all accounts.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,43 +10,44 @@ use futures::{Stream, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::{ObjectRef, Store};
 
-use super::Guarded;
+use crate::controllers::watch::Guarded;
+use cloudigrade_api::CloudAccount;
 use cloudigrade_store::Pool;
 use cloudigrade_store::account_status::{self, Changed};
 
-/// How often Postgres is asked.
-const EVERY: Duration = Duration::from_secs(3);
-/// How far each question reaches back: a change is stamped a while before it is committed.
+/// Time between two polls.
+const PERIOD: Duration = Duration::from_secs(3);
+/// How far each poll reaches back: a change is stamped a while before it is committed.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 
-/// What was seen before.
+/// The poller, with the changes of the overlap that it has reported.
 struct Poll {
     database: Pool,
     timer: tokio::time::Interval,
     newest: Timestamp,
-    seen: HashMap<i64, Timestamp>,
+    reported: HashMap<i64, Timestamp>,
 }
 
-/// CloudAccounts of which something has changed in Postgres, as it happens.
+/// CloudAccounts whose rows have changed in Postgres, as it happens.
 pub(super) fn changed_accounts(
     database: Pool,
-    accounts: Store<Guarded>,
-) -> impl Stream<Item = ObjectRef<Guarded>> + Send + 'static {
-    let mut timer = tokio::time::interval(EVERY);
+    accounts: Store<Guarded<CloudAccount>>,
+) -> impl Stream<Item = ObjectRef<Guarded<CloudAccount>>> + Send + 'static {
+    let mut timer = tokio::time::interval(PERIOD);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let poll = Poll {
         database,
         timer,
         newest: Timestamp::now(),
-        seen: HashMap::new(),
+        reported: HashMap::new(),
     };
     stream::unfold(poll, |mut poll| async move {
         poll.timer.tick().await;
         let changed =
             match account_status::changed_since(&poll.database, poll.newest - OVERLAP).await {
-                Ok(changed) => poll.news(changed),
+                Ok(changed) => poll.unreported(changed),
                 Err(error) => {
-                    tracing::warn!(%error, "looking for changes that statuses should show");
+                    tracing::warn!(%error, "polling for changes that statuses should show");
                     Vec::new()
                 }
             };
@@ -56,17 +60,17 @@ pub(super) fn changed_accounts(
 }
 
 impl Poll {
-    /// Those not seen at that time before.
-    fn news(&mut self, changed: Vec<Changed>) -> Vec<Changed> {
+    /// Filters out the changes that an earlier poll has reported, and notes the others.
+    fn unreported(&mut self, changed: Vec<Changed>) -> Vec<Changed> {
         self.newest = changed
             .iter()
             .map(|change| change.at)
             .fold(self.newest, Timestamp::max);
         let oldest = self.newest - OVERLAP;
-        self.seen.retain(|_, at| *at > oldest);
+        self.reported.retain(|_, at| *at > oldest);
         changed
             .into_iter()
-            .filter(|change| self.seen.insert(change.id, change.at) != Some(change.at))
+            .filter(|change| self.reported.insert(change.id, change.at) != Some(change.at))
             .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Access: the role can be assumed, leads where its ARN says, and may do what is needed (§2.3).
 
 use super::ACCESS_VERIFIED;
-use crate::controllers::cloud_account::error::Error;
+use crate::controllers::cloud_account::error::AccountError;
 use cloudigrade_api::{ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{Access, CloudError, ErrorKind};
@@ -10,16 +10,16 @@ use cloudigrade_cloud::{Access, CloudError, ErrorKind};
 pub(in crate::controllers::cloud_account) async fn verify(
     role: &IamRole,
     cloud: &impl Access,
-) -> Result<ConditionUpdate, Error> {
+) -> Result<ConditionUpdate, AccountError> {
     let identity = cloud.identity(role).await.map_err(refused)?;
     let denied = cloud.denied(role).await.map_err(refused)?;
     decide(role.arn.account_id(), &identity, denied)
 }
 
-fn refused(error: CloudError) -> Error {
+fn refused(error: CloudError) -> AccountError {
     match error.kind {
-        ErrorKind::Denied => Error::RoleRefused(error),
-        _ => Error::Cloud(error),
+        ErrorKind::Denied => AccountError::RoleRefused(error),
+        _ => AccountError::Cloud(error),
     }
 }
 
@@ -27,15 +27,15 @@ fn decide(
     account_id: &str,
     identity: &str,
     denied: Vec<&'static str>,
-) -> Result<ConditionUpdate, Error> {
+) -> Result<ConditionUpdate, AccountError> {
     if identity != account_id {
-        return Err(Error::WrongAccount {
+        return Err(AccountError::WrongAccount {
             expected: account_id.to_owned(),
             actual: identity.to_owned(),
         });
     }
     if !denied.is_empty() {
-        return Err(Error::ActionsDenied(denied));
+        return Err(AccountError::ActionsDenied(denied));
     }
     Ok(ConditionUpdate {
         type_: ACCESS_VERIFIED,

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use metering::cloudtrail::EventKind;
 
 use super::DISCOVERED;
-use crate::controllers::cloud_account::context::{Cloud, Context};
-use crate::controllers::cloud_account::error::Error;
+use crate::controllers::cloud_account::context::{AccountContext, Cloud};
+use crate::controllers::cloud_account::error::AccountError;
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{CloudError, ErrorKind, Instance, InstanceState, Inventory};
@@ -50,8 +50,8 @@ pub(in crate::controllers::cloud_account) async fn discover<C: Cloud>(
     account: &CloudAccount,
     role: &IamRole,
     look: Look,
-    context: &Context<C>,
-) -> Result<ConditionUpdate, Error> {
+    context: &AccountContext<C>,
+) -> Result<ConditionUpdate, AccountError> {
     let seen = observe(&account.spec.aws.regions, role, &context.cloud).await?;
     record(&seen, look, context).await?;
 
@@ -66,14 +66,18 @@ pub(in crate::controllers::cloud_account) async fn discover<C: Cloud>(
         });
     };
     let regions = seen.failed.into_iter().map(|(region, _)| region).collect();
-    Err(Error::Regions {
+    Err(AccountError::Regions {
         regions,
         looked_at,
         first,
     })
 }
 
-async fn observe(wanted: &[String], role: &IamRole, cloud: &impl Inventory) -> Result<Seen, Error> {
+async fn observe(
+    wanted: &[String],
+    role: &IamRole,
+    cloud: &impl Inventory,
+) -> Result<Seen, AccountError> {
     let regions = if wanted.is_empty() {
         cloud.regions(role).await.map_err(denied)?
     } else {
@@ -103,15 +107,19 @@ async fn observe(wanted: &[String], role: &IamRole, cloud: &impl Inventory) -> R
     Ok(seen)
 }
 
-fn denied(error: CloudError) -> Error {
+fn denied(error: CloudError) -> AccountError {
     match error.kind {
-        ErrorKind::Denied => Error::Denied(error),
-        _ => Error::Cloud(error),
+        ErrorKind::Denied => AccountError::Denied(error),
+        _ => AccountError::Cloud(error),
     }
 }
 
 /// Instances, and the events that are missing, in one transaction.
-async fn record<C>(seen: &Seen, look: Look, context: &Context<C>) -> Result<(), Error> {
+async fn record<C>(
+    seen: &Seen,
+    look: Look,
+    context: &AccountContext<C>,
+) -> Result<(), AccountError> {
     const DOING: &str = "recording what was discovered";
     let mut transaction = context.database.begin().await.doing(DOING)?;
     ledger::lock(&mut transaction, &[look.enrolment]).await?;

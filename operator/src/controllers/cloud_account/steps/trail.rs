@@ -1,8 +1,8 @@
 //! The trail: made, and put right when somebody has changed it (§3.3).
 
 use super::TRAIL_CONFIGURED;
-use crate::controllers::cloud_account::context::{Cloud, Context};
-use crate::controllers::cloud_account::error::Error;
+use crate::controllers::cloud_account::context::{AccountContext, Cloud};
+use crate::controllers::cloud_account::error::AccountError;
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, TrailStatus as Reported};
 use cloudigrade_cloud::{CloudError, ErrorKind, LoggingStatus, Trail, TrailConfiguration, Trails};
 use cloudigrade_cloud::{IamRole, RoleArn};
@@ -39,8 +39,8 @@ enum Repair {
 pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
     account: &CloudAccount,
     role: &IamRole,
-    context: &Context<C>,
-) -> Result<Configured, Error> {
+    context: &AccountContext<C>,
+) -> Result<Configured, AccountError> {
     let cloud = &context.cloud;
     let wanted = wanted(account, &role.arn, &context.trail_bucket);
     let before = account
@@ -92,8 +92,8 @@ pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
 pub(in crate::controllers::cloud_account) async fn remove<C: Cloud>(
     account: &CloudAccount,
     role: &IamRole,
-    context: &Context<C>,
-) -> Result<(), Error> {
+    context: &AccountContext<C>,
+) -> Result<(), AccountError> {
     let cloud = &context.cloud;
     let wanted = wanted(account, &role.arn, &context.trail_bucket);
     let before = account
@@ -131,7 +131,7 @@ fn trail_name(arn: &str) -> Option<&str> {
     arn.split_once(":trail/").map(|(_, name)| name)
 }
 
-async fn observe(role: &IamRole, name: &str, cloud: &impl Trails) -> Result<Seen, Error> {
+async fn observe(role: &IamRole, name: &str, cloud: &impl Trails) -> Result<Seen, AccountError> {
     let Some(trail) = cloud.trail(role, name).await.map_err(denied)? else {
         return Ok(Seen::default());
     };
@@ -147,11 +147,11 @@ async fn observe(role: &IamRole, name: &str, cloud: &impl Trails) -> Result<Seen
 }
 
 /// These two permissions are no part of the original's policy (§3.1): where they are missing we do without.
-fn allowed<T>(answer: Result<T, CloudError>) -> Result<Option<T>, Error> {
+fn allowed<T>(answer: Result<T, CloudError>) -> Result<Option<T>, AccountError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.kind == ErrorKind::Denied => Ok(None),
-        Err(error) => Err(Error::Cloud(error)),
+        Err(error) => Err(AccountError::Cloud(error)),
     }
 }
 
@@ -161,14 +161,14 @@ fn decide(
     adopt: bool,
     before: Option<&Reported>,
     seen: &Seen,
-) -> Result<Vec<Repair>, Error> {
+) -> Result<Vec<Repair>, AccountError> {
     let Some(trail) = &seen.trail else {
         return Ok(vec![Repair::Create, Repair::Select, Repair::Start]);
     };
     let ours =
         trail.bucket == wanted.bucket || before.is_some_and(|before| before.arn == trail.arn);
     if !ours && !adopt {
-        return Err(Error::ForeignTrail {
+        return Err(AccountError::ForeignTrail {
             name: wanted.name.clone(),
             bucket: trail.bucket.clone(),
         });
@@ -211,7 +211,7 @@ async fn act(
     repairs: &[Repair],
     seen: &Seen,
     cloud: &impl Trails,
-) -> Result<(String, String), Error> {
+) -> Result<(String, String), AccountError> {
     let mut arn = seen
         .trail
         .as_ref()
@@ -234,22 +234,22 @@ async fn act(
     Ok((arn, home_region))
 }
 
-fn explain(error: CloudError, wanted: &TrailConfiguration) -> Error {
+fn explain(error: CloudError, wanted: &TrailConfiguration) -> AccountError {
     match error.code.as_str() {
-        "MaximumNumberOfTrailsExceededException" => Error::TrailLimit(error),
+        "MaximumNumberOfTrailsExceededException" => AccountError::TrailLimit(error),
         "InsufficientS3BucketPolicyException" | "S3BucketDoesNotExistException" => {
-            Error::TrailBucket(error, wanted.bucket.clone())
+            AccountError::TrailBucket(error, wanted.bucket.clone())
         }
         _ => denied(error),
     }
 }
 
 /// A refused session is another thing than a refused call: here the role was assumed.
-fn denied(error: CloudError) -> Error {
+fn denied(error: CloudError) -> AccountError {
     match (error.kind, error.operation) {
-        (ErrorKind::Denied, "AssumeRole") => Error::RoleRefused(error),
-        (ErrorKind::Denied, _) => Error::Denied(error),
-        _ => Error::Cloud(error),
+        (ErrorKind::Denied, "AssumeRole") => AccountError::RoleRefused(error),
+        (ErrorKind::Denied, _) => AccountError::Denied(error),
+        _ => AccountError::Cloud(error),
     }
 }
 

@@ -6,9 +6,12 @@ mod cloud;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::reconcile::pass;
 use super::*;
+use crate::controllers::client::Clients;
+use crate::controllers::runtime::Runtime;
 use crate::telemetry::Metrics;
 use api_server::ApiServer;
 use cloud::TestCloud;
@@ -36,11 +39,19 @@ pub(super) fn account() -> CloudAccount {
     .unwrap()
 }
 
+fn runtime(client: kube::Client) -> Runtime {
+    let clients = Clients {
+        calls: client.clone(),
+        watches: client,
+    };
+    Runtime::new(clients, None, Metrics::default(), CancellationToken::new())
+}
+
 /// One account and all that passes over it touch.
 struct World {
     server: ApiServer,
     cloud: TestCloud,
-    context: Context<TestCloud>,
+    context: AccountContext<TestCloud>,
     database: TestDatabase,
 }
 
@@ -53,12 +64,11 @@ impl World {
         let database = TestDatabase::new().await;
         let (server, client) = ApiServer::serve(&account);
         let cloud = TestCloud::default();
-        let context = Context::new(
-            client,
+        let context = AccountContext::new(
+            runtime(client),
             (*database).clone(),
             cloud.clone(),
             "ours".into(),
-            Metrics::default(),
         );
         Self {
             server,
@@ -403,7 +413,7 @@ async fn a_pass_fits_the_stack_of_a_thread() {
     let database = cloudigrade_store::connect("postgres://nowhere/nothing", 1).unwrap();
     let config = aws_config::SdkConfig::builder().build();
     let aws = cloudigrade_aws::Aws::with_config(config, Metrics::default().aws);
-    let context = Context::new(client, database, aws, "ours".into(), Metrics::default());
+    let context = AccountContext::new(runtime(client), database, aws, "ours".into());
     let pass = pass(&account, &context, NOW);
     assert!(
         size_of_val(&pass) < 16 * 1024,

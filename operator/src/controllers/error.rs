@@ -1,0 +1,52 @@
+//! Errors as every controller words them.
+
+use std::error::Error;
+
+use cloudigrade_store::StoreError;
+
+/// An error with a stable PascalCase word for conditions, events and metrics. One fault has one word, whichever
+/// controller meets it.
+pub trait Reason: Error + Send + Sync + 'static {
+    /// The word
+    fn reason(&self) -> &'static str;
+}
+
+/// A call to the API server that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {source}")]
+pub struct KubernetesError {
+    /// What was being done
+    pub doing: &'static str,
+    /// What the API server said
+    pub source: Box<kube::Error>,
+}
+
+impl Reason for KubernetesError {
+    fn reason(&self) -> &'static str {
+        "KubernetesFailed"
+    }
+}
+
+impl Reason for StoreError {
+    fn reason(&self) -> &'static str {
+        "DatabaseFailed"
+    }
+}
+
+/// Says what was being done when the API server refused.
+pub trait KubernetesContext<T> {
+    /// Wraps the error with what was being done.
+    ///
+    /// # Errors
+    /// When `self` is one.
+    fn context(self, doing: &'static str) -> Result<T, KubernetesError>;
+}
+
+impl<T> KubernetesContext<T> for kube::Result<T> {
+    fn context(self, doing: &'static str) -> Result<T, KubernetesError> {
+        self.map_err(|source| KubernetesError {
+            doing,
+            source: Box::new(source),
+        })
+    }
+}
