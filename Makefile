@@ -40,6 +40,7 @@ fmt: ## Format the Rust code
 lint: ## Check format, clippy, queries, shell scripts and charts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --features e2e/cluster --all-targets -- -D warnings
+	cargo clippy --locked --manifest-path houndigrade/fuzz/Cargo.toml --no-default-features -- -D warnings
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' -- charts e2e operator deploy .ci)
 	e2e/cluster/install
 	operator/store/sqlx-prepare --check

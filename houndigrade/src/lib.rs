@@ -8,10 +8,10 @@
 //! what can't be read is an error in the report, never "not RHEL".
 
 mod bytes;
+mod error_chain;
 pub mod facts;
 pub mod filesystem;
 mod inspect;
-mod memory;
 pub mod partition;
 pub mod rpm;
 pub mod source;
@@ -21,6 +21,7 @@ mod test_disks;
 pub mod verdict;
 pub mod volume;
 
+pub use error_chain::error_chain;
+pub use filesystem::MemoryBudget;
 pub use houndigrade_report as report;
 pub use inspect::{Disk, inspect};
-pub use memory::Memory;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::report::Stages;
+use houndigrade_report::Stages;
 
 /// A stage of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

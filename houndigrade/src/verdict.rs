@@ -1,10 +1,10 @@
 //! From what was found on all partitions to one answer.
 
-use crate::report::Verdict;
+use houndigrade_report::Verdict;
 
 /// What counts of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct PartitionFindings {
     /// Something says RHEL.
     pub evidence: bool,
     /// A Linux distribution is installed there.
@@ -14,8 +14,8 @@ pub struct Seen {
 }
 
 /// Evidence anywhere is enough. Without it, "not RHEL" is said only if nothing was left unread and there is a distribution.
-pub fn verdict(partitions: &[Seen]) -> Verdict {
-    let any = |property: fn(&Seen) -> bool| partitions.iter().any(property);
+pub fn verdict(partitions: &[PartitionFindings]) -> Verdict {
+    let any = |property: fn(&PartitionFindings) -> bool| partitions.iter().any(property);
     if any(|seen| seen.evidence) {
         Verdict::Rhel
     } else if any(|seen| seen.distribution) && !any(|seen| seen.unreadable) {
@@ -31,21 +31,21 @@ mod tests {
 
     use super::*;
 
-    const EMPTY: Seen = Seen {
+    const EMPTY: PartitionFindings = PartitionFindings {
         evidence: false,
         distribution: false,
         unreadable: false,
     };
-    const RHEL: Seen = Seen {
+    const RHEL: PartitionFindings = PartitionFindings {
         evidence: true,
         distribution: true,
         ..EMPTY
     };
-    const DEBIAN: Seen = Seen {
+    const DEBIAN: PartitionFindings = PartitionFindings {
         distribution: true,
         ..EMPTY
     };
-    const NTFS: Seen = Seen {
+    const NTFS: PartitionFindings = PartitionFindings {
         unreadable: true,
         ..EMPTY
     };
@@ -59,9 +59,9 @@ mod tests {
     #[case::unread_part_may_be_rhel(&[DEBIAN, NTFS], Verdict::Unknown)]
     #[case::rhel(&[RHEL], Verdict::Rhel)]
     #[case::evidence_outweighs_the_unread(&[NTFS, RHEL], Verdict::Rhel)]
-    #[case::evidence_without_a_distribution(&[Seen { evidence: true, ..EMPTY }], Verdict::Rhel)]
-    #[case::partly_read_rhel(&[Seen { unreadable: true, ..RHEL }], Verdict::Rhel)]
-    fn answers(#[case] partitions: &[Seen], #[case] expected: Verdict) {
+    #[case::evidence_without_a_distribution(&[PartitionFindings { evidence: true, ..EMPTY }], Verdict::Rhel)]
+    #[case::partly_read_rhel(&[PartitionFindings { unreadable: true, ..RHEL }], Verdict::Rhel)]
+    fn answers(#[case] partitions: &[PartitionFindings], #[case] expected: Verdict) {
         assert_eq!(verdict(partitions), expected);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use houndigrade::report::Report;
 use houndigrade::source::DiskFile;
-use houndigrade::{Disk, Memory, inspect};
+use houndigrade::{Disk, MemoryBudget, inspect};
 use serde_json::Value;
 
 const DISKS: [&str; 9] = [
@@ -124,7 +124,7 @@ fn our_answer(folder: &Path, name: &str) -> Value {
             name: "/dev/loop0".into(),
             source,
         }],
-        Memory::default(),
+        MemoryBudget::default(),
     );
     let images = BTreeMap::from([(format!("ami-{name}"), image)]);
     serde_json::to_value(Report::new("aws", images)).unwrap()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, LazyLock};
 
-use houndigrade::Memory;
+use houndigrade::MemoryBudget;
 use houndigrade::filesystem::{self, Content};
 use houndigrade::report::Stats;
 use houndigrade::source::BlockSource;
@@ -93,7 +93,7 @@ fn crc32c(bytes: &[u8]) -> [u8; 4] {
 
 fuzz_target!(|input: &[u8]| {
     let disk = Arc::new(Disk::new(input));
-    if let Ok(fs) = filesystem::open(Content::Known("btrfs"), disk, &Memory::default()) {
+    if let Ok(fs) = filesystem::open(Content::Known("btrfs"), disk, &MemoryBudget::default()) {
         let _ = fs.roots();
         walk(&*fs);
     }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use houndigrade::facts;
-use houndigrade::filesystem::{Entry, Error, File, FileSystem, Root};
+use houndigrade::filesystem::{FileSystem, FileSystemError, FileType, OpenFile, Root};
 use libfuzzer_sys::fuzz_target;
 
 const FILES: [&str; 6] = [
@@ -18,36 +18,33 @@ const FILES: [&str; 6] = [
 struct Cut<'a>(Vec<&'a [u8]>);
 
 impl FileSystem for Cut<'_> {
-    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
+    fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
         let inside = |file: &&str| {
             file.strip_prefix(path)
                 .is_some_and(|rest| rest.starts_with('/'))
         };
         Ok(if FILES.contains(&path) {
-            Some(Entry::File)
+            Some(FileType::File)
         } else {
-            FILES
-                .iter()
-                .any(|file| inside(&file))
-                .then_some(Entry::Directory)
+            FILES.iter().any(inside).then_some(FileType::Directory)
         })
     }
 
-    fn link_target(&self, _: &str) -> Result<String, Error> {
-        Err(Error::Unrecognised)
+    fn link_target(&self, _: &str) -> Result<String, FileSystemError> {
+        Err(FileSystemError::Unrecognised)
     }
 
-    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
+    fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
         let number = FILES
             .iter()
             .position(|file| *file == path)
-            .ok_or(Error::Unrecognised)?;
+            .ok_or(FileSystemError::Unrecognised)?;
         Ok(Box::new(Part(
             self.0.get(number).copied().unwrap_or_default(),
         )))
     }
 
-    fn names(&self, path: &str, _: usize) -> Result<Vec<String>, Error> {
+    fn names(&self, path: &str, _: usize) -> Result<Vec<String>, FileSystemError> {
         let inside = FILES
             .iter()
             .filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
@@ -60,12 +57,12 @@ impl FileSystem for Cut<'_> {
 
 struct Part<'a>(&'a [u8]);
 
-impl File for Part<'_> {
+impl OpenFile for Part<'_> {
     fn size(&self) -> u64 {
         self.0.len() as u64
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let rest = self.0.get(offset as usize..).unwrap_or_default();
         let length = rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&rest[..length]);

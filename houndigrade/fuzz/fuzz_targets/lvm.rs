@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use houndigrade::source::BlockSource;
 use houndigrade::volume::{self, Member};
-use houndigrade_fuzz::Disk;
+use houndigrade_fuzz::InputDisk;
 use libfuzzer_sys::fuzz_target;
 
 /// Where the tools put the label and the first metadata area.
@@ -21,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let member = Member {
         name: "disk".into(),
-        source: Arc::new(Disk::new(&data)),
+        source: Arc::new(InputDisk::new(&data)),
     };
     for volume in volume::assemble(vec![member]).volumes {
         let Ok(source) = volume.source else { continue };

@@ -1,7 +1,7 @@
 //! Headers of packages and the OpenPGP signatures in them: the input as the only header of an ndb database.
 #![no_main]
 
-use houndigrade::rpm::{Format, packages};
+use houndigrade::rpm::{DatabaseFormat, packages};
 use houndigrade_fuzz::Bytes;
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +17,7 @@ fuzz_target!(|header: &[u8]| {
     file.extend(header);
     file.resize(4096 + blocks * 16 - 8, 0);
     file.extend([&number(header.len())[..], b"BlbE"].concat());
-    let Ok(packages) = packages(Format::Ndb, Box::new(Bytes(&file)), None) else {
+    let Ok(packages) = packages(DatabaseFormat::Ndb, Box::new(Bytes(&file)), None) else {
         panic!("the database around the header is sound");
     };
     assert_eq!(packages.count(), 1);

@@ -1,8 +1,8 @@
 //! rpm's databases: its own, ndb.
 #![no_main]
 
-use houndigrade::rpm::Format;
+use houndigrade::rpm::DatabaseFormat;
 use houndigrade_fuzz::{Bytes, read_packages};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| read_packages(Format::Ndb, Bytes(data), None));
+fuzz_target!(|data: &[u8]| read_packages(DatabaseFormat::Ndb, Bytes(data), None));

@@ -3,7 +3,7 @@
 //! The log's checksums are made right: the fuzzer can't.
 #![no_main]
 
-use houndigrade::rpm::Format;
+use houndigrade::rpm::DatabaseFormat;
 use houndigrade_fuzz::{Bytes, read_packages};
 use libfuzzer_sys::fuzz_target;
 
@@ -16,9 +16,9 @@ fuzz_target!(|data: &[u8]| {
         Some((file, wal)) if at > 0 => {
             let mut wal = wal.to_vec();
             seal(&mut wal);
-            read_packages(Format::Sqlite, Bytes(file), Some(Bytes(&wal)));
+            read_packages(DatabaseFormat::Sqlite, Bytes(file), Some(Bytes(&wal)));
         }
-        _ => read_packages(Format::Sqlite, Bytes(data), None),
+        _ => read_packages(DatabaseFormat::Sqlite, Bytes(data), None),
     }
 });
 

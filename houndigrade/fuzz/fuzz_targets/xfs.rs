@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use houndigrade::Memory;
+use houndigrade::MemoryBudget;
 use houndigrade::filesystem::{self, Content};
 use houndigrade_fuzz::{Patched, walk};
 use libfuzzer_sys::fuzz_target;
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         SEEDS[usize::from(*which) % SEEDS.len()],
         changes,
     ));
-    if let Ok(fs) = filesystem::open(Content::Known("xfs"), disk, &Memory::default()) {
+    if let Ok(fs) = filesystem::open(Content::Known("xfs"), disk, &MemoryBudget::default()) {
         walk(&*fs);
     }
 });

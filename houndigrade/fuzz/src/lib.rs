@@ -6,22 +6,22 @@ pub use patched::{Patched, walk};
 
 use std::io;
 
-use houndigrade::filesystem::{Error, File};
+use houndigrade::filesystem::{FileSystemError, OpenFile};
 use houndigrade::report::Stats;
-use houndigrade::rpm::{self, Format};
+use houndigrade::rpm::{self, DatabaseFormat};
 use houndigrade::source::BlockSource;
 
 /// The input as a disk: its bytes, and zeros behind them up to 1 GiB, so that offsets of real disks lead somewhere.
-pub struct Disk(Vec<u8>);
+pub struct InputDisk(Vec<u8>);
 
-impl Disk {
+impl InputDisk {
     /// The disk that begins with `data`.
     pub fn new(data: &[u8]) -> Self {
         Self(data.to_vec())
     }
 }
 
-impl BlockSource for Disk {
+impl BlockSource for InputDisk {
     fn size(&self) -> u64 {
         1 << 30
     }
@@ -48,12 +48,12 @@ impl BlockSource for Disk {
 /// A file that is all of the input.
 pub struct Bytes<'a>(pub &'a [u8]);
 
-impl File for Bytes<'_> {
+impl OpenFile for Bytes<'_> {
     fn size(&self) -> u64 {
         self.0.len() as u64
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let rest = usize::try_from(offset)
             .ok()
             .and_then(|offset| self.0.get(offset..))
@@ -65,8 +65,8 @@ impl File for Bytes<'_> {
 }
 
 /// Reads a database of packages as an inspection does.
-pub fn read_packages(format: Format, file: Bytes<'_>, wal: Option<Bytes<'_>>) {
-    let wal = wal.map(|wal| Box::new(wal) as Box<dyn File>);
+pub fn read_packages(format: DatabaseFormat, file: Bytes<'_>, wal: Option<Bytes<'_>>) {
+    let wal = wal.map(|wal| Box::new(wal) as Box<dyn OpenFile>);
     let Ok(packages) = rpm::packages(format, Box::new(file), wal) else {
         return;
     };

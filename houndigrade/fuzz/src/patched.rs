@@ -2,7 +2,7 @@
 
 use std::io;
 
-use houndigrade::filesystem::{Entry, FileSystem};
+use houndigrade::filesystem::{FileSystem, FileType};
 use houndigrade::report::Stats;
 use houndigrade::source::BlockSource;
 
@@ -82,10 +82,10 @@ pub fn walk(fs: &dyn FileSystem) {
         let at = if folder.is_empty() { "/" } else { &folder };
         for name in fs.names(at, 256).unwrap_or_default() {
             let path = format!("{folder}/{name}");
-            match fs.entry(&path) {
-                Ok(Some(Entry::Directory)) => pending.push(path),
-                Ok(Some(Entry::Symlink)) => _ = fs.link_target(&path),
-                Ok(Some(Entry::File)) => {
+            match fs.file_type(&path) {
+                Ok(Some(FileType::Directory)) => pending.push(path),
+                Ok(Some(FileType::Symlink)) => _ = fs.link_target(&path),
+                Ok(Some(FileType::File)) => {
                     if let Ok(mut file) = fs.open(&path) {
                         let mut contents = [0; 5000];
                         let _ = file.read_at(0, &mut contents);

@@ -1,6 +1,6 @@
 //! Which Linux it is: os-release, as `man 5 os-release` describes it, and for systems older than that their release files.
 
-use crate::report::{Distribution, ReleaseFile};
+use houndigrade_report::{Distribution, ReleaseFile};
 
 /// Where the system's own os-release is.
 const PATH: &str = "/etc/os-release";

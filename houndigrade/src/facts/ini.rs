@@ -24,7 +24,7 @@ type Values = BTreeMap<&'static str, String>;
 
 /// Why a text is no configuration. yum and dnf skip such a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Malformed {
+pub(super) enum IniError {
     #[error("line {0} is outside of any section")]
     NoSection(usize),
     #[error("line {0} is neither a section, a key with a value, nor a comment")]
@@ -35,13 +35,13 @@ pub(super) enum Malformed {
 
 /// A section of a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Section<'a> {
+pub(super) struct IniSection<'a> {
     pub(super) name: &'a str,
     values: &'a Values,
     defaults: &'a Values,
 }
 
-impl<'a> Section<'a> {
+impl<'a> IniSection<'a> {
     /// The value of `key`, one of those asked for.
     pub(super) fn get(self, key: &str) -> Option<&'a str> {
         let value = self.values.get(key).or_else(|| self.defaults.get(key));
@@ -51,7 +51,7 @@ impl<'a> Section<'a> {
 
 impl Ini {
     /// Parses `text`, and keeps the values of `keys`, which are in lower case: what else there is costs no memory.
-    pub(super) fn parse(text: &str, keys: &[&'static str]) -> Result<Self, Malformed> {
+    pub(super) fn parse(text: &str, keys: &[&'static str]) -> Result<Self, IniError> {
         let mut ini = Self::default();
         // Where in `sections` values go; the defaults are behind them all.
         let mut section = None;
@@ -74,11 +74,11 @@ impl Ini {
                 section = Some(ini.section(name)?);
                 last = None;
             } else {
-                let at = section.ok_or(Malformed::NoSection(number))?;
+                let at = section.ok_or(IniError::NoSection(number))?;
                 let (key, value) = content
                     .split_once(['=', ':'])
                     .filter(|(key, _)| !key.is_empty())
-                    .ok_or(Malformed::NoKey(number))?;
+                    .ok_or(IniError::NoKey(number))?;
                 let key = key.trim_end().to_lowercase();
                 let key = keys.iter().copied().find(|wanted| *wanted == key);
                 if let Some(key) = key {
@@ -91,8 +91,8 @@ impl Ini {
     }
 
     /// All sections but the defaults.
-    pub(super) fn sections(&self) -> impl Iterator<Item = Section<'_>> {
-        self.sections.iter().map(|(name, values)| Section {
+    pub(super) fn sections(&self) -> impl Iterator<Item = IniSection<'_>> {
+        self.sections.iter().map(|(name, values)| IniSection {
             name,
             values,
             defaults: &self.defaults,
@@ -100,7 +100,7 @@ impl Ini {
     }
 
     /// The place of the section called `name`, which may be new.
-    fn section(&mut self, name: &str) -> Result<usize, Malformed> {
+    fn section(&mut self, name: &str) -> Result<usize, IniError> {
         if name == DEFAULTS {
             return Ok(usize::MAX);
         }
@@ -109,7 +109,7 @@ impl Ini {
         }
         let new = self.sections.len();
         if new == MAX_SECTIONS {
-            return Err(Malformed::TooManySections);
+            return Err(IniError::TooManySections);
         }
         self.sections.push((name.into(), Values::new()));
         self.places.insert(name.into(), new);
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<Vec<(String, Option<String>)>, Malformed> {
+    fn parse(text: &str) -> Result<Vec<(String, Option<String>)>, IniError> {
         let ini = Ini::parse(text, &["name"])?;
         let sections = ini.sections();
         Ok(sections
@@ -176,12 +176,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case::no_section("# c\nname=b", Malformed::NoSection(2))]
-    #[case::words("[a]\nname", Malformed::NoKey(2))]
-    #[case::no_key("[a]\n=b", Malformed::NoKey(2))]
-    #[case::no_name("[]\n", Malformed::NoSection(1))]
-    #[case::binary("\0\u{1}", Malformed::NoSection(1))]
-    fn what_is_no_configuration(#[case] text: &str, #[case] expected: Malformed) {
+    #[case::no_section("# c\nname=b", IniError::NoSection(2))]
+    #[case::words("[a]\nname", IniError::NoKey(2))]
+    #[case::no_key("[a]\n=b", IniError::NoKey(2))]
+    #[case::no_name("[]\n", IniError::NoSection(1))]
+    #[case::binary("\0\u{1}", IniError::NoSection(1))]
+    fn what_is_no_configuration(#[case] text: &str, #[case] expected: IniError) {
         assert_eq!(parse(text).unwrap_err(), expected);
     }
 
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(parse(&text(MAX_SECTIONS)).unwrap().len(), MAX_SECTIONS);
         assert_eq!(
             parse(&text(MAX_SECTIONS + 1)).unwrap_err(),
-            Malformed::TooManySections
+            IniError::TooManySections
         );
     }
 

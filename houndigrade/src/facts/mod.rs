@@ -10,8 +10,8 @@ pub mod system_purpose;
 #[cfg(test)]
 mod tests;
 
-use crate::filesystem::{Error, Root};
-use crate::report::{Distribution, Evidence, Facts, Problem};
+use crate::filesystem::{FileSystemError, Root};
+use houndigrade_report::{Distribution, Evidence, Facts, Problem};
 
 /// All that was found below one root.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ pub fn gather(root: &Root<'_>, partition: &str) -> Findings {
 
 impl Findings {
     /// Keeps the value of a check that could be made, and the reason of one that could not.
-    fn keep<T>(&mut self, what: &str, result: Result<T, Error>) -> Result<T, String> {
+    fn keep<T>(&mut self, what: &str, result: Result<T, FileSystemError>) -> Result<T, String> {
         result.map_err(|error| {
             let message = format!("reading {what}: {error}");
             self.problems.push(Problem::new(error.code(), &*message));

@@ -1,8 +1,8 @@
 //! RHEL's product certificates: `69.pem` (Server) and `479.pem` (RHEL 8 and later), spec §6.3.
 
 use super::Findings;
-use crate::filesystem::{Error, Root};
-use crate::report::{Evidence, ProductCerts};
+use crate::filesystem::{FileSystemError, Root};
+use houndigrade_report::{Evidence, ProductCerts};
 
 const DIRECTORIES: [&str; 2] = ["/etc/pki/product", "/etc/pki/product-default"];
 const NAMES: [&str; 2] = ["479.pem", "69.pem"];
@@ -28,7 +28,7 @@ pub(super) fn check(root: &Root<'_>, findings: &mut Findings) {
     };
 }
 
-fn find(root: &Root<'_>) -> Result<Vec<String>, Error> {
+fn find(root: &Root<'_>) -> Result<Vec<String>, FileSystemError> {
     let mut found = Vec::new();
     for directory in DIRECTORIES {
         for name in NAMES {

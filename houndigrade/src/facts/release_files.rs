@@ -1,8 +1,8 @@
 //! `/etc/*-release`: who made this system, in its own words (spec §6.3).
 
 use super::{Findings, distribution};
-use crate::filesystem::{Error, Root};
-use crate::report::{Evidence, ReleaseFile, ReleaseFiles};
+use crate::filesystem::{FileSystemError, Root};
+use houndigrade_report::{Evidence, ReleaseFile, ReleaseFiles};
 
 /// Release files are a few hundred bytes; more than this of one is not read.
 const MAX_SIZE: usize = 64 * 1024;
@@ -61,11 +61,11 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
 }
 
 /// The paths of the release files.
-fn names(root: &Root<'_>) -> Result<Vec<String>, Error> {
+fn names(root: &Root<'_>) -> Result<Vec<String>, FileSystemError> {
     let mut names = root.names("/etc")?;
     names.retain(|name| name.ends_with("-release"));
     if names.len() > MAX_FILES {
-        return Err(Error::Limit {
+        return Err(FileSystemError::Limit {
             path: "/etc".into(),
             limit: MAX_FILES,
             of: "release files",
@@ -74,7 +74,7 @@ fn names(root: &Root<'_>) -> Result<Vec<String>, Error> {
     Ok(names.iter().map(|name| format!("/etc/{name}")).collect())
 }
 
-fn read(root: &Root<'_>, path: &str) -> Result<Option<ReleaseFile>, Error> {
+fn read(root: &Root<'_>, path: &str) -> Result<Option<ReleaseFile>, FileSystemError> {
     let contents = text(root, path)?;
     Ok(contents.map(|contents| ReleaseFile {
         rhel_release_file: path.into(),
@@ -83,7 +83,7 @@ fn read(root: &Root<'_>, path: &str) -> Result<Option<ReleaseFile>, Error> {
     }))
 }
 
-fn text(root: &Root<'_>, path: &str) -> Result<Option<String>, Error> {
+fn text(root: &Root<'_>, path: &str) -> Result<Option<String>, FileSystemError> {
     let head = root.head(path, MAX_SIZE)?;
     Ok(head.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::{Findings, ini};
-use crate::filesystem::{Error, Root};
-use crate::report::{EnabledRepos, Evidence, Problem, Repository};
-use ini::{Ini, Section};
+use crate::filesystem::{FileSystemError, Root};
+use houndigrade_report::{EnabledRepos, Evidence, Problem, Repository};
+use ini::{Ini, IniSection};
 
 /// Configuration that says where else there are repositories, and may hold some itself.
 const CONFIGURATION: [&str; 2] = ["/etc/dnf/dnf.conf", "/etc/yum.conf"];
@@ -80,7 +80,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// A file that can't be read costs that file; the error returned is that of a limit, or of a directory.
-    fn run(&mut self) -> Result<(), Error> {
+    fn run(&mut self) -> Result<(), FileSystemError> {
         let mut directories: Vec<String> = DIRECTORIES.map(str::to_owned).into();
         for path in CONFIGURATION {
             let Some(configuration) = self.read(path)? else {
@@ -119,7 +119,7 @@ impl Search<'_> {
     }
 
     /// Reads a file and keeps its repositories; `None` if there is no file, or none that can be used.
-    fn read(&mut self, path: &str) -> Result<Option<Ini>, Error> {
+    fn read(&mut self, path: &str) -> Result<Option<Ini>, FileSystemError> {
         let text = match self.text(path) {
             Ok(Some(text)) => text,
             Ok(None) => return Ok(None),
@@ -149,7 +149,7 @@ impl Search<'_> {
         Ok(Some(file))
     }
 
-    fn text(&self, path: &str) -> Result<Option<String>, Error> {
+    fn text(&self, path: &str) -> Result<Option<String>, FileSystemError> {
         let Some(bytes) = self.root.head(path, MAX_SIZE + 1)? else {
             return Ok(None);
         };
@@ -157,18 +157,18 @@ impl Search<'_> {
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    fn problem(&mut self, error: &Error) {
+    fn problem(&mut self, error: &FileSystemError) {
         let message = format!("reading enabled repositories: {error}");
         self.problems.push(Problem::new(error.code(), message));
     }
 }
 
 /// Fails if there are more than `limit`.
-fn within(count: usize, limit: usize, path: &str, of: &'static str) -> Result<(), Error> {
+fn within(count: usize, limit: usize, path: &str, of: &'static str) -> Result<(), FileSystemError> {
     if count <= limit {
         return Ok(());
     }
-    Err(Error::Limit {
+    Err(FileSystemError::Limit {
         path: path.into(),
         limit,
         of,
@@ -176,7 +176,7 @@ fn within(count: usize, limit: usize, path: &str, of: &'static str) -> Result<()
 }
 
 /// The directories of `reposdir`: separated by commas as dnf has it, or spaces as yum has it, some in quotes.
-fn configured(main: Section<'_>) -> impl Iterator<Item = String> {
+fn configured(main: IniSection<'_>) -> impl Iterator<Item = String> {
     let directories = main.get("reposdir").unwrap_or_default();
     directories
         .split([',', ' ', '\t', '\n'])
@@ -185,7 +185,7 @@ fn configured(main: Section<'_>) -> impl Iterator<Item = String> {
         .map(str::to_owned)
 }
 
-fn enabled_rhel(section: Section<'_>) -> Option<Repository> {
+fn enabled_rhel(section: IniSection<'_>) -> Option<Repository> {
     let name = section.get("name")?;
     let enabled = section
         .get("enabled")

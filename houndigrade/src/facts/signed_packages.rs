@@ -2,8 +2,8 @@
 
 use super::Findings;
 use crate::filesystem::{self, Root};
-use crate::report::{Evidence, PackageDatabase, Problem, SignedPackages};
-use crate::rpm::{self, Format, KeyId};
+use crate::rpm::{self, DatabaseFormat, KeyId};
+use houndigrade_report::{Evidence, PackageDatabase, Problem, SignedPackages};
 
 /// Where systems keep the database, in this order: all had it in the first once; the others (Fedora, SUSE, ostree) moved it
 /// and leave a symlink.
@@ -77,14 +77,14 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
 }
 
 struct Database {
-    format: Format,
+    format: DatabaseFormat,
     path: String,
 }
 
 /// The first database that is not empty. A second one is of another time: counting both would count packages twice.
-fn find(root: &Root<'_>) -> Result<Option<Database>, filesystem::Error> {
+fn find(root: &Root<'_>) -> Result<Option<Database>, filesystem::FileSystemError> {
     for directory in DIRECTORIES {
-        for format in Format::ALL {
+        for format in DatabaseFormat::ALL {
             let path = format!("{directory}/{}", format.file_name());
             if root.open(&path)?.is_some_and(|file| file.size() > 0) {
                 return Ok(Some(Database { format, path }));
@@ -101,7 +101,7 @@ struct Count {
     /// Name of the first package signed.
     example: Option<String>,
     /// The first damage met, and how many were.
-    damage: Option<rpm::Error>,
+    damage: Option<rpm::RpmError>,
     damages: u64,
 }
 
@@ -114,7 +114,7 @@ impl Count {
         }
     }
 
-    fn damaged(&mut self, damage: rpm::Error) {
+    fn damaged(&mut self, damage: rpm::RpmError) {
         self.damages += 1;
         self.damage.get_or_insert(damage);
     }
@@ -142,20 +142,20 @@ fn count(root: &Root<'_>, database: &Database) -> Count {
     count
 }
 
-fn open<'a>(root: &Root<'a>, database: &Database) -> Result<rpm::Packages<'a>, rpm::Error> {
+fn open<'a>(root: &Root<'a>, database: &Database) -> Result<rpm::Packages<'a>, rpm::RpmError> {
     let Database { format, path } = database;
     let file = root.open(path)?.ok_or_else(|| {
-        rpm::Error::Damaged("it is there no more, so the file system is damaged".into())
+        rpm::RpmError::Damaged("it is there no more, so the file system is damaged".into())
     })?;
     let mut wal = None;
-    if *format == Format::Sqlite {
+    if *format == DatabaseFormat::Sqlite {
         wal = root.open(&format!("{path}-wal"))?;
         if root
             .head(&format!("{path}-journal"), ROLLBACK.len())?
             .as_deref()
             == Some(ROLLBACK)
         {
-            return Err(rpm::Error::Unsupported(
+            return Err(rpm::RpmError::Unsupported(
                 "a change was broken off, and its rollback journal is still there".into(),
             ));
         }

@@ -2,11 +2,11 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::filesystem::memory::Memory;
-use crate::report::Distribution;
+use crate::filesystem::testing::InMemoryFileSystem;
+use houndigrade_report::Distribution;
 
 fn findings(files: &[(&'static str, &'static str)]) -> Findings {
-    let memory = Memory(
+    let memory = InMemoryFileSystem(
         files
             .iter()
             .map(|&(path, contents)| (path, Ok(contents)))

@@ -1,6 +1,6 @@
 //! `/etc/fstab`, as `man 5 fstab` describes it: which file systems make up a system, and where.
 
-use super::{Error, Root, normal};
+use super::{FileSystemError, Root, normal};
 
 /// Where it is.
 pub const PATH: &str = "/etc/fstab";
@@ -30,7 +30,7 @@ const PSEUDO: [&str; 16] = [
 
 /// A file system that belongs into the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct FstabEntry {
     /// What it is called here, for messages.
     pub source: String,
     /// What that means.
@@ -75,7 +75,7 @@ pub enum Device {
 ///
 /// # Errors
 /// If it can't be read, or has more than it may.
-pub fn read(root: &Root<'_>) -> Result<Vec<Entry>, Error> {
+pub fn read(root: &Root<'_>) -> Result<Vec<FstabEntry>, FileSystemError> {
     let head = root.head(PATH, MAX_SIZE + 1)?.unwrap_or_default();
     if head.len() > MAX_SIZE {
         return Err(too_many(MAX_SIZE, "bytes"));
@@ -87,7 +87,7 @@ pub fn read(root: &Root<'_>) -> Result<Vec<Entry>, Error> {
 ///
 /// # Errors
 /// If there are more than it may have.
-pub fn parse(text: &str) -> Result<Vec<Entry>, Error> {
+pub fn parse(text: &str) -> Result<Vec<FstabEntry>, FileSystemError> {
     // What is the first disk here may have had another name there; the entry of `/` tells.
     let home = text
         .lines()
@@ -107,15 +107,15 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-fn too_many(limit: usize, of: &'static str) -> Error {
-    Error::Limit {
+fn too_many(limit: usize, of: &'static str) -> FileSystemError {
+    FileSystemError::Limit {
         path: PATH.into(),
         limit,
         of,
     }
 }
 
-impl Entry {
+impl FstabEntry {
     /// With the disks numbered so that 0 is the disk of the root.
     fn counted_from(mut self, home: u32) -> Self {
         if let Device::Partition { disk, .. } = &mut self.device {
@@ -129,7 +129,7 @@ impl Entry {
     }
 }
 
-fn entry(line: &str) -> Option<Entry> {
+fn entry(line: &str) -> Option<FstabEntry> {
     let fields = fields(line)?;
     let [source, at, kind] = [0, 1, 2].map(|i| fields[i].as_str());
     let options: Vec<&str> = fields.get(3).map(|list| list.split(',').collect())?;
@@ -149,7 +149,7 @@ fn entry(line: &str) -> Option<Entry> {
     // 5 is the number of the tree that all others hang in, and 0 another for it.
     let top = || matches!(number, Some(0 | 5)).then(|| "/".to_owned());
     let subvolume = value("subvol").map(normal).or_else(top);
-    Some(Entry {
+    Some(FstabEntry {
         device: if is_bind {
             Device::Directory(normal(source))
         } else {

@@ -6,7 +6,7 @@
 //! /ostree/deploy/OS/var             its /var, which all deployments of the OS share
 //! ```
 
-use super::{Error, Root};
+use super::{FileSystemError, Root};
 
 /// Generations of links to the deployments. One of them is current.
 const GENERATIONS: [&str; 2] = ["/ostree/boot.0", "/ostree/boot.1"];
@@ -41,7 +41,7 @@ pub struct BootEntry {
 ///
 /// # Errors
 /// If the file system is damaged or the disk can't be read, and if there are too many.
-pub fn deployments(sysroot: &Root<'_>) -> Result<Vec<Deployment>, Error> {
+pub fn deployments(sysroot: &Root<'_>) -> Result<Vec<Deployment>, FileSystemError> {
     let mut deployments = Vec::new();
     for generation in GENERATIONS {
         for system in below(sysroot, generation)? {
@@ -71,7 +71,7 @@ fn deployment(link: String, root: String) -> Option<Deployment> {
 ///
 /// # Errors
 /// As for [`deployments`].
-pub fn boot_entries(tree: &Root<'_>, directory: &str) -> Result<Vec<BootEntry>, Error> {
+pub fn boot_entries(tree: &Root<'_>, directory: &str) -> Result<Vec<BootEntry>, FileSystemError> {
     let files = below(tree, directory)?;
     let mut entries = Vec::new();
     for file in files.iter().filter(|file| file.ends_with(".conf")) {
@@ -112,19 +112,24 @@ pub fn booted<'a>(deployments: &'a [Deployment], entries: &[BootEntry]) -> Optio
 }
 
 /// The paths in a directory.
-fn below(tree: &Root<'_>, directory: &str) -> Result<Vec<String>, Error> {
+fn below(tree: &Root<'_>, directory: &str) -> Result<Vec<String>, FileSystemError> {
     let names = tree.names(directory)?;
     limit(&names, directory, MAX_NAMES, "entries")?;
     let path = |name| format!("{directory}/{name}");
     Ok(names.into_iter().map(path).collect())
 }
 
-fn limit<T>(items: &[T], path: &str, limit: usize, of: &'static str) -> Result<(), Error> {
+fn limit<T>(
+    items: &[T],
+    path: &str,
+    limit: usize,
+    of: &'static str,
+) -> Result<(), FileSystemError> {
     if items.len() <= limit {
         return Ok(());
     }
     let path = path.into();
-    Err(Error::Limit { path, limit, of })
+    Err(FileSystemError::Limit { path, limit, of })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Paths inside an image. No symlink, absolute or with any number of `..`, leads out of it.
 
-use super::{Entry, Error, File, FileSystem};
+use super::{FileSystem, FileSystemError, FileType, OpenFile};
 
 /// The directory tree of an image: that of a file system, with those of others mounted into it.
 pub struct Root<'a> {
@@ -25,7 +25,7 @@ struct Mount<'a> {
 /// How a path ends, with all symlinks followed.
 struct Resolved {
     path: String,
-    entry: Entry,
+    entry: FileType,
 }
 
 impl<'a> Root<'a> {
@@ -55,7 +55,12 @@ impl<'a> Root<'a> {
     ///
     /// # Errors
     /// If the file system is damaged or the disk can't be read.
-    pub fn mount(&mut self, at: &str, fs: &'a dyn FileSystem, path: &str) -> Result<bool, Error> {
+    pub fn mount(
+        &mut self,
+        at: &str,
+        fs: &'a dyn FileSystem,
+        path: &str,
+    ) -> Result<bool, FileSystemError> {
         let Some(path) = Root::new(fs).directory(path)? else {
             return Ok(false);
         };
@@ -67,7 +72,7 @@ impl<'a> Root<'a> {
     ///
     /// # Errors
     /// As for [`mount`](Self::mount).
-    pub fn bind(&mut self, at: &str, source: &str) -> Result<bool, Error> {
+    pub fn bind(&mut self, at: &str, source: &str) -> Result<bool, FileSystemError> {
         let Some(source) = self.directory(source)? else {
             return Ok(false);
         };
@@ -96,7 +101,7 @@ impl<'a> Root<'a> {
     ///
     /// # Errors
     /// If the file system is damaged, not among the image's disks, or can't be read.
-    pub fn head(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Error> {
+    pub fn head(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, FileSystemError> {
         let Some(mut file) = self.open(path)? else {
             return Ok(None);
         };
@@ -111,11 +116,11 @@ impl<'a> Root<'a> {
     ///
     /// # Errors
     /// As for [`head`](Self::head).
-    pub fn open(&self, path: &str) -> Result<Option<Box<dyn File + 'a>>, Error> {
+    pub fn open(&self, path: &str) -> Result<Option<Box<dyn OpenFile + 'a>>, FileSystemError> {
         match self.resolve(path)? {
             Some(Resolved {
                 path,
-                entry: Entry::File,
+                entry: FileType::File,
             }) => {
                 let Directory { fs, path } = self.locate(&path)?;
                 fs.open(&path).map(Some)
@@ -128,20 +133,20 @@ impl<'a> Root<'a> {
     ///
     /// # Errors
     /// As for [`head`](Self::head).
-    pub fn is_file(&self, path: &str) -> Result<bool, Error> {
+    pub fn is_file(&self, path: &str) -> Result<bool, FileSystemError> {
         Ok(self
             .resolve(path)?
-            .is_some_and(|found| found.entry == Entry::File))
+            .is_some_and(|found| found.entry == FileType::File))
     }
 
     /// The path, free of symlinks, of the directory at `path`; `None` if there is no directory.
     ///
     /// # Errors
     /// As for [`head`](Self::head).
-    pub fn directory(&self, path: &str) -> Result<Option<String>, Error> {
+    pub fn directory(&self, path: &str) -> Result<Option<String>, FileSystemError> {
         Ok(self
             .resolve(path)?
-            .filter(|found| found.entry == Entry::Directory)
+            .filter(|found| found.entry == FileType::Directory)
             .map(|found| found.path))
     }
 
@@ -149,7 +154,7 @@ impl<'a> Root<'a> {
     ///
     /// # Errors
     /// As for [`head`](Self::head), and if there are too many.
-    pub fn names(&self, path: &str) -> Result<Vec<String>, Error> {
+    pub fn names(&self, path: &str) -> Result<Vec<String>, FileSystemError> {
         let Some(path) = self.directory(path)? else {
             return Ok(Vec::new());
         };
@@ -160,13 +165,13 @@ impl<'a> Root<'a> {
     }
 
     /// Follows all symlinks. A path that ends nowhere, or turns in circles, is `None`: so it is for every program that runs in the image.
-    fn resolve(&self, path: &str) -> Result<Option<Resolved>, Error> {
+    fn resolve(&self, path: &str) -> Result<Option<Resolved>, FileSystemError> {
         let mut pending: Vec<String> = components(path);
         let mut done: Vec<String> = Vec::new();
-        let mut entry = Entry::Directory;
+        let mut entry = FileType::Directory;
         let mut symlinks = 0;
         while let Some(name) = pending.pop() {
-            if entry != Entry::Directory {
+            if entry != FileType::Directory {
                 return Ok(None);
             }
             if name == ".." {
@@ -184,9 +189,9 @@ impl<'a> Root<'a> {
                 continue;
             }
             let Directory { fs, path } = self.locate(&here)?;
-            entry = match fs.entry(&path)? {
+            entry = match fs.file_type(&path)? {
                 None => return Ok(None),
-                Some(Entry::Symlink) => {
+                Some(FileType::Symlink) => {
                     symlinks += 1;
                     if symlinks > Self::MAX_SYMLINKS {
                         return Ok(None);
@@ -198,7 +203,7 @@ impl<'a> Root<'a> {
                         done.pop();
                     }
                     pending.extend(components(&target));
-                    Entry::Directory
+                    FileType::Directory
                 }
                 Some(other) => other,
             };
@@ -210,7 +215,7 @@ impl<'a> Root<'a> {
     }
 
     /// Where the files at `path`, which is free of symlinks, really are: in the mount nearest to it.
-    fn locate(&self, path: &str) -> Result<Directory<'a>, Error> {
+    fn locate(&self, path: &str) -> Result<Directory<'a>, FileSystemError> {
         let below = |mount: &&Mount| {
             let rest = path.strip_prefix(&*mount.at);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -225,7 +230,7 @@ impl<'a> Root<'a> {
             None => (&self.root, path),
             Some(Mount { at, what }) => match what {
                 Ok(directory) => (directory, &path[at.len()..]),
-                Err(why) => return Err(Error::OutOfReach(why.clone())),
+                Err(why) => return Err(FileSystemError::OutOfReach(why.clone())),
             },
         };
         Ok(Directory {

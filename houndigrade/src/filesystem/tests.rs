@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rstest::rstest;
 
-use super::memory::Memory;
+use super::testing::InMemoryFileSystem;
 use super::*;
-use crate::test_disks::kernel::{Mount, assert_same_tree};
+use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 use crate::test_disks::{MIB, MemoryDisk, Tree, rhel, with_dirty_journal};
 
-fn memory() -> Memory {
-    Memory(BTreeMap::from([
+fn memory() -> InMemoryFileSystem {
+    InMemoryFileSystem(BTreeMap::from([
         ("/etc/file", Ok("found")),
         ("/etc/relative", Err("file")),
         ("/etc/absolute", Err("/etc/file")),
@@ -71,7 +71,7 @@ fn the_paths_of_a_host_are_not_those_of_an_image() {
     let fs = open(
         Content::Ext("ext4"),
         Arc::new(MemoryDisk(image)),
-        &crate::Memory::default(),
+        &crate::MemoryBudget::default(),
     )
     .unwrap();
     assert_eq!(Root::new(&*fs).head("/etc/os-release", 100).unwrap(), None);
@@ -96,7 +96,7 @@ fn files_are_what_was_written(#[case] kind: &'static str) {
     let disk = Arc::new(MemoryDisk(image));
     let content = Content::probe(&*disk).unwrap();
     assert_eq!(content, Content::Ext(kind));
-    let fs = open(content, disk, &crate::Memory::default()).unwrap();
+    let fs = open(content, disk, &crate::MemoryBudget::default()).unwrap();
     let root = Root::new(&*fs);
     for path in ["/etc/large", "/etc/link", "/etc/long"] {
         assert_eq!(
@@ -132,7 +132,7 @@ fn the_journal_is_applied() {
         let fs = open(
             Content::Ext("ext4"),
             Arc::new(MemoryDisk(image)),
-            &crate::Memory::default(),
+            &crate::MemoryBudget::default(),
         )
         .unwrap();
         Root::new(&*fs)
@@ -156,7 +156,7 @@ fn a_crowded_directory_is_refused() {
     let fs = open(
         Content::Ext("ext4"),
         Arc::new(MemoryDisk(image)),
-        &crate::Memory::default(),
+        &crate::MemoryBudget::default(),
     )
     .unwrap();
     let error = fs.names("/etc", 3).unwrap_err();
@@ -179,7 +179,7 @@ fn what_cannot_be_read_is_named(
     let disk = Arc::new(MemoryDisk(disk));
     let content = Content::probe(&*disk).unwrap();
     assert_eq!(content, Content::Known(name));
-    let error = open(content, disk, &crate::Memory::default())
+    let error = open(content, disk, &crate::MemoryBudget::default())
         .err()
         .unwrap();
     assert_eq!(
@@ -222,7 +222,7 @@ fn superblocks_that_promise_too_much_are_refused(
     let error = open(
         Content::Ext("ext2"),
         Arc::new(MemoryDisk(image)),
-        &crate::Memory::default(),
+        &crate::MemoryBudget::default(),
     )
     .err()
     .unwrap()
@@ -248,13 +248,13 @@ fn the_kernel_sees_the_same_files(#[case] kind: &str) {
     };
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&image).unwrap();
-    let Some(mount) = Mount::new(file.path(), "ro") else {
+    let Some(mount) = KernelMount::new(file.path(), "ro") else {
         return;
     };
     let fs = super::open(
         Content::probe(&MemoryDisk(image.clone())).unwrap(),
         Arc::new(MemoryDisk(image)),
-        &crate::Memory::default(),
+        &crate::MemoryBudget::default(),
     )
     .unwrap();
     assert_same_tree(&*fs, mount.path());

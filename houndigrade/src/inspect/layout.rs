@@ -6,7 +6,7 @@ use crate::filesystem::{Identity, normal};
 
 /// What an fstab may call a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct VolumeNames {
     /// The image's disk it lies on, from 0.
     pub(super) disk: usize,
     /// Number of the partition.
@@ -28,12 +28,12 @@ pub(super) struct Names {
 pub(super) struct Installed {
     /// Index of the volume.
     pub(super) volume: usize,
-    /// The directory of the volume's file system that is its root, or holds its deployments.
+    /// The directory of the volume's file system that is its root, or contents its deployments.
     pub(super) directory: String,
     /// What boots, if it is ostree.
     pub(super) deployment: Option<Deployment>,
     /// Its fstab.
-    pub(super) fstab: Vec<fstab::Entry>,
+    pub(super) fstab: Vec<fstab::FstabEntry>,
 }
 
 impl Installed {
@@ -49,16 +49,16 @@ impl Installed {
 
 /// One thing mounted into a system.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(super) struct PlannedMount {
     /// Where.
     pub(super) at: String,
     /// What.
-    pub(super) what: What,
+    pub(super) what: MountSource,
 }
 
 /// What is mounted.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum MountSource {
     /// A directory of a volume's file system; `None`: its default.
     Volume(usize, Option<String>),
     /// A directory of the tree itself.
@@ -68,12 +68,12 @@ pub(super) enum What {
 }
 
 /// What is mounted into a system, in the order in which to do it.
-pub(super) fn mounts(system: &Installed, volumes: &[&Names]) -> Vec<Mount> {
+pub(super) fn mounts(system: &Installed, volumes: &[&VolumeNames]) -> Vec<PlannedMount> {
     let (mut binds, mut mounts): (Vec<_>, Vec<_>) = system
         .fstab
         .iter()
         .filter_map(|entry| mount(entry, system, volumes))
-        .partition(|mount| matches!(mount.what, What::Directory(_)));
+        .partition(|mount| matches!(mount.what, MountSource::Directory(_)));
     mounts.extend(discoverable(system, volumes));
     // Mount points, and directories to be shown at a second place, may lie in what is mounted further up.
     mounts.sort_by_key(|mount| mount.at.matches('/').count());
@@ -84,44 +84,48 @@ pub(super) fn mounts(system: &Installed, volumes: &[&Names]) -> Vec<Mount> {
 }
 
 /// Where volume `volume` is seen in the system.
-pub(super) fn place(mounts: &[Mount], volume: usize) -> Option<&str> {
-    let is_it = |mount: &&Mount| matches!(mount.what, What::Volume(other, _) if other == volume);
+pub(super) fn place(mounts: &[PlannedMount], volume: usize) -> Option<&str> {
+    let is_it = |mount: &&PlannedMount| matches!(mount.what, MountSource::Volume(other, _) if other == volume);
     mounts.iter().find(is_it).map(|mount| &*mount.at)
 }
 
 /// What ostree mounts into the deployment that boots.
-fn deployment(system: &Installed) -> Vec<Mount> {
+fn deployment(system: &Installed) -> Vec<PlannedMount> {
     let Some(deployment) = &system.deployment else {
         return Vec::new();
     };
-    let shown = |path: &str, at: &str| Mount {
+    let shown = |path: &str, at: &str| PlannedMount {
         at: at.into(),
-        what: What::Volume(system.volume, Some(system.inside(path))),
+        what: MountSource::Volume(system.volume, Some(system.inside(path))),
     };
     vec![shown("/", "/sysroot"), shown(&deployment.var, "/var")]
 }
 
-fn mount(entry: &fstab::Entry, system: &Installed, volumes: &[&Names]) -> Option<Mount> {
+fn mount(
+    entry: &fstab::FstabEntry,
+    system: &Installed,
+    volumes: &[&VolumeNames],
+) -> Option<PlannedMount> {
     let (at, source) = (&entry.at, &entry.source);
     let what = match (&entry.device, entry.subvolume_id) {
-        (Device::Directory(path), _) => What::Directory(path.clone()),
-        (_, Some(id)) => What::Nothing(format!(
+        (Device::Directory(path), _) => MountSource::Directory(path.clone()),
+        (_, Some(id)) => MountSource::Nothing(format!(
             "{at} of this system is subvolume {id} of {source}: give its path (subvol=) too, a number alone is not looked up"
         )),
         (device, None) => match find(device, system, volumes) {
-            Some(volume) => What::Volume(volume, entry.subvolume.clone()),
+            Some(volume) => MountSource::Volume(volume, entry.subvolume.clone()),
             None if entry.optional => return None,
-            None => What::Nothing(format!(
+            None => MountSource::Nothing(format!(
                 "{at} of this system is on {source}, which is not among the image's disks"
             )),
         },
     };
     let at = at.clone();
-    Some(Mount { at, what })
+    Some(PlannedMount { at, what })
 }
 
 /// The volume that an fstab means. Of two with one name, as a disk and its copy have, it is that on the disk of the root.
-fn find(device: &Device, system: &Installed, volumes: &[&Names]) -> Option<usize> {
+fn find(device: &Device, system: &Installed, volumes: &[&VolumeNames]) -> Option<usize> {
     let home = volumes.get(system.volume)?.disk;
     let found = || {
         (0..)
@@ -134,7 +138,7 @@ fn find(device: &Device, system: &Installed, volumes: &[&Names]) -> Option<usize
 }
 
 /// Whether a volume is what an fstab calls `device`, on a system whose root is on the disk `home`.
-fn is(device: &Device, names: &Names, home: usize) -> bool {
+fn is(device: &Device, names: &VolumeNames, home: usize) -> bool {
     let same = |name: &Option<String>, wanted: &str| name.as_deref() == Some(wanted);
     // UUIDs are written in lower or upper case.
     let alike = |name: &Option<String>, wanted: &str| {
@@ -166,12 +170,12 @@ fn seen_from(home: usize, disk: usize) -> usize {
 }
 
 /// The volumes on the root's disk that need no fstab.
-fn discoverable(system: &Installed, volumes: &[&Names]) -> Vec<Mount> {
+fn discoverable(system: &Installed, volumes: &[&VolumeNames]) -> Vec<PlannedMount> {
     let Some(home) = volumes.get(system.volume).map(|names| names.disk) else {
         return Vec::new();
     };
     let is_free = |at: &str| system.fstab.iter().all(|entry| entry.at != at);
-    let mut mounts: Vec<Mount> = Vec::new();
+    let mut mounts: Vec<PlannedMount> = Vec::new();
     for (volume, names) in volumes.iter().enumerate() {
         let Some(at) = names.mount_point.filter(|at| is_free(at)) else {
             continue;
@@ -179,9 +183,9 @@ fn discoverable(system: &Installed, volumes: &[&Names]) -> Vec<Mount> {
         // Of two, as for updates in turn, the first.
         let is_taken = mounts.iter().any(|mount| mount.at == at);
         if names.disk == home && volume != system.volume && !is_taken {
-            mounts.push(Mount {
+            mounts.push(PlannedMount {
                 at: at.into(),
-                what: What::Volume(volume, None),
+                what: MountSource::Volume(volume, None),
             });
         }
     }

@@ -1,17 +1,20 @@
 //! Finds the systems installed on the volumes, and composes their directory trees.
 
-use super::layout::{Installed, Mount, What};
-use super::volumes::{Holds, Volume};
+use super::layout::{Installed, MountSource, PlannedMount};
+use super::volumes::{Contents, ProbedVolume};
 use crate::filesystem::ostree::{self, BootEntry};
-use crate::filesystem::{Error, Root, fstab};
-use crate::report::Problem;
+use crate::filesystem::{FileSystemError, Root, fstab};
+use houndigrade_report::Problem;
 
 /// Where boot loader entries are: on the root, and on a partition that becomes its `/boot`.
 const BOOT_ENTRIES: [&str; 2] = ["/boot/loader/entries", "/loader/entries"];
 
 /// The system on volume `index`, and what of it could not be read. Without a root there, it is `None`.
-pub(super) fn find(index: usize, volumes: &[Volume]) -> Result<Option<Installed>, Error> {
-    let Some(fs) = volumes.get(index).and_then(Volume::tree) else {
+pub(super) fn find(
+    index: usize,
+    volumes: &[ProbedVolume],
+) -> Result<Option<Installed>, FileSystemError> {
+    let Some(fs) = volumes.get(index).and_then(ProbedVolume::tree) else {
         return Ok(None);
     };
     for directory in fs.roots() {
@@ -36,7 +39,7 @@ pub(super) fn find(index: usize, volumes: &[Volume]) -> Result<Option<Installed>
 }
 
 /// Whether a tree is that of a system, and not of data, `/boot` or `/usr`.
-fn is_root(tree: &Root<'_>) -> Result<bool, Error> {
+fn is_root(tree: &Root<'_>) -> Result<bool, FileSystemError> {
     let etc = tree.names("/etc")?;
     Ok(etc.iter().any(|name| tells_of_a_system(name)) || tree.is_file("/usr/lib/os-release")?)
 }
@@ -48,11 +51,14 @@ fn tells_of_a_system(name: &str) -> bool {
 }
 
 /// The boot loader entries on all volumes. One that can't be read is as good as none: another will do.
-fn boot_entries(volumes: &[Volume]) -> Vec<BootEntry> {
-    let directories = volumes.iter().filter_map(Volume::tree).flat_map(|fs| {
-        let roots = fs.roots().into_iter();
-        roots.flat_map(move |root| BOOT_ENTRIES.map(|at| (Root::at(fs, &root), at)))
-    });
+fn boot_entries(volumes: &[ProbedVolume]) -> Vec<BootEntry> {
+    let directories = volumes
+        .iter()
+        .filter_map(ProbedVolume::tree)
+        .flat_map(|fs| {
+            let roots = fs.roots().into_iter();
+            roots.flat_map(move |root| BOOT_ENTRIES.map(|at| (Root::at(fs, &root), at)))
+        });
     directories
         .filter_map(|(tree, at)| ostree::boot_entries(&tree, at).ok())
         .flatten()
@@ -60,14 +66,17 @@ fn boot_entries(volumes: &[Volume]) -> Vec<BootEntry> {
 }
 
 /// The fstab of a system.
-pub(super) fn fstab(system: &Installed, volumes: &[Volume]) -> Result<Vec<fstab::Entry>, Error> {
+pub(super) fn fstab(
+    system: &Installed,
+    volumes: &[ProbedVolume],
+) -> Result<Vec<fstab::FstabEntry>, FileSystemError> {
     fstab::read(&root(system, volumes)?)
 }
 
 /// The tree of a system without what is mounted into it.
-fn root<'a>(system: &Installed, volumes: &'a [Volume]) -> Result<Root<'a>, Error> {
-    let volume = volumes.get(system.volume).and_then(Volume::tree);
-    let fs = volume.ok_or(Error::Unrecognised)?;
+fn root<'a>(system: &Installed, volumes: &'a [ProbedVolume]) -> Result<Root<'a>, FileSystemError> {
+    let volume = volumes.get(system.volume).and_then(ProbedVolume::tree);
+    let fs = volume.ok_or(FileSystemError::Unrecognised)?;
     let mut root = Root::at(fs, &system.root());
     if system.deployment.is_some() && root.directory("/etc")?.is_none() {
         // A deployment that has never been booted may have nothing but the vendor's.
@@ -79,18 +88,18 @@ fn root<'a>(system: &Installed, volumes: &'a [Volume]) -> Result<Root<'a>, Error
 /// The tree of a system as its programs see it.
 pub(super) fn compose<'a>(
     system: &Installed,
-    mounts: &[Mount],
-    volumes: &'a [Volume],
-) -> Result<Root<'a>, Error> {
+    mounts: &[PlannedMount],
+    volumes: &'a [ProbedVolume],
+) -> Result<Root<'a>, FileSystemError> {
     let mut root = root(system, volumes)?;
-    for Mount { at, what } in mounts {
+    for PlannedMount { at, what } in mounts {
         let done = match what {
-            What::Nothing(why) => Err(why.clone()),
-            What::Directory(source) => root
+            MountSource::Nothing(why) => Err(why.clone()),
+            MountSource::Directory(source) => root
                 .bind(at, source)
                 .map(drop)
                 .map_err(|error| format!("{at} of this system is its directory {source}: {error}")),
-            What::Volume(index, path) => match volumes.get(*index) {
+            MountSource::Volume(index, path) => match volumes.get(*index) {
                 Some(volume) => mount(&mut root, at, volume, path.as_deref()),
                 None => continue,
             },
@@ -105,13 +114,13 @@ pub(super) fn compose<'a>(
 fn mount<'a>(
     root: &mut Root<'a>,
     at: &str,
-    volume: &'a Volume,
+    volume: &'a ProbedVolume,
     path: Option<&str>,
 ) -> Result<(), String> {
     let name = &volume.name;
-    let fs = match &volume.holds {
-        Holds::Tree(fs) => fs,
-        Holds::Unknown(Problem { message: why, .. }) | Holds::Nothing(why) => {
+    let fs = match &volume.contents {
+        Contents::FileSystem(fs) => fs,
+        Contents::Unknown(Problem { message: why, .. }) | Contents::Nothing(why) => {
             return Err(format!(
                 "{at} of this system is on {name}, which was not read: {why}"
             ));

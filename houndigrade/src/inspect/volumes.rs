@@ -2,48 +2,48 @@
 
 use std::sync::Arc;
 
-use super::{Disk, layout::Names, survive};
+use super::{Disk, catch_panic, layout::VolumeNames};
+use crate::filesystem::MemoryBudget;
 use crate::filesystem::{self, Content, FileSystem};
-use crate::memory::Memory;
 use crate::partition::{self, Partition};
-use crate::report::{Problem, ProblemCode};
-use crate::source::{BlockSource, Window, problem_code};
+use crate::source::{BlockSource, SourceWindow, problem_code};
 use crate::volume::{self, Member};
+use houndigrade_report::{Problem, ProblemCode};
 
 /// Most file systems that are open at a time: each takes memory.
 const MAX_FILE_SYSTEMS: usize = 64;
 
 /// What was found on the disks of an image.
 #[derive(Default)]
-pub(super) struct Observed {
+pub(super) struct ObservedDisks {
     /// The disks that could be opened.
     pub(super) disks: Vec<(String, Arc<dyn BlockSource>)>,
     /// In the order of the disks; the logical volumes come last.
-    pub(super) volumes: Vec<Volume>,
+    pub(super) volumes: Vec<ProbedVolume>,
     /// What could not be read, beside what is said of a volume.
     pub(super) problems: Vec<Problem>,
     /// For what the logs of the file systems change.
-    memory: Memory,
+    memory: MemoryBudget,
 }
 
 /// A partition, a disk without a partition table, or a logical volume.
-pub(super) struct Volume {
+pub(super) struct ProbedVolume {
     /// The disk it lies on, or the first of them.
     pub(super) drive: String,
     /// As `fdisk` and `lvs` call it.
     pub(super) name: String,
     /// As an fstab may call it.
-    pub(super) names: Names,
+    pub(super) names: VolumeNames,
     /// What was recognised.
     pub(super) kind: Option<&'static str>,
     /// What is there.
-    pub(super) holds: Holds,
+    pub(super) contents: Contents,
 }
 
 /// What is on a volume.
-pub(super) enum Holds {
+pub(super) enum Contents {
     /// A file system.
-    Tree(Box<dyn FileSystem>),
+    FileSystem(Box<dyn FileSystem>),
     /// Nothing to look for, for this reason.
     Nothing(String),
     /// Nobody knows: it can't be read, for this reason.
@@ -53,15 +53,15 @@ pub(super) enum Holds {
 /// A partition that is a physical volume of LVM2.
 struct Physical {
     drive: String,
-    names: Names,
+    names: VolumeNames,
     member: Member,
 }
 
 /// Looks at all disks.
-pub(super) fn observe(disks: Vec<Disk>, memory: Memory) -> Observed {
-    let mut observed = Observed {
+pub(super) fn observe(disks: Vec<Disk>, memory: MemoryBudget) -> ObservedDisks {
+    let mut observed = ObservedDisks {
         memory,
-        ..Observed::default()
+        ..ObservedDisks::default()
     };
     let mut physical = Vec::new();
     for (index, disk) in disks.into_iter().enumerate() {
@@ -77,7 +77,7 @@ pub(super) fn observe(disks: Vec<Disk>, memory: Memory) -> Observed {
     observed
 }
 
-impl Observed {
+impl ObservedDisks {
     fn disk(
         &mut self,
         index: usize,
@@ -104,26 +104,26 @@ impl Observed {
         for part in table.partitions {
             let name = partition_name(drive, part.number);
             let source: Arc<dyn BlockSource> =
-                Arc::new(Window::new(Arc::clone(&disk), part.start, part.size));
-            let names = Names {
+                Arc::new(SourceWindow::new(Arc::clone(&disk), part.start, part.size));
+            let names = VolumeNames {
                 disk: index,
                 number: part.number,
                 part_uuid: part.uuid.clone(),
                 part_label: part.label.clone(),
                 mount_point: part.mount_point,
-                ..Names::default()
+                ..VolumeNames::default()
             };
             let outside = (part.start >= disk.size()).then(|| {
                 let (start, end) = (part.start, disk.size());
-                Holds::Unknown(Problem::new(
+                Contents::Unknown(Problem::new(
                     ProblemCode::Damaged,
                     format!("it begins at byte {start}, but the disk ends at {end}"),
                 ))
             });
-            let mut volume = Volume::new(drive, name, names);
+            let mut volume = ProbedVolume::new(drive, name, names);
             match outside {
-                Some(outside) => volume.holds = outside,
-                None => volume.look(&source, &part, self.room()),
+                Some(outside) => volume.contents = outside,
+                None => volume.probe(&source, &part, self.room()),
             }
             if volume.kind == Some("lvm2") {
                 physical.push(volume.into_physical(source));
@@ -154,14 +154,14 @@ impl Observed {
                 .iter()
                 .any(|volume| volume.members.contains(name));
             if !is_used {
-                let mut volume = Volume::new(drive, name.clone(), names.clone());
+                let mut volume = ProbedVolume::new(drive, name.clone(), names.clone());
                 volume.kind = Some("lvm2");
                 let at = problems
                     .iter()
                     .position(|problem| problem.path.as_ref() == Some(name));
-                volume.holds = match at.map(|at| problems.remove(at)) {
-                    Some(problem) => Holds::Unknown(problem),
-                    None => Holds::Nothing("physical volume without logical volumes".into()),
+                volume.contents = match at.map(|at| problems.remove(at)) {
+                    Some(problem) => Contents::Unknown(problem),
+                    None => Contents::Nothing("physical volume without logical volumes".into()),
                 };
                 self.volumes.push(volume);
             }
@@ -174,17 +174,17 @@ impl Observed {
                 self.problems.push(problem.at(&logical.name));
                 continue;
             };
-            let names = Names {
+            let names = VolumeNames {
                 disk: names.disk,
                 logical_volume: Some(logical.name.clone()),
-                ..Names::default()
+                ..VolumeNames::default()
             };
-            let mut volume = Volume::new(drive, logical.name, names);
+            let mut volume = ProbedVolume::new(drive, logical.name, names);
             match logical.source {
-                Ok(source) => volume.look(&source, &Partition::default(), self.room()),
+                Ok(source) => volume.probe(&source, &Partition::default(), self.room()),
                 Err(error) => {
                     let problem = Problem::new(error.code(), error.to_string());
-                    volume.holds = Holds::Unknown(problem);
+                    volume.contents = Contents::Unknown(problem);
                 }
             }
             self.volumes.push(volume);
@@ -192,29 +192,29 @@ impl Observed {
     }
 
     /// The memory for one more file system; `None` if there are enough.
-    fn room(&self) -> Option<&Memory> {
-        let is_open = |volume: &&Volume| matches!(volume.holds, Holds::Tree(_));
+    fn room(&self) -> Option<&MemoryBudget> {
+        let is_open = |volume: &&ProbedVolume| matches!(volume.contents, Contents::FileSystem(_));
         let has_room = self.volumes.iter().filter(is_open).count() < MAX_FILE_SYSTEMS;
         has_room.then_some(&self.memory)
     }
 }
 
-impl Volume {
-    fn new(drive: &str, name: String, names: Names) -> Self {
+impl ProbedVolume {
+    fn new(drive: &str, name: String, names: VolumeNames) -> Self {
         Self {
             drive: drive.into(),
             name,
             names,
             kind: None,
-            holds: Holds::Nothing("empty".into()),
+            contents: Contents::Nothing("empty".into()),
         }
     }
 
     /// Its file system, if it can be read.
     pub(super) fn tree(&self) -> Option<&dyn FileSystem> {
-        match &self.holds {
-            Holds::Tree(fs) => Some(&**fs),
-            Holds::Nothing(_) | Holds::Unknown(_) => None,
+        match &self.contents {
+            Contents::FileSystem(fs) => Some(&**fs),
+            Contents::Nothing(_) | Contents::Unknown(_) => None,
         }
     }
 
@@ -229,10 +229,15 @@ impl Volume {
         }
     }
 
-    /// Finds out what it holds.
-    fn look(&mut self, source: &Arc<dyn BlockSource>, part: &Partition, room: Option<&Memory>) {
-        self.holds = match Content::identify(&**source) {
-            Err(error) => Holds::Unknown(Problem::new(problem_code(&error), error.to_string())),
+    /// Finds out what it contents.
+    fn probe(
+        &mut self,
+        source: &Arc<dyn BlockSource>,
+        part: &Partition,
+        room: Option<&MemoryBudget>,
+    ) {
+        self.contents = match Content::identify(&**source) {
+            Err(error) => Contents::Unknown(Problem::new(problem_code(&error), error.to_string())),
             Ok((content, identity)) => {
                 self.kind = content.name();
                 self.names.filesystem = identity;
@@ -246,28 +251,28 @@ fn open(
     content: Content,
     source: &Arc<dyn BlockSource>,
     part: &Partition,
-    room: Option<&Memory>,
-) -> Holds {
+    room: Option<&MemoryBudget>,
+) -> Contents {
     if let Some(reason) = content.no_linux(part.purpose) {
-        return Holds::Nothing(reason.into());
+        return Contents::Nothing(reason.into());
     }
     let Some(memory) = room else {
-        return Holds::Unknown(Problem::new(
+        return Contents::Unknown(Problem::new(
             ProblemCode::LimitExceeded,
             format!("more than {MAX_FILE_SYSTEMS} file systems on the disks of one image"),
         ));
     };
-    match survive(content.name(), || {
+    match catch_panic(content.name(), || {
         filesystem::open(content, Arc::clone(source), memory)
     }) {
-        Ok(tree) => Holds::Tree(tree),
+        Ok(tree) => Contents::FileSystem(tree),
         Err(Problem { code, message, .. }) if content == Content::WindowsNtfs && part.windows => {
-            Holds::Unknown(Problem::new(
+            Contents::Unknown(Problem::new(
                 code,
                 format!("{message}; it looks like Windows"),
             ))
         }
-        Err(problem) => Holds::Unknown(problem),
+        Err(problem) => Contents::Unknown(problem),
     }
 }
 

@@ -6,8 +6,8 @@ use uuid::{Uuid, uuid};
 
 use super::{Partition, Table};
 use crate::bytes::{array, le32, le64};
-use crate::report::{Problem, ProblemCode};
 use crate::source::{BlockSource, problem_code};
+use houndigrade_report::{Problem, ProblemCode};
 
 /// Sector sizes a table may count in: that of nearly all disks, and that of "4K native" ones.
 const SECTORS: [u64; 2] = [512, 4096];

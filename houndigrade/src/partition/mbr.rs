@@ -4,8 +4,8 @@ use std::io;
 
 use super::{Partition, Table};
 use crate::bytes::{array, le32};
-use crate::report::{Problem, ProblemCode};
 use crate::source::{BlockSource, problem_code};
+use houndigrade_report::{Problem, ProblemCode};
 
 /// MBR tables always count in these.
 const SECTOR: u64 = 512;
@@ -13,7 +13,7 @@ const SECTOR: u64 = 512;
 const MAX_LOGICAL: usize = 128;
 
 /// What the first sector says about the disk.
-pub(super) enum Found {
+pub(super) enum MbrContent {
     /// It is not a partition table.
     Nothing,
     /// The partitions.
@@ -56,21 +56,21 @@ impl Entry {
     }
 }
 
-pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Found> {
+pub(super) fn read(disk: &dyn BlockSource) -> io::Result<MbrContent> {
     if disk.size() < SECTOR {
-        return Ok(Found::Nothing);
+        return Ok(MbrContent::Nothing);
     }
     let Some(entries) = record(disk, 0)? else {
-        return Ok(Found::Nothing);
+        return Ok(MbrContent::Nothing);
     };
     if entries.iter().any(|entry| entry.system == 0xee) {
-        return Ok(Found::ProtectiveOfGpt);
+        return Ok(MbrContent::ProtectiveOfGpt);
     }
     if !entries
         .iter()
         .any(|entry| entry.is_used() && entry.start != 0)
     {
-        return Ok(Found::Nothing);
+        return Ok(MbrContent::Nothing);
     }
     let mut table = Table::default();
     for (number, entry) in (1..).zip(&entries) {
@@ -85,7 +85,7 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Found> {
         read_logical(disk, extended.start, &mut table);
     }
     name(disk, &mut table.partitions)?;
-    Ok(Found::Partitions(table))
+    Ok(MbrContent::Partitions(table))
 }
 
 /// Partitions have no name of their own: theirs is the disk's, and their number.

@@ -11,8 +11,8 @@ mod tests;
 
 use std::io;
 
-use crate::report::Problem;
 use crate::source::BlockSource;
+use houndigrade_report::Problem;
 
 /// The parts of a disk.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct Partition {
 /// If the disk can't be read.
 pub fn read(disk: &dyn BlockSource) -> io::Result<Table> {
     match mbr::read(disk)? {
-        mbr::Found::Nothing => Ok(Table {
+        mbr::MbrContent::Nothing => Ok(Table {
             partitions: vec![Partition {
                 number: None,
                 start: 0,
@@ -59,7 +59,7 @@ pub fn read(disk: &dyn BlockSource) -> io::Result<Table> {
             }],
             problems: Vec::new(),
         }),
-        mbr::Found::Partitions(table) => Ok(table),
-        mbr::Found::ProtectiveOfGpt => gpt::read(disk),
+        mbr::MbrContent::Partitions(table) => Ok(table),
+        mbr::MbrContent::ProtectiveOfGpt => gpt::read(disk),
     }
 }

@@ -2,10 +2,10 @@
 //! not fit on a page, nearly all, lie on chains of overflow pages.
 
 use super::blob::{Chain, Pages, Piece};
-use super::blocks::Blocks;
-use super::{Budget, Error, MAX_FILE, MAX_PACKAGES, Package, header};
+use super::cached_file::CachedFile;
+use super::{Budget, MAX_FILE, MAX_PACKAGES, Package, RpmError, header};
 use crate::bytes::array;
-use crate::filesystem::File;
+use crate::filesystem::OpenFile;
 
 const MAGIC: u32 = 0x0006_1561;
 /// Versions that rpm ever wrote: Berkeley DB 3.1 to 5.3.
@@ -27,7 +27,7 @@ const OFF_PAGE: u8 = 3;
 const LAST_NUMBER: [u8; 4] = [0; 4];
 
 struct Database<'a> {
-    blocks: Blocks<'a>,
+    blocks: CachedFile<'a>,
     budget: Budget,
     /// The machine that wrote it had the highest byte first.
     big_endian: bool,
@@ -45,15 +45,15 @@ struct Place {
 }
 
 pub(super) fn packages<'a>(
-    file: Box<dyn File + 'a>,
-) -> Result<impl Iterator<Item = Result<Package, Error>> + 'a, Error> {
-    let mut blocks = Blocks::new(file, MAX_FILE)?;
+    file: Box<dyn OpenFile + 'a>,
+) -> Result<impl Iterator<Item = Result<Package, RpmError>> + 'a, RpmError> {
+    let mut blocks = CachedFile::new(file, MAX_FILE)?;
     let meta: [u8; META] = blocks.array(0)?;
     let big_endian = match array(&meta, 12) {
         Some(magic) if u32::from_le_bytes(magic) == MAGIC => false,
         Some(magic) if u32::from_be_bytes(magic) == MAGIC => true,
         _ => {
-            return Err(Error::damaged(
+            return Err(RpmError::damaged(
                 "it does not begin as a hash of Berkeley DB does",
             ));
         }
@@ -73,24 +73,26 @@ pub(super) fn packages<'a>(
 
 impl<'a> Database<'a> {
     /// Takes over what the first page says, and looks for headers: all that are found, and why there may be more.
-    fn open(&mut self, meta: &[u8; META]) -> Result<(Vec<Place>, Option<Error>), Error> {
+    fn open(&mut self, meta: &[u8; META]) -> Result<(Vec<Place>, Option<RpmError>), RpmError> {
         let version = self.u32(meta, 16);
         if !VERSIONS.contains(&version) {
-            return Err(Error::Unsupported(format!("version {version} of the hash")));
+            return Err(RpmError::Unsupported(format!(
+                "version {version} of the hash"
+            )));
         }
         // Flag 1 is for checksums.
         if meta[24] != 0 || meta[26] & 1 != 0 {
-            return Err(Error::Unsupported("encryption or checksums".into()));
+            return Err(RpmError::Unsupported("encryption or checksums".into()));
         }
         let page_size = self.u32(meta, 20) as usize;
         if !(512..=65536).contains(&page_size) || !page_size.is_power_of_two() {
-            return Err(Error::damaged(format!("pages of {page_size} bytes")));
+            return Err(RpmError::damaged(format!("pages of {page_size} bytes")));
         }
         self.page_size = page_size;
         self.last_page = self.u32(meta, 32);
         let pages = self.blocks.size() / page_size as u64;
         if u64::from(self.last_page) >= pages {
-            return Err(Error::damaged(format!(
+            return Err(RpmError::damaged(format!(
                 "its last page is said to be {}, but there are {pages}",
                 self.last_page
             )));
@@ -100,10 +102,10 @@ impl<'a> Database<'a> {
         self.places(meta)
     }
 
-    fn places(&mut self, meta: &[u8; META]) -> Result<(Vec<Place>, Option<Error>), Error> {
+    fn places(&mut self, meta: &[u8; META]) -> Result<(Vec<Place>, Option<RpmError>), RpmError> {
         let last_bucket = self.u32(meta, 72);
         if last_bucket > self.last_page {
-            return Err(Error::damaged(format!(
+            return Err(RpmError::damaged(format!(
                 "{last_bucket} buckets on {} pages",
                 self.last_page
             )));
@@ -140,18 +142,18 @@ impl<'a> Database<'a> {
         page: &mut [u8],
         visited: &mut [bool],
         places: &mut Vec<Place>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RpmError> {
         let mut next = number;
         loop {
             let number = next;
             self.read(number, 0, page)?;
             if std::mem::replace(&mut visited[number as usize], true) {
-                return Err(Error::damaged(format!(
+                return Err(RpmError::damaged(format!(
                     "the chain of a bucket leads back to page {number}"
                 )));
             }
             if !matches!(page[25], HASH | HASH_UNSORTED) || self.u32(page, 8) != number {
-                return Err(Error::damaged(format!(
+                return Err(RpmError::damaged(format!(
                     "page {number} is not one of a bucket"
                 )));
             }
@@ -161,7 +163,7 @@ impl<'a> Database<'a> {
                 let key = usize::from(self.u16(page, PAGE_HEADER + 4 * pair));
                 let value = usize::from(self.u16(page, PAGE_HEADER + 4 * pair + 2));
                 if end > page.len() || !(PAGE_HEADER..end).contains(&key) || value >= key {
-                    return Err(Error::damaged(format!("items of page {number} overlap")));
+                    return Err(RpmError::damaged(format!("items of page {number} overlap")));
                 }
                 if page[key..end] != [&[ON_PAGE], &LAST_NUMBER[..]].concat() {
                     places.push(self.place(number, page, value, key)?);
@@ -169,7 +171,7 @@ impl<'a> Database<'a> {
                 end = value;
             }
             if places.len() > MAX_PACKAGES {
-                return Err(Error::Limit {
+                return Err(RpmError::Limit {
                     limit: MAX_PACKAGES as u64,
                     of: "packages",
                 });
@@ -182,7 +184,7 @@ impl<'a> Database<'a> {
     }
 
     /// Where the header is that the item in `page[start..end]` holds or leads to.
-    fn place(&self, number: u32, page: &[u8], start: usize, end: usize) -> Result<Place, Error> {
+    fn place(&self, number: u32, page: &[u8], start: usize, end: usize) -> Result<Place, RpmError> {
         let item = page.get(start..end).unwrap_or_default();
         match (item.first(), item.len()) {
             (Some(&ON_PAGE), length) => Ok(Place {
@@ -195,13 +197,13 @@ impl<'a> Database<'a> {
                 size: self.u32(item, 8),
                 offset: None,
             }),
-            _ => Err(Error::damaged(format!(
+            _ => Err(RpmError::damaged(format!(
                 "page {number} has an item of an unknown kind"
             ))),
         }
     }
 
-    fn header(&mut self, place: Place) -> Result<Package, Error> {
+    fn header(&mut self, place: Place) -> Result<Package, RpmError> {
         self.budget.package(place.size.into())?;
         let piece = match place.offset {
             Some(offset) => Piece {
@@ -235,16 +237,16 @@ impl<'a> Database<'a> {
 }
 
 impl Pages for Database<'_> {
-    fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), Error> {
+    fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), RpmError> {
         // Page 0 is the first page's description of the others.
         if page == 0 || page > self.last_page {
-            return Err(Error::damaged(format!("there is no page {page}")));
+            return Err(RpmError::damaged(format!("there is no page {page}")));
         }
         let start = u64::from(page) * self.page_size as u64;
         self.blocks.read(start + offset as u64, buffer)
     }
 
-    fn follow(&mut self, page: u32, rest: u64) -> Result<Piece, Error> {
+    fn follow(&mut self, page: u32, rest: u64) -> Result<Piece, RpmError> {
         self.budget.page()?;
         let mut head = [0; PAGE_HEADER];
         self.read(page, 0, &mut head)?;
@@ -255,7 +257,9 @@ impl Pages for Database<'_> {
             || length > self.page_size - PAGE_HEADER
             || length as u64 > rest
         {
-            return Err(Error::damaged(format!("page {page} continues no header")));
+            return Err(RpmError::damaged(format!(
+                "page {page} continues no header"
+            )));
         }
         Ok(Piece {
             page,

@@ -1,7 +1,7 @@
 //! Where a package's header lies in a database: in one piece, or in one on each of several pages.
 
-use super::Error;
-use super::blocks::Blocks;
+use super::RpmError;
+use super::cached_file::CachedFile;
 
 /// The header of a package, unread.
 pub(super) trait Blob {
@@ -9,12 +9,12 @@ pub(super) trait Blob {
     fn size(&self) -> u64;
 
     /// Fills `buffer` from `offset` on. Cheap where offsets grow.
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), Error>;
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), RpmError>;
 }
 
 /// A blob in one piece.
 pub(super) struct Span<'b, 'a> {
-    pub(super) blocks: &'b mut Blocks<'a>,
+    pub(super) blocks: &'b mut CachedFile<'a>,
     pub(super) offset: u64,
     pub(super) size: u64,
 }
@@ -24,7 +24,7 @@ impl Blob for Span<'_, '_> {
         self.size
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), RpmError> {
         within(offset, buffer.len(), self.size)?;
         self.blocks.read(self.offset + offset, buffer)
     }
@@ -33,11 +33,11 @@ impl Blob for Span<'_, '_> {
 /// A database in pages, whose larger blobs lie on chains of them.
 pub(super) trait Pages {
     /// Fills `buffer` from byte `offset` of page `page` on.
-    fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), Error>;
+    fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), RpmError>;
 
     /// What page `page` holds of a blob of which `rest` bytes are to come. Fails when asked more often than there are pages:
     /// a chain may turn in a circle.
-    fn follow(&mut self, page: u32, rest: u64) -> Result<Piece, Error>;
+    fn follow(&mut self, page: u32, rest: u64) -> Result<Piece, RpmError>;
 }
 
 /// A piece of a blob.
@@ -82,7 +82,7 @@ impl<'p, P: Pages> Chain<'p, P> {
         self
     }
 
-    fn advance(&mut self) -> Result<(), Error> {
+    fn advance(&mut self) -> Result<(), RpmError> {
         let end = self.start + self.piece.length as u64;
         let rest = self.size.saturating_sub(end);
         self.piece = self.pages.follow(self.piece.next, rest)?;
@@ -96,7 +96,7 @@ impl<P: Pages> Blob for Chain<'_, P> {
         self.size - self.skipped
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), RpmError> {
         within(offset, buffer.len(), self.size())?;
         let mut at = offset + self.skipped;
         if at < self.start {
@@ -118,9 +118,9 @@ impl<P: Pages> Blob for Chain<'_, P> {
     }
 }
 
-fn within(offset: u64, length: usize, size: u64) -> Result<(), Error> {
+fn within(offset: u64, length: usize, size: u64) -> Result<(), RpmError> {
     if offset.saturating_add(length as u64) > size {
-        return Err(Error::damaged(format!(
+        return Err(RpmError::damaged(format!(
             "a header of {size} bytes ends before its byte {offset}"
         )));
     }

@@ -3,7 +3,10 @@
 
 use super::blob::Blob;
 use super::signature::{self, KeyId};
-use super::{Error, Package, base64};
+use base64::prelude::BASE64_STANDARD;
+use base64::{DecodeError, Engine};
+
+use super::{Package, RpmError};
 use crate::bytes::array;
 
 /// Most tags, as rpm has it.
@@ -37,7 +40,7 @@ struct Entry {
 }
 
 /// Reads what is wanted of a header.
-pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, Error> {
+pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, RpmError> {
     let mut intro = [0; 8];
     blob.read_at(0, &mut intro)?;
     let (entries, data) = (be32(&intro, 0), be32(&intro, 4));
@@ -47,7 +50,7 @@ pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, Error> {
         || data > MAX_DATA
         || start + u64::from(data) != blob.size()
     {
-        return Err(Error::damaged(format!(
+        return Err(RpmError::damaged(format!(
             "a header of {} bytes claims {entries} tags and {data} bytes of data",
             blob.size()
         )));
@@ -68,7 +71,7 @@ pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, Error> {
         let mut bytes = |length: u32| {
             let mut bytes = vec![0; length as usize];
             blob.read_at(start + u64::from(entry.offset), &mut bytes)?;
-            Ok::<_, Error>(bytes)
+            Ok::<_, RpmError>(bytes)
         };
         match (entry.tag, entry.kind) {
             (NAME, STRING) => {
@@ -80,8 +83,9 @@ pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, Error> {
                 let texts = bytes(limited(end - entry.offset)?)?;
                 let texts = texts.split(|&byte| byte == 0);
                 for text in texts.take(entry.count.try_into().unwrap_or(usize::MAX)) {
-                    // What is no Base64 is no signature either.
-                    let packets = base64::decode(text).unwrap_or_else(|| text.to_vec());
+                    let packets = decode(text).map_err(|error| {
+                        RpmError::damaged(format!("tag {} of a header: {error}", entry.tag))
+                    })?;
                     package.issuers.extend(issuers(&packets, entry.tag)?);
                 }
             }
@@ -90,7 +94,7 @@ pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, Error> {
                 package.issuers.extend(issuers(&packets, entry.tag)?);
             }
             (tag, kind) => {
-                return Err(Error::damaged(format!(
+                return Err(RpmError::damaged(format!(
                     "tag {tag} of a header has type {kind}"
                 )));
             }
@@ -123,16 +127,23 @@ fn end(index: &[Entry], entry: Entry, data: u32) -> u32 {
         .max(entry.offset)
 }
 
-fn limited(size: u32) -> Result<u32, Error> {
+fn limited(size: u32) -> Result<u32, RpmError> {
     if size > MAX_SIGNATURE {
-        return Err(Error::damaged(format!("a signature has {size} bytes")));
+        return Err(RpmError::damaged(format!("a signature has {size} bytes")));
     }
     Ok(size)
 }
 
-fn issuers(packets: &[u8], tag: u32) -> Result<Vec<KeyId>, Error> {
+/// Decodes Base64 that rpm has wrapped into lines.
+fn decode(text: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let is_digit = |byte: &&u8| !matches!(byte, b'\r' | b'\n');
+    let digits: Vec<u8> = text.iter().filter(is_digit).copied().collect();
+    BASE64_STANDARD.decode(digits)
+}
+
+fn issuers(packets: &[u8], tag: u32) -> Result<Vec<KeyId>, RpmError> {
     signature::issuers(packets)
-        .map_err(|malformed| Error::damaged(format!("tag {tag} of a header: {malformed}")))
+        .map_err(|malformed| RpmError::damaged(format!("tag {tag} of a header: {malformed}")))
 }
 
 /// The big-endian number at `offset` of a buffer that is long enough.

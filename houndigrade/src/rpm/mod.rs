@@ -3,10 +3,9 @@
 //! Of each package's header only the few parts are read that say its name and who signed it, through a cache of a fixed size:
 //! a database of 100 MB costs a MiB or two of memory.
 
-mod base64;
 mod berkeley;
 mod blob;
-mod blocks;
+mod cached_file;
 mod header;
 mod ndb;
 mod signature;
@@ -16,8 +15,8 @@ pub(crate) mod tests;
 
 pub use signature::KeyId;
 
-use crate::filesystem::{self, File};
-use crate::report::ProblemCode;
+use crate::filesystem::{self, OpenFile};
+use houndigrade_report::ProblemCode;
 
 /// Largest file of a database, in bytes. The largest seen are a quarter of it.
 const MAX_FILE: u64 = 2 << 30;
@@ -26,7 +25,7 @@ const MAX_PACKAGES: usize = 1 << 18;
 
 /// How a database is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum DatabaseFormat {
     /// SQLite: RHEL 9 and later, Fedora.
     Sqlite,
     /// rpm's own: SLES 15, openSUSE.
@@ -35,7 +34,7 @@ pub enum Format {
     Berkeley,
 }
 
-impl Format {
+impl DatabaseFormat {
     /// All formats, in the order in which `rpm` looks for them.
     pub const ALL: [Self; 3] = [Self::Sqlite, Self::Ndb, Self::Berkeley];
 
@@ -69,7 +68,7 @@ pub struct Package {
 
 /// Why a database, or a package in it, can't be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RpmError {
     /// The database contradicts itself.
     #[error("it is damaged: {0}")]
     Damaged(String),
@@ -86,10 +85,10 @@ pub enum Error {
     },
     /// The file can't be read.
     #[error("{0}")]
-    File(#[from] filesystem::Error),
+    File(#[from] filesystem::FileSystemError),
 }
 
-impl Error {
+impl RpmError {
     fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
     }
@@ -109,22 +108,22 @@ impl Error {
     }
 }
 
-/// What [`packages`] yields: after an error there may be more, unless it [is final](Error::is_final).
-pub type Packages<'a> = Box<dyn Iterator<Item = Result<Package, Error>> + 'a>;
+/// What [`packages`] yields: after an error there may be more, unless it [is final](RpmError::is_final).
+pub type Packages<'a> = Box<dyn Iterator<Item = Result<Package, RpmError>> + 'a>;
 
 /// The packages of a database, in no order. `wal` is SQLite's write-ahead log, the file `rpmdb.sqlite-wal`.
 ///
 /// # Errors
 /// If nothing of the database can be read. A damaged part of it is an error between the packages.
 pub fn packages<'a>(
-    format: Format,
-    file: Box<dyn File + 'a>,
-    wal: Option<Box<dyn File + 'a>>,
-) -> Result<Packages<'a>, Error> {
+    format: DatabaseFormat,
+    file: Box<dyn OpenFile + 'a>,
+    wal: Option<Box<dyn OpenFile + 'a>>,
+) -> Result<Packages<'a>, RpmError> {
     Ok(match format {
-        Format::Sqlite => Box::new(sqlite::packages(file, wal)?),
-        Format::Ndb => Box::new(ndb::packages(file)?),
-        Format::Berkeley => Box::new(berkeley::packages(file)?),
+        DatabaseFormat::Sqlite => Box::new(sqlite::packages(file, wal)?),
+        DatabaseFormat::Ndb => Box::new(ndb::packages(file)?),
+        DatabaseFormat::Berkeley => Box::new(berkeley::packages(file)?),
     })
 }
 
@@ -146,24 +145,24 @@ impl Budget {
     }
 
     /// Pays for a header of `size` bytes.
-    fn package(&mut self, size: u64) -> Result<(), Error> {
+    fn package(&mut self, size: u64) -> Result<(), RpmError> {
         let Some(packages) = self.packages.checked_sub(1) else {
-            return Err(Error::Limit {
+            return Err(RpmError::Limit {
                 limit: MAX_PACKAGES as u64,
                 of: "packages",
             });
         };
         self.packages = packages;
         self.bytes = self.bytes.checked_sub(size).ok_or_else(|| {
-            Error::damaged("its headers are larger than the file, taken together")
+            RpmError::damaged("its headers are larger than the file, taken together")
         })?;
         Ok(())
     }
 
     /// Pays for a visit of a page.
-    fn page(&mut self) -> Result<(), Error> {
+    fn page(&mut self) -> Result<(), RpmError> {
         self.pages = self.pages.checked_sub(1).ok_or_else(|| {
-            Error::damaged("its pages refer to each other in a circle, or several times")
+            RpmError::damaged("its pages refer to each other in a circle, or several times")
         })?;
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! rpm's own format, `Packages.db`: pages of slots, each of which says where in the file a header lies.
 
 use super::blob::Span;
-use super::blocks::Blocks;
-use super::{Budget, Error, MAX_FILE, MAX_PACKAGES, Package, header};
+use super::cached_file::CachedFile;
+use super::{Budget, MAX_FILE, MAX_PACKAGES, Package, RpmError, header};
 use crate::bytes::le32;
-use crate::filesystem::File;
+use crate::filesystem::OpenFile;
 
 const MAGIC: &[u8] = b"RpmP";
 const SLOT_MAGIC: &[u8] = b"Slot";
@@ -30,9 +30,9 @@ struct Slot {
 }
 
 pub(super) fn packages<'a>(
-    file: Box<dyn File + 'a>,
-) -> Result<impl Iterator<Item = Result<Package, Error>> + 'a, Error> {
-    let mut blocks = Blocks::new(file, MAX_FILE)?;
+    file: Box<dyn OpenFile + 'a>,
+) -> Result<impl Iterator<Item = Result<Package, RpmError>> + 'a, RpmError> {
+    let mut blocks = CachedFile::new(file, MAX_FILE)?;
     let mut budget = Budget::new(blocks.size(), 0);
     let (slots, damage) = slots(&mut blocks)?;
     let package = move |slot: Slot| {
@@ -45,17 +45,19 @@ pub(super) fn packages<'a>(
 }
 
 /// The slots in use, in the order of the file, and why there may be more.
-fn slots(blocks: &mut Blocks<'_>) -> Result<(Vec<Slot>, Option<Error>), Error> {
+fn slots(blocks: &mut CachedFile<'_>) -> Result<(Vec<Slot>, Option<RpmError>), RpmError> {
     let start: [u8; FIRST_SLOT] = blocks.array(0)?;
     let (version, pages) = (number(&start, 4), number(&start, 12));
     if !start.starts_with(MAGIC) {
-        return Err(Error::damaged("it does not begin as an ndb database does"));
+        return Err(RpmError::damaged(
+            "it does not begin as an ndb database does",
+        ));
     }
     if version != 0 {
-        return Err(Error::Unsupported(format!("version {version} of ndb")));
+        return Err(RpmError::Unsupported(format!("version {version} of ndb")));
     }
     if u64::from(pages) * PAGE as u64 > blocks.size() {
-        return Err(Error::damaged(format!(
+        return Err(RpmError::damaged(format!(
             "{pages} pages of slots do not fit into the file"
         )));
     }
@@ -71,7 +73,7 @@ fn slots(blocks: &mut Blocks<'_>) -> Result<(Vec<Slot>, Option<Error>), Error> {
                 Err(error) => damage = damage.or(Some(error)),
             }
             if slots.len() > MAX_PACKAGES {
-                return Err(Error::Limit {
+                return Err(RpmError::Limit {
                     limit: MAX_PACKAGES as u64,
                     of: "packages",
                 });
@@ -84,9 +86,9 @@ fn slots(blocks: &mut Blocks<'_>) -> Result<(Vec<Slot>, Option<Error>), Error> {
 }
 
 /// `None`: a free one.
-fn slot(bytes: &[u8]) -> Result<Option<Slot>, Error> {
+fn slot(bytes: &[u8]) -> Result<Option<Slot>, RpmError> {
     if !bytes.starts_with(SLOT_MAGIC) {
-        return Err(Error::damaged("a slot is overwritten"));
+        return Err(RpmError::damaged("a slot is overwritten"));
     }
     let slot = Slot {
         package: number(bytes, 4),
@@ -97,7 +99,7 @@ fn slot(bytes: &[u8]) -> Result<Option<Slot>, Error> {
 }
 
 /// The header that `slot` leads to. Its checksum is not looked at: it would cost reading all of it.
-fn locate<'b, 'a>(blocks: &'b mut Blocks<'a>, slot: Slot) -> Result<Span<'b, 'a>, Error> {
+fn locate<'b, 'a>(blocks: &'b mut CachedFile<'a>, slot: Slot) -> Result<Span<'b, 'a>, RpmError> {
     let start = u64::from(slot.block) * BLOCK;
     let head: [u8; HEAD as usize] = blocks.array(start)?;
     let size = u64::from(number(&head, 12));
@@ -110,7 +112,7 @@ fn locate<'b, 'a>(blocks: &'b mut Blocks<'a>, slot: Slot) -> Result<Span<'b, 'a>
         [0; TAIL as usize]
     };
     if u64::from(number(&tail, 4)) != size || !tail.ends_with(TAIL_MAGIC) {
-        return Err(Error::damaged(format!(
+        return Err(RpmError::damaged(format!(
             "no header of package {} is at byte {start}",
             slot.package
         )));

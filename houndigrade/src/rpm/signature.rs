@@ -30,19 +30,19 @@ impl fmt::Debug for KeyId {
 /// These bytes are no OpenPGP packet, or less than one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an OpenPGP signature")]
-pub(super) struct Malformed;
+pub(super) struct SignatureError;
 
 const SIGNATURE_PACKET: u8 = 2;
 const ISSUER_KEY_ID: u8 = 16;
 const ISSUER_FINGERPRINT: u8 = 33;
 
 /// Keys that the signatures in `packets` name as theirs: none, one, or one several times. They are claims: nothing is verified.
-pub(super) fn issuers(mut packets: &[u8]) -> Result<Vec<KeyId>, Malformed> {
+pub(super) fn issuers(mut packets: &[u8]) -> Result<Vec<KeyId>, SignatureError> {
     let mut issuers = Vec::new();
     while !packets.is_empty() {
-        let (tag, body, rest) = packet(packets).ok_or(Malformed)?;
+        let (tag, body, rest) = packet(packets).ok_or(SignatureError)?;
         if tag == SIGNATURE_PACKET {
-            signature(body, &mut issuers).ok_or(Malformed)?;
+            signature(body, &mut issuers).ok_or(SignatureError)?;
         }
         packets = rest;
     }

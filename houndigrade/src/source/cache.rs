@@ -1,95 +1,55 @@
-//! The blocks read last, within a limit of bytes.
+//! The blocks used last, within a limit of bytes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What a block takes beside its bytes: its slot, its key, and what the allocator keeps about it.
-const OVERHEAD: usize = 128;
-/// Where the list begins and ends: a slot that holds no block.
-const ENDS: usize = 0;
+use lru::LruCache;
 
-/// The block not used for the longest time goes first. Every operation takes the same time however many there are.
-pub(super) struct Cache {
+/// Bytes that a block takes beside its own: its key, its links, its slot in the table, and the allocator's headers.
+const OVERHEAD: usize = 128;
+
+/// An LRU cache that counts bytes where `lru` counts entries.
+pub(super) struct BlockCache {
     limit: usize,
     used: usize,
-    places: HashMap<u64, usize>,
-    /// A ring: the newest block follows [`ENDS`], the oldest precedes it.
-    slots: Vec<Slot>,
-    free: Vec<usize>,
+    blocks: LruCache<u64, Arc<[u8]>>,
 }
 
-#[derive(Default)]
-struct Slot {
-    key: u64,
-    block: Arc<[u8]>,
-    newer: usize,
-    older: usize,
-}
-
-impl Cache {
-    /// Room for `limit` bytes; at least one block is kept.
+impl BlockCache {
+    /// Returns an empty cache for `limit` bytes. At least one block is kept.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
             used: 0,
-            places: HashMap::new(),
-            slots: vec![Slot::default()],
-            free: Vec::new(),
+            blocks: LruCache::unbounded(),
         }
     }
 
-    /// The block, which is the newest from now on.
+    /// Returns the block, which is the newest from now on.
     pub(super) fn get(&mut self, key: u64) -> Option<Arc<[u8]>> {
-        let place = *self.places.get(&key)?;
-        self.unlink(place);
-        self.link(place);
-        Some(Arc::clone(&self.slots[place].block))
+        self.blocks.get(&key).map(Arc::clone)
     }
 
     pub(super) fn contains(&self, key: u64) -> bool {
-        self.places.contains_key(&key)
+        self.blocks.contains(&key)
     }
 
     pub(super) fn put(&mut self, key: u64, block: Arc<[u8]>) {
-        if let Some(&place) = self.places.get(&key) {
-            self.remove(place);
+        if let Some(replaced) = self.blocks.pop(&key) {
+            self.used -= size(&replaced);
         }
-        self.used += block.len() + OVERHEAD;
-        while self.used > self.limit && !self.places.is_empty() {
-            self.remove(self.slots[ENDS].newer);
+        let size_of_block = size(&block);
+        while self.used + size_of_block > self.limit
+            && let Some((_, oldest)) = self.blocks.pop_lru()
+        {
+            self.used -= size(&oldest);
         }
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            self.slots.len() - 1
-        });
-        self.slots[place].key = key;
-        self.slots[place].block = block;
-        self.places.insert(key, place);
-        self.link(place);
+        self.used += size_of_block;
+        self.blocks.put(key, block);
     }
+}
 
-    fn remove(&mut self, place: usize) {
-        self.unlink(place);
-        let Slot { key, block, .. } = std::mem::take(&mut self.slots[place]);
-        self.used -= block.len() + OVERHEAD;
-        self.places.remove(&key);
-        self.free.push(place);
-    }
-
-    /// Puts the slot where the newest belongs.
-    fn link(&mut self, place: usize) {
-        let second = self.slots[ENDS].older;
-        self.slots[place].newer = ENDS;
-        self.slots[place].older = second;
-        self.slots[second].newer = place;
-        self.slots[ENDS].older = place;
-    }
-
-    fn unlink(&mut self, place: usize) {
-        let Slot { newer, older, .. } = self.slots[place];
-        self.slots[newer].older = older;
-        self.slots[older].newer = newer;
-    }
+fn size(block: &[u8]) -> usize {
+    block.len() + OVERHEAD
 }
 
 #[cfg(test)]
@@ -103,8 +63,8 @@ mod tests {
     const BLOCK: usize = 16;
 
     /// Room for `blocks` blocks.
-    fn cache(blocks: usize) -> Cache {
-        Cache::new(blocks * (BLOCK + OVERHEAD))
+    fn cache(blocks: usize) -> BlockCache {
+        BlockCache::new(blocks * (BLOCK + OVERHEAD))
     }
 
     fn block(key: u64) -> Arc<[u8]> {
@@ -125,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_block_larger_than_the_limit_is_kept_alone() {
-        let mut cache = Cache::new(1);
+        let mut cache = BlockCache::new(1);
         cache.put(1, block(1));
         cache.put(2, block(2));
         assert!(!cache.contains(1) && cache.contains(2));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::BlockSource;
-use crate::report::Stats;
+use houndigrade_report::Stats;
 
 /// Another source, until `until`.
 pub struct Deadline {

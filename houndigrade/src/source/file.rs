@@ -7,12 +7,13 @@ use std::io::{self, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use super::cache::Cache;
-use super::runs::Runs;
+use parking_lot::Mutex;
+
+use super::cache::BlockCache;
+use super::readahead::Streams;
 use super::{BlockSource, beyond_the_end, contains};
-use crate::report::Stats;
+use houndigrade_report::Stats;
 
 /// Bytes in a page: the usual block of a file system, so that little is read that nobody asked for.
 const PAGE: u64 = 4096;
@@ -69,22 +70,19 @@ impl BlockSource for DiskFile {
         if buffer.is_empty() {
             return Ok(());
         }
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.pages.lock();
         pages.read(&self.file, self.size, offset, buffer)
     }
 
     fn stats(&self) -> Stats {
-        self.pages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .stats
+        self.pages.lock().stats
     }
 }
 
 /// The pages kept.
 struct Pages {
-    cache: Cache,
-    runs: Runs,
+    cache: BlockCache,
+    streams: Streams,
     /// Most that is read ahead: a part of what the cache holds.
     max_ahead: u64,
     stats: Stats,
@@ -93,8 +91,8 @@ struct Pages {
 impl Pages {
     fn new(cache: usize) -> Self {
         Self {
-            cache: Cache::new(cache),
-            runs: Runs::default(),
+            cache: BlockCache::new(cache),
+            streams: Streams::default(),
             max_ahead: (cache as u64 / PAGE / 4).min(MAX_PAGES / 2),
             stats: Stats::default(),
         }
@@ -104,7 +102,10 @@ impl Pages {
     fn read(&mut self, file: &File, size: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let end = offset + buffer.len() as u64;
         let wanted = offset / PAGE..end.div_ceil(PAGE);
-        let ahead = self.runs.read(wanted.start..=wanted.end - 1).unwrap_or(0);
+        let ahead = self
+            .streams
+            .read(wanted.start..=wanted.end - 1)
+            .unwrap_or(0);
         let last = (wanted.end + ahead.min(self.max_ahead)).min(size.div_ceil(PAGE));
         let mut page = wanted.start;
         while page < wanted.end {

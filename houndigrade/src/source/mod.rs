@@ -5,7 +5,7 @@
 mod cache;
 mod deadline;
 mod file;
-mod runs;
+mod readahead;
 #[cfg(feature = "cli")]
 mod snapshot;
 mod window;
@@ -13,12 +13,12 @@ mod window;
 pub use deadline::Deadline;
 pub use file::DiskFile;
 #[cfg(feature = "cli")]
-pub use snapshot::{Access as SnapshotAccess, Role, Snapshot, client as ebs_client};
-pub use window::Window;
+pub use snapshot::{Snapshot, SnapshotAccess, SnapshotRole, client as ebs_client};
+pub use window::SourceWindow;
 
 use std::io;
 
-use crate::report::{ProblemCode, Stats};
+use houndigrade_report::{ProblemCode, Stats};
 
 /// A disk, or a part of one, that can be read at any offset.
 pub trait BlockSource: Send + Sync {

@@ -4,17 +4,17 @@ use std::io;
 use std::sync::Arc;
 
 use super::{BlockSource, beyond_the_end, contains};
-use crate::report::Stats;
+use houndigrade_report::Stats;
 
 /// `size` bytes of another source, from `start`.
 #[derive(Clone)]
-pub struct Window {
+pub struct SourceWindow {
     source: Arc<dyn BlockSource>,
     start: u64,
     size: u64,
 }
 
-impl Window {
+impl SourceWindow {
     /// The window that starts at byte `start` and is `size` bytes long, or shorter where the source ends before.
     pub fn new(source: Arc<dyn BlockSource>, start: u64, size: u64) -> Self {
         let size = size.min(source.size().saturating_sub(start));
@@ -26,7 +26,7 @@ impl Window {
     }
 }
 
-impl BlockSource for Window {
+impl BlockSource for SourceWindow {
     fn size(&self) -> u64 {
         self.size
     }

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::filesystem::{Entry, FileSystem};
+use crate::filesystem::{FileSystem, FileType};
 
 /// A file system that the kernel has mounted. It is unmounted when this is dropped.
-pub(crate) struct Mount {
+pub(crate) struct KernelMount {
     folder: TempDir,
 }
 
-impl Mount {
+impl KernelMount {
     /// Mounts the image in the file at `image` with `options` of `mount -o`, beside `loop`. `None`, and a word about it, where
     /// this may not be done: it takes root, loop devices and a kernel that knows the file system.
     pub(crate) fn new(image: &Path, options: &str) -> Option<Self> {
@@ -42,7 +42,7 @@ impl Mount {
     }
 }
 
-impl Drop for Mount {
+impl Drop for KernelMount {
     fn drop(&mut self) {
         // Another test's child holds our files open between its fork and its exec: busy for a moment. What stays mounted
         // would keep the next copy of the same btrfs from being mounted.
@@ -87,19 +87,19 @@ fn our_tree(fs: &dyn FileSystem) -> BTreeMap<String, Node> {
         let at = if folder.is_empty() { "/" } else { &folder };
         for name in fs.names(at, 1_000_000).unwrap() {
             let path = format!("{folder}/{name}");
-            let node = match fs.entry(&path).unwrap().unwrap() {
-                Entry::File => {
+            let node = match fs.file_type(&path).unwrap().unwrap() {
+                FileType::File => {
                     let mut file = fs.open(&path).unwrap();
                     let mut contents = vec![0; file.size() as usize];
                     assert_eq!(file.read_at(0, &mut contents).unwrap(), contents.len());
                     Node::File(contents)
                 }
-                Entry::Directory => {
+                FileType::Directory => {
                     pending.push(path.clone());
                     Node::Directory
                 }
-                Entry::Symlink => Node::Symlink(fs.link_target(&path).unwrap()),
-                Entry::Special => Node::Special,
+                FileType::Symlink => Node::Symlink(fs.link_target(&path).unwrap()),
+                FileType::Special => Node::Special,
             };
             tree.insert(path, node);
         }

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::kernel::Mount;
+use super::kernel::KernelMount;
 use super::{MIB, Tree, memory, run, text};
 use crate::source::DiskFile;
 
@@ -83,10 +83,10 @@ impl Machine {
     }
 
     /// Mounts the file system in a region with `options` of `mount -o`.
-    pub(crate) fn mount(&self, region: Region, options: &str) -> Option<Mount> {
+    pub(crate) fn mount(&self, region: Region, options: &str) -> Option<KernelMount> {
         let Region { offset, size } = region;
         let options = format!("offset={offset},sizelimit={size},{options}");
-        Mount::new(&self.path(), &options)
+        KernelMount::new(&self.path(), &options)
     }
 
     /// Formats a region and copies a tree there.

@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use proptest::test_runner::Config as ProptestConfig;
 use tempfile::TempDir;
 
-use crate::report::{Problem, Stats};
 use crate::source::BlockSource;
+use houndigrade_report::{Problem, Stats};
 
 pub(crate) const MIB: usize = 1024 * 1024;
 

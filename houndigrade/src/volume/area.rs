@@ -5,8 +5,8 @@ use std::io;
 use super::checksum;
 use super::label::SECTOR;
 use crate::bytes::{array, le32, le64};
-use crate::report::ProblemCode;
 use crate::source::{BlockSource, problem_code};
+use houndigrade_report::ProblemCode;
 
 /// Longest text that is read. A logical volume takes about 1 KiB of it.
 pub(super) const MAX_TEXT: u64 = 4 << 20;
@@ -17,7 +17,7 @@ const IGNORED: u32 = 1;
 
 /// Why an area is of no use.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Damage {
+pub(super) enum AreaDamage {
     #[error("{0}")]
     Read(#[from] io::Error),
     #[error("no header")]
@@ -30,7 +30,7 @@ pub(super) enum Damage {
     Outside,
 }
 
-impl Damage {
+impl AreaDamage {
     pub(super) fn code(&self) -> ProblemCode {
         match self {
             Self::Read(error) => problem_code(error),
@@ -42,7 +42,7 @@ impl Damage {
 
 /// Where in an area its text lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Location {
+pub(super) struct TextLocation {
     /// From the start of the area.
     offset: u64,
     pub(super) size: u64,
@@ -55,32 +55,32 @@ pub(super) fn locate(
     volume: &dyn BlockSource,
     start: u64,
     size: u64,
-) -> Result<Option<Location>, Damage> {
+) -> Result<Option<TextLocation>, AreaDamage> {
     let mut header = [0; SECTOR];
     volume.read_at(start, &mut header)?;
     if array(&header, 4) != Some(MAGIC) {
-        return Err(Damage::Header);
+        return Err(AreaDamage::Header);
     }
     if le32(&header, 0) != Some(checksum(&[&header[4..]])) {
-        return Err(Damage::Checksum("header"));
+        return Err(AreaDamage::Checksum("header"));
     }
     let fields = || {
         let expected = (1, start, size);
         ((le32(&header, 20)?, le64(&header, 24)?, le64(&header, 32)?) == expected).then_some(())?;
         // A second location is a change that was prepared and never made.
-        let location = Location {
+        let location = TextLocation {
             offset: le64(&header, 40)?,
             size: le64(&header, 48)?,
             checksum: le32(&header, 56)?,
         };
         Some((location, le32(&header, 60)? & IGNORED != 0))
     };
-    let (location, ignored) = fields().ok_or(Damage::Header)?;
+    let (location, ignored) = fields().ok_or(AreaDamage::Header)?;
     if ignored || location.offset == 0 || location.size == 0 {
         return Ok(None);
     }
     if location.size > MAX_TEXT {
-        return Err(Damage::Limit(location.size));
+        return Err(AreaDamage::Limit(location.size));
     }
     Ok(Some(location))
 }
@@ -90,24 +90,27 @@ pub(super) fn text(
     volume: &dyn BlockSource,
     start: u64,
     size: u64,
-    location: Location,
-) -> Result<Vec<u8>, Damage> {
+    location: TextLocation,
+) -> Result<Vec<u8>, AreaDamage> {
     let ring = SECTOR as u64;
-    let room = size.checked_sub(location.offset).ok_or(Damage::Outside)?;
+    let room = size
+        .checked_sub(location.offset)
+        .ok_or(AreaDamage::Outside)?;
     let (head, tail) = match location.size.checked_sub(room) {
         Some(tail) => (room, tail),
         None => (location.size, 0),
     };
     let wraps_into_itself = ring.saturating_add(tail) > location.offset;
     if location.offset < ring || (tail > 0 && wraps_into_itself) || location.size > MAX_TEXT {
-        return Err(Damage::Outside);
+        return Err(AreaDamage::Outside);
     }
-    let mut text = vec![0; usize::try_from(location.size).map_err(|_| Damage::Outside)?];
-    let (first, second) = text.split_at_mut(usize::try_from(head).map_err(|_| Damage::Outside)?);
+    let mut text = vec![0; usize::try_from(location.size).map_err(|_| AreaDamage::Outside)?];
+    let (first, second) =
+        text.split_at_mut(usize::try_from(head).map_err(|_| AreaDamage::Outside)?);
     volume.read_at(start.saturating_add(location.offset), first)?;
     volume.read_at(start.saturating_add(ring), second)?;
     if checksum(&[first, second]) != location.checksum {
-        return Err(Damage::Checksum("text"));
+        return Err(AreaDamage::Checksum("text"));
     }
     Ok(text)
 }

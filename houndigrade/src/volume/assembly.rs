@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::group::{Group, Physical};
-use super::mapping::{Mapping, Place, Target};
-use super::segment::{Area, Kind, Leg, Segment};
-use super::{Error, LogicalVolume, Present, raid};
+use super::mapping::{DeviceRange, Mapping, Target};
+use super::segment::{Area, Leg, Segment, SegmentType};
+use super::{LogicalVolume, Present, VolumeError, raid};
 use crate::source::BlockSource;
 
 /// Most logical volumes that lie on each other. The tools make five: thin on cache on RAID on integrity on disks.
@@ -51,21 +51,21 @@ struct Assembly<'a> {
     group: &'a Group,
     present: &'a Present,
     /// Each logical volume is opened once; one that is being opened and is asked for again has an error here.
-    opened: HashMap<&'a str, Result<Opened, Error>>,
+    opened: HashMap<&'a str, Result<Opened, VolumeError>>,
     /// Partitions that logical volumes lie on.
     members: HashMap<&'a str, BTreeSet<&'a str>>,
 }
 
 impl<'a> Assembly<'a> {
-    fn logical(&mut self, name: &str, depth: u32) -> Result<Opened, Error> {
+    fn logical(&mut self, name: &str, depth: u32) -> Result<Opened, VolumeError> {
         let Some((name, volume)) = self.group.logical.get_key_value(name) else {
-            return Err(Error::Damaged(format!("there is no volume {name}")));
+            return Err(VolumeError::Damaged(format!("there is no volume {name}")));
         };
         if let Some(opened) = self.opened.get(name.as_str()) {
             return opened.clone();
         }
         let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
-        let cycle = Error::Damaged(format!("{name} lies on itself"));
+        let cycle = VolumeError::Damaged(format!("{name} lies on itself"));
         self.opened.insert(name, Err(cycle));
         let opened = match &volume.segments {
             Ok(segments) => self.map(segments, depth),
@@ -75,7 +75,7 @@ impl<'a> Assembly<'a> {
         opened
     }
 
-    fn map(&mut self, segments: &'a [Segment], depth: u32) -> Result<Opened, Error> {
+    fn map(&mut self, segments: &'a [Segment], depth: u32) -> Result<Opened, VolumeError> {
         let mut mapping = Mapping::default();
         let mut height = 1;
         for segment in segments {
@@ -94,13 +94,15 @@ impl<'a> Assembly<'a> {
     }
 
     /// What a segment is made of, and how high the volumes are that it lies on.
-    fn target(&mut self, segment: &'a Segment, depth: u32) -> Result<(Target, u32), Error> {
+    fn target(&mut self, segment: &'a Segment, depth: u32) -> Result<(Target, u32), VolumeError> {
         match &segment.kind {
-            Kind::Striped { areas, chunk } => self.stripes(areas, *chunk, segment.count, depth),
-            Kind::Mirror(areas) => self.mirror(areas, segment.count, depth),
-            Kind::Raid1(legs) => self.raid1(legs, segment.count, depth),
-            Kind::Zero => Ok((Target::Zero, 0)),
-            Kind::Other { kind, .. } => Err(Error::Unsupported(kind.clone())),
+            SegmentType::Striped { areas, chunk } => {
+                self.stripes(areas, *chunk, segment.count, depth)
+            }
+            SegmentType::Mirror(areas) => self.mirror(areas, segment.count, depth),
+            SegmentType::Raid1(legs) => self.raid1(legs, segment.count, depth),
+            SegmentType::Zero => Ok((Target::Zero, 0)),
+            SegmentType::Other { kind, .. } => Err(VolumeError::Unsupported(kind.clone())),
         }
     }
 
@@ -110,10 +112,10 @@ impl<'a> Assembly<'a> {
         chunk: u64,
         count: u64,
         depth: u32,
-    ) -> Result<(Target, u32), Error> {
+    ) -> Result<(Target, u32), VolumeError> {
         let stripes = areas.len() as u64;
         if stripes == 0 || !count.is_multiple_of(stripes) {
-            return Err(Error::damaged("stripes of different sizes"));
+            return Err(VolumeError::damaged("stripes of different sizes"));
         }
         let each = count / stripes;
         let mut places = Vec::with_capacity(areas.len());
@@ -128,14 +130,19 @@ impl<'a> Assembly<'a> {
             return Ok((target.unwrap_or(Target::Zero), height));
         }
         if chunk == 0 || !self.bytes(each)?.is_multiple_of(chunk) {
-            return Err(Error::damaged("stripes of a size that does not fit"));
+            return Err(VolumeError::damaged("stripes of a size that does not fit"));
         }
         Ok((Target::Striped { places, chunk }, height))
     }
 
     /// The first area that is there.
-    fn mirror(&mut self, areas: &[Area], count: u64, depth: u32) -> Result<(Target, u32), Error> {
-        let mut failed = Error::damaged("a mirror of nothing");
+    fn mirror(
+        &mut self,
+        areas: &[Area],
+        count: u64,
+        depth: u32,
+    ) -> Result<(Target, u32), VolumeError> {
+        let mut failed = VolumeError::damaged("a mirror of nothing");
         for (tried, area) in areas.iter().enumerate() {
             match self.place(area, count, depth) {
                 Ok((place, height)) => return Ok((Target::Linear(place), height)),
@@ -147,13 +154,18 @@ impl<'a> Assembly<'a> {
     }
 
     /// A leg that is there and in sync.
-    fn raid1(&mut self, legs: &[Leg], count: u64, depth: u32) -> Result<(Target, u32), Error> {
+    fn raid1(
+        &mut self,
+        legs: &[Leg],
+        count: u64,
+        depth: u32,
+    ) -> Result<(Target, u32), VolumeError> {
         let mut states = Vec::with_capacity(legs.len());
         for leg in legs {
             let state = self.logical(&leg.state, depth);
             states.push(state.ok().and_then(|state| raid::state(&*state.source)));
         }
-        let mut failed = Error::damaged("no copy of a RAID 1 is complete");
+        let mut failed = VolumeError::damaged("no copy of a RAID 1 is complete");
         for position in raid::in_sync(&states) {
             let area = Area {
                 name: legs[position].data.clone(),
@@ -168,28 +180,33 @@ impl<'a> Assembly<'a> {
     }
 
     /// Where `count` extents of an area lie, and how high the volumes are that they lie on.
-    fn place(&mut self, area: &Area, count: u64, depth: u32) -> Result<(Place, u32), Error> {
+    fn place(
+        &mut self,
+        area: &Area,
+        count: u64,
+        depth: u32,
+    ) -> Result<(DeviceRange, u32), VolumeError> {
         let end = area.extent.checked_add(count).ok_or_else(too_large)?;
         let offset = self.bytes(area.extent)?;
-        let outside = || Error::Damaged(format!("extents behind the end of {}", area.name));
+        let outside = || VolumeError::Damaged(format!("extents behind the end of {}", area.name));
         if let Some(physical) = self.group.physical.get(&area.name) {
             if end > physical.extents {
                 return Err(outside());
             }
             let offset = physical.start.checked_add(offset).ok_or_else(too_large)?;
             let source = Arc::clone(&self.physical(physical)?.source);
-            return Ok((Place { source, offset }, 0));
+            return Ok((DeviceRange { source, offset }, 0));
         }
         let Opened { source, height } = self.logical(&area.name, depth)?;
         if self.bytes(end)? > source.size() {
             return Err(outside());
         }
-        Ok((Place { source, offset }, height))
+        Ok((DeviceRange { source, offset }, height))
     }
 
-    fn physical(&self, physical: &Physical) -> Result<&'a super::Member, Error> {
+    fn physical(&self, physical: &Physical) -> Result<&'a super::Member, VolumeError> {
         let member = self.present.get(&physical.id).filter(|_| !physical.missing);
-        member.ok_or_else(|| Error::Missing {
+        member.ok_or_else(|| VolumeError::Missing {
             id: physical.id.to_string(),
             device: physical
                 .device
@@ -201,7 +218,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// Bytes in so many extents.
-    fn bytes(&self, extents: u64) -> Result<u64, Error> {
+    fn bytes(&self, extents: u64) -> Result<u64, VolumeError> {
         extents.checked_mul(self.group.extent).ok_or_else(too_large)
     }
 
@@ -233,10 +250,10 @@ impl<'a> Assembly<'a> {
     }
 }
 
-fn too_deep() -> Error {
-    Error::Damaged(format!("more than {MAX_DEPTH} volumes lie on each other"))
+fn too_deep() -> VolumeError {
+    VolumeError::Damaged(format!("more than {MAX_DEPTH} volumes lie on each other"))
 }
 
-fn too_large() -> Error {
-    Error::damaged("larger than any disk")
+fn too_large() -> VolumeError {
+    VolumeError::damaged("larger than any disk")
 }

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Error;
+use super::VolumeError;
 use super::label::Id;
-use super::segment::{self, Segment, checked_name};
-use super::text::{self, Section};
-
-/// The metadata count sizes in these.
-pub(super) const SECTOR: u64 = 512;
+use super::segment::{self, SECTOR, Segment, checked_name};
+use super::text::{self, TextSection};
 
 /// A volume group.
 #[derive(Debug)]
@@ -42,22 +39,24 @@ pub(super) struct Physical {
 pub(super) struct Logical {
     visible: bool,
     /// Without gaps, in order. Or why they are of no use.
-    pub(super) segments: Result<Vec<Segment>, Error>,
+    pub(super) segments: Result<Vec<Segment>, VolumeError>,
 }
 
 impl Group {
     /// The group that the text of a metadata area describes.
-    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+    pub(super) fn parse(text: &str) -> Result<Self, VolumeError> {
         let root = text::parse(text)?;
         let mut groups = root.sections();
         let (Some((name, section)), None) = (groups.next(), groups.next()) else {
-            return Err(Error::damaged("the metadata describe not one volume group"));
+            return Err(VolumeError::damaged(
+                "the metadata describe not one volume group",
+            ));
         };
         Self::read(checked_name(name)?, section)
-            .ok_or_else(|| Error::Damaged(format!("the metadata of {name} lack a field")))?
+            .ok_or_else(|| VolumeError::Damaged(format!("the metadata of {name} lack a field")))?
     }
 
-    fn read(name: String, section: &Section<'_>) -> Option<Result<Self, Error>> {
+    fn read(name: String, section: &TextSection<'_>) -> Option<Result<Self, VolumeError>> {
         let extent = section.number("extent_size")?.checked_mul(SECTOR)?;
         let id = Id::parse(section.text("id")?)?;
         let sequence = section.number("seqno")?;
@@ -102,7 +101,7 @@ impl Group {
 }
 
 impl Physical {
-    fn read(section: &Section<'_>) -> Option<Self> {
+    fn read(section: &TextSection<'_>) -> Option<Self> {
         Some(Self {
             id: Id::parse(section.text("id")?)?,
             device: section.text("device").unwrap_or_default().to_owned(),
@@ -114,7 +113,7 @@ impl Physical {
 }
 
 impl Logical {
-    fn read(section: &Section<'_>) -> Self {
+    fn read(section: &TextSection<'_>) -> Self {
         Self {
             visible: section.lists("status", "VISIBLE") && !is_pool(section),
             segments: segment::all(section),
@@ -123,7 +122,7 @@ impl Logical {
 }
 
 /// A pool is a device only as long as nothing is in it, and no file system is ever made on one.
-fn is_pool(volume: &Section<'_>) -> bool {
+fn is_pool(volume: &TextSection<'_>) -> bool {
     let mut types = volume
         .sections()
         .filter_map(|(_, segment)| segment::type_of(segment));
@@ -132,7 +131,7 @@ fn is_pool(volume: &Section<'_>) -> bool {
 
 /// A snapshot is told by an entry of its own, which is no volume. The volume that it names is shown, and holds only what differs
 /// from the origin; an origin that is to take a snapshot back at its next start lacks what that holds.
-fn mark_snapshots(logical: &mut BTreeMap<String, Logical>, volumes: Option<&Section<'_>>) {
+fn mark_snapshots(logical: &mut BTreeMap<String, Logical>, volumes: Option<&TextSection<'_>>) {
     for (name, volume) in volumes.iter().flat_map(|volumes| volumes.sections()) {
         for (_, segment) in volume.sections() {
             if segment::type_of(segment) != Some("snapshot") {
@@ -145,14 +144,14 @@ fn mark_snapshots(logical: &mut BTreeMap<String, Logical>, volumes: Option<&Sect
             };
             if let Some(volume) = partial.and_then(|name| logical.get_mut(name)) {
                 volume.visible = true;
-                volume.segments = Err(Error::Unsupported("snapshot".into()));
+                volume.segments = Err(VolumeError::Unsupported("snapshot".into()));
             }
         }
     }
 }
 
-impl From<text::Damage> for Error {
-    fn from(damage: text::Damage) -> Self {
+impl From<text::TextDamage> for VolumeError {
+    fn from(damage: text::TextDamage) -> Self {
         Self::Damaged(format!("the metadata are not understood: {damage}"))
     }
 }

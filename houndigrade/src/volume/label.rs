@@ -5,8 +5,8 @@ use std::io;
 
 use super::checksum;
 use crate::bytes::{array, le32, le64};
-use crate::report::ProblemCode;
 use crate::source::{BlockSource, problem_code};
+use houndigrade_report::ProblemCode;
 
 /// A label counts in these, whatever the disk does.
 pub(super) const SECTOR: usize = 512;
@@ -64,7 +64,7 @@ pub(super) struct Label {
 
 /// Why a partition is no physical volume.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Damage {
+pub(super) enum LabelDamage {
     #[error("{0}")]
     Read(#[from] io::Error),
     #[error("no LVM2 label in the first {LABEL_SECTORS} sectors")]
@@ -75,7 +75,7 @@ pub(super) enum Damage {
     Header(u64),
 }
 
-impl Damage {
+impl LabelDamage {
     pub(super) fn code(&self) -> ProblemCode {
         match self {
             Self::Read(error) => problem_code(error),
@@ -85,8 +85,8 @@ impl Damage {
 }
 
 /// Reads the first label that is whole.
-pub(super) fn read(volume: &dyn BlockSource) -> Result<Label, Damage> {
-    let mut damage = Damage::Missing;
+pub(super) fn read(volume: &dyn BlockSource) -> Result<Label, LabelDamage> {
+    let mut damage = LabelDamage::Missing;
     for sector in 0..LABEL_SECTORS {
         let mut buffer = [0; SECTOR];
         match volume.read_at(sector * SECTOR as u64, &mut buffer) {
@@ -102,18 +102,18 @@ pub(super) fn read(volume: &dyn BlockSource) -> Result<Label, Damage> {
     Err(damage)
 }
 
-fn parse(number: u64, sector: &[u8; SECTOR]) -> Result<Option<Label>, Damage> {
+fn parse(number: u64, sector: &[u8; SECTOR]) -> Result<Option<Label>, LabelDamage> {
     if !sector.starts_with(b"LABELONE") || array(sector, 24) != Some(*b"LVM2 001") {
         return Ok(None);
     }
     if le32(sector, 16) != Some(checksum(&[&sector[20..]])) {
-        return Err(Damage::Checksum(number));
+        return Err(LabelDamage::Checksum(number));
     }
     let label = || {
         (le64(sector, 8)? == number).then_some(())?;
         header(sector.get(le32(sector, 20)? as usize..)?)
     };
-    label().map(Some).ok_or(Damage::Header(number))
+    label().map(Some).ok_or(LabelDamage::Header(number))
 }
 
 /// The header of a physical volume: identity, size, and two lists of areas, each with an empty entry at its end. Newer tools put

@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::report::Stats;
 use crate::source::{BlockSource, beyond_the_end};
+use houndigrade_report::Stats;
 
 /// Where bytes lie.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct DeviceRange {
     pub(super) source: Arc<dyn BlockSource>,
     /// Of the first byte.
     pub(super) offset: u64,
@@ -17,9 +17,12 @@ pub(super) struct Place {
 /// What a run is made of.
 pub(super) enum Target {
     /// One place, from its beginning to its end.
-    Linear(Place),
+    Linear(DeviceRange),
     /// Places in turns of `chunk` bytes; `chunk` is not 0, and there is at least one place.
-    Striped { places: Vec<Place>, chunk: u64 },
+    Striped {
+        places: Vec<DeviceRange>,
+        chunk: u64,
+    },
     /// Nothing: it reads as zeros.
     Zero,
 }
@@ -98,7 +101,7 @@ impl BlockSource for Mapping {
     }
 }
 
-impl Place {
+impl DeviceRange {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.source
             .read_at(self.offset.saturating_add(offset), buffer)

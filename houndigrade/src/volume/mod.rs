@@ -20,9 +20,9 @@ mod text;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::report::{Problem, ProblemCode};
 use crate::source::BlockSource;
 use group::Group;
+use houndigrade_report::{Problem, ProblemCode};
 use label::{Id, Label};
 
 /// Most text that is read, of all groups together. Each is read once, however many copies there are.
@@ -52,14 +52,14 @@ pub struct LogicalVolume {
     /// `/dev/GROUP/VOLUME`. Of two groups with the same name, each goes by its UUID.
     pub name: String,
     /// Its bytes, or why they can't be read.
-    pub source: Result<Arc<dyn BlockSource>, Error>,
+    pub source: Result<Arc<dyn BlockSource>, VolumeError>,
     /// Names of the partitions it lies on, sorted.
     pub members: Vec<String>,
 }
 
 /// Why a logical volume can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub enum VolumeError {
     /// A part of it lies on another disk.
     #[error(
         "its physical volume {id} (last seen as {device}) is missing: inspect all disks of the machine together"
@@ -78,7 +78,7 @@ pub enum Error {
     Damaged(String),
 }
 
-impl Error {
+impl VolumeError {
     fn damaged(what: &str) -> Self {
         Self::Damaged(what.into())
     }
@@ -201,7 +201,7 @@ impl Survey {
         start: u64,
         size: u64,
     ) -> Result<(), Problem> {
-        let problem = |damage: area::Damage| Problem::new(damage.code(), damage.to_string());
+        let problem = |damage: area::AreaDamage| Problem::new(damage.code(), damage.to_string());
         let Some(location) = area::locate(volume, start, size).map_err(problem)? else {
             return Ok(());
         };

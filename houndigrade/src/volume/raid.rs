@@ -8,7 +8,7 @@ const COMPLETE: u64 = u64::MAX;
 
 /// What a superblock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct RaidState {
     /// Counts the changes of the array's state.
     events: u64,
     /// A bit for each copy that has failed.
@@ -18,11 +18,11 @@ pub(super) struct State {
 }
 
 /// The superblock at the beginning of `volume`. `None` if it can't be read or was never written.
-pub(super) fn state(volume: &dyn BlockSource) -> Option<State> {
+pub(super) fn state(volume: &dyn BlockSource) -> Option<RaidState> {
     let mut sector = [0; 512];
     volume.read_at(0, &mut sector).ok()?;
     (array(&sector, 0)? == *b"DmRd" && le32(&sector, 8)? > 0).then_some(())?;
-    Some(State {
+    Some(RaidState {
         events: le64(&sector, 16)?,
         failed: le64(&sector, 24)?,
         rebuilt: le64(&sector, 32)?,
@@ -30,9 +30,9 @@ pub(super) fn state(volume: &dyn BlockSource) -> Option<State> {
 }
 
 /// Positions of the copies that hold all that was written. With no superblock at all the array was never started: any will do.
-pub(super) fn in_sync(states: &[Option<State>]) -> Vec<usize> {
+pub(super) fn in_sync(states: &[Option<RaidState>]) -> Vec<usize> {
     let newest = states.iter().flatten().max_by_key(|state| state.events);
-    let good = |position: usize, state: &Option<State>| match (state, newest) {
+    let good = |position: usize, state: &Option<RaidState>| match (state, newest) {
         (_, None) => true,
         (None, Some(_)) => false,
         (Some(state), Some(newest)) => {

@@ -1,9 +1,10 @@
 //! What a logical volume is made of.
 
-use super::Error;
-use super::group::SECTOR;
-use super::text::{Section, Value};
+use super::VolumeError;
+use super::text::{TextSection, Value};
 
+/// Bytes in a sector, the unit of the metadata.
+pub(super) const SECTOR: u64 = 512;
 /// Longest name that the tools allow.
 const MAX_NAME: usize = 127;
 /// Most copies that the kernel takes.
@@ -16,12 +17,12 @@ pub(super) struct Segment {
     pub(super) start: u64,
     /// In extents; never 0.
     pub(super) count: u64,
-    pub(super) kind: Kind,
+    pub(super) kind: SegmentType,
 }
 
 /// What a segment is made of.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum SegmentType {
     /// Areas of equal size in turns of `chunk` bytes, or one area after itself.
     Striped { areas: Vec<Area>, chunk: u64 },
     /// Areas that hold the same. The first is the one the others are copied from.
@@ -57,52 +58,52 @@ impl Segment {
     /// Names of what it lies on.
     pub(super) fn names(&self) -> Vec<&str> {
         match &self.kind {
-            Kind::Striped { areas, .. } | Kind::Mirror(areas) => {
+            SegmentType::Striped { areas, .. } | SegmentType::Mirror(areas) => {
                 areas.iter().map(|area| area.name.as_str()).collect()
             }
-            Kind::Raid1(legs) => legs.iter().map(|leg| leg.data.as_str()).collect(),
-            Kind::Other { names, .. } => names.iter().map(String::as_str).collect(),
-            Kind::Zero => Vec::new(),
+            SegmentType::Raid1(legs) => legs.iter().map(|leg| leg.data.as_str()).collect(),
+            SegmentType::Other { names, .. } => names.iter().map(String::as_str).collect(),
+            SegmentType::Zero => Vec::new(),
         }
     }
 }
 
 /// The segments of a volume.
-pub(super) fn all(volume: &Section<'_>) -> Result<Vec<Segment>, Error> {
+pub(super) fn all(volume: &TextSection<'_>) -> Result<Vec<Segment>, VolumeError> {
     let segments: Option<Vec<Segment>> = volume
         .sections()
         .filter(|(name, _)| name.starts_with("segment"))
         .map(|(_, section)| segment(section))
         .collect();
-    let mut segments = segments.ok_or_else(|| Error::damaged("a segment lacks a field"))?;
+    let mut segments = segments.ok_or_else(|| VolumeError::damaged("a segment lacks a field"))?;
     if volume.number("segment_count") != Some(segments.len() as u64) || segments.is_empty() {
-        return Err(Error::damaged("segments are missing"));
+        return Err(VolumeError::damaged("segments are missing"));
     }
     segments.sort_by_key(|segment| segment.start);
     let mut end = Some(0);
     for segment in &segments {
         if Some(segment.start) != end || segment.count == 0 {
-            return Err(Error::damaged("segments overlap, or do not meet"));
+            return Err(VolumeError::damaged("segments overlap, or do not meet"));
         }
         end = segment.start.checked_add(segment.count);
     }
     Ok(segments)
 }
 
-fn segment(section: &Section<'_>) -> Option<Segment> {
+fn segment(section: &TextSection<'_>) -> Option<Segment> {
     let kind = match type_of(section)? {
-        "striped" | "linear" => Kind::Striped {
+        "striped" | "linear" => SegmentType::Striped {
             areas: areas(section.list("stripes")?)?,
             chunk: chunk(section)?,
         },
-        "raid0" => Kind::Striped {
+        "raid0" => SegmentType::Striped {
             areas: volumes(section.list("raid0_lvs")?)?,
             chunk: chunk(section)?,
         },
-        "mirror" => Kind::Mirror(areas(section.list("mirrors")?)?),
-        "raid1" => Kind::Raid1(legs(section.list("raids")?)?),
-        "zero" => Kind::Zero,
-        other => Kind::Other {
+        "mirror" => SegmentType::Mirror(areas(section.list("mirrors")?)?),
+        "raid1" => SegmentType::Raid1(legs(section.list("raids")?)?),
+        "zero" => SegmentType::Zero,
+        other => SegmentType::Other {
             kind: other
                 .chars()
                 .take(32)
@@ -119,7 +120,7 @@ fn segment(section: &Section<'_>) -> Option<Segment> {
 }
 
 /// Bytes of a stripe before it is the next one's turn. A single stripe has no turns.
-fn chunk(section: &Section<'_>) -> Option<u64> {
+fn chunk(section: &TextSection<'_>) -> Option<u64> {
     section
         .number("stripe_size")
         .unwrap_or(0)
@@ -164,18 +165,18 @@ fn legs(list: &[Value<'_>]) -> Option<Vec<Leg>> {
 }
 
 /// The type of a segment, without the flags behind it.
-pub(super) fn type_of<'a>(segment: &Section<'a>) -> Option<&'a str> {
+pub(super) fn type_of<'a>(segment: &TextSection<'a>) -> Option<&'a str> {
     segment.text("type")?.split('+').next()
 }
 
 /// The name, if it is one: it becomes part of paths and of messages.
-pub(super) fn checked_name(name: &str) -> Result<String, Error> {
+pub(super) fn checked_name(name: &str) -> Result<String, VolumeError> {
     let allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
     let is_name =
         name.len() <= MAX_NAME && name.bytes().all(allowed) && !matches!(name, "" | "." | "..");
     if !is_name {
-        return Err(Error::damaged(
+        return Err(VolumeError::damaged(
             "a volume has a name that no tool would allow",
         ));
     }

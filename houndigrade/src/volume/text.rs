@@ -14,13 +14,13 @@ const MAX_ENTRIES: usize = 1 << 18;
 
 /// Names and what they stand for, in the order of the text.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Section<'a> {
+pub(super) struct TextSection<'a> {
     entries: Vec<(&'a str, Entry<'a>)>,
 }
 
 #[derive(Debug, PartialEq)]
 enum Entry<'a> {
-    Section(Section<'a>),
+    Section(TextSection<'a>),
     Value(Value<'a>),
 }
 
@@ -34,9 +34,9 @@ pub(super) enum Value<'a> {
     Other,
 }
 
-impl<'a> Section<'a> {
+impl<'a> TextSection<'a> {
     /// The sections in it.
-    pub(super) fn sections(&self) -> impl Iterator<Item = (&'a str, &Section<'a>)> {
+    pub(super) fn sections(&self) -> impl Iterator<Item = (&'a str, &TextSection<'a>)> {
         self.entries.iter().filter_map(|(name, entry)| match entry {
             Entry::Section(section) => Some((*name, section)),
             Entry::Value(_) => None,
@@ -44,7 +44,7 @@ impl<'a> Section<'a> {
     }
 
     /// The section called `name`.
-    pub(super) fn section(&self, name: &str) -> Option<&Section<'a>> {
+    pub(super) fn section(&self, name: &str) -> Option<&TextSection<'a>> {
         let mut sections = self.sections();
         sections.find_map(|(found, section)| (found == name).then_some(section))
     }
@@ -102,7 +102,7 @@ impl<'a> Section<'a> {
 
 /// Why a text is not understood.
 #[derive(Debug, thiserror::Error, PartialEq)]
-pub(super) enum Damage {
+pub(super) enum TextDamage {
     #[error("line {line}: {expected} is expected")]
     Syntax { line: usize, expected: &'static str },
     #[error("more than {MAX_ENTRIES} entries")]
@@ -112,7 +112,7 @@ pub(super) enum Damage {
 }
 
 /// Parses a text up to its end, or to the NUL that ends it on disk.
-pub(super) fn parse(text: &str) -> Result<Section<'_>, Damage> {
+pub(super) fn parse(text: &str) -> Result<TextSection<'_>, TextDamage> {
     let text = text.split('\0').next().unwrap_or_default();
     let mut parser = Parser {
         text,
@@ -129,9 +129,9 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn section(&mut self, depth: u32, outermost: bool) -> Result<Section<'a>, Damage> {
-        let depth = depth.checked_sub(1).ok_or(Damage::Depth)?;
-        let mut section = Section::default();
+    fn section(&mut self, depth: u32, outermost: bool) -> Result<TextSection<'a>, TextDamage> {
+        let depth = depth.checked_sub(1).ok_or(TextDamage::Depth)?;
+        let mut section = TextSection::default();
         loop {
             match self.peek() {
                 None if outermost => return Ok(section),
@@ -154,8 +154,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn value(&mut self, depth: u32) -> Result<Value<'a>, Damage> {
-        let depth = depth.checked_sub(1).ok_or(Damage::Depth)?;
+    fn value(&mut self, depth: u32) -> Result<Value<'a>, TextDamage> {
+        let depth = depth.checked_sub(1).ok_or(TextDamage::Depth)?;
         if self.eat('[') {
             let mut list = Vec::new();
             while !self.eat(']') {
@@ -175,7 +175,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The rest of a string whose opening quote is behind us.
-    fn string(&mut self) -> Result<Value<'a>, Damage> {
+    fn string(&mut self) -> Result<Value<'a>, TextDamage> {
         let mut escaped = false;
         let end = self.rest.bytes().position(|byte| {
             let ends = byte == b'"' && !escaped;
@@ -188,7 +188,7 @@ impl<'a> Parser<'a> {
         Ok(Value::Text(text))
     }
 
-    fn word(&mut self, expected: &'static str) -> Result<&'a str, Damage> {
+    fn word(&mut self, expected: &'static str) -> Result<&'a str, TextDamage> {
         self.peek();
         let is_delimiter = |c: char| {
             c.is_ascii_whitespace() || matches!(c, '=' | '{' | '}' | '[' | ']' | ',' | '#' | '"')
@@ -221,17 +221,17 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn count(&mut self) -> Result<(), Damage> {
+    fn count(&mut self) -> Result<(), TextDamage> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
-            return Err(Damage::Entries);
+            return Err(TextDamage::Entries);
         }
         Ok(())
     }
 
-    fn expected(&self, expected: &'static str) -> Damage {
+    fn expected(&self, expected: &'static str) -> TextDamage {
         let read = &self.text.as_bytes()[..self.text.len() - self.rest.len()];
-        Damage::Syntax {
+        TextDamage::Syntax {
             line: 1 + read.iter().filter(|&&byte| byte == b'\n').count(),
             expected,
         }

@@ -4,8 +4,8 @@ use rstest::rstest;
 
 use super::*;
 use crate::facts::gather;
-use crate::filesystem::memory::Memory;
-use crate::filesystem::{Entry, File, FileSystem};
+use crate::filesystem::testing::InMemoryFileSystem;
+use crate::filesystem::{FileSystem, FileType, OpenFile};
 use crate::test_disks::texts;
 
 const RHUI: &str = "[rhui]\nname=Red Hat Enterprise Linux 7 (RPMs)\nenabled=1\n";
@@ -14,8 +14,8 @@ const DISABLED: &str = "[debug]\nname=Red Hat Enterprise Linux 7 (Debug)\nenable
 const EPEL: &str = "[epel]\nname=Extra Packages for Enterprise Linux 7\nenabled=1\n";
 const BROKEN: &str = "no section\n";
 
-fn memory(files: &[(&'static str, &'static str)]) -> Memory {
-    Memory(
+fn memory(files: &[(&'static str, &'static str)]) -> InMemoryFileSystem {
+    InMemoryFileSystem(
         files
             .iter()
             .map(|&(path, contents)| (path, Ok(contents)))
@@ -132,22 +132,22 @@ fn limits_are_errors(#[case] text: String, #[case] error: &str) {
 }
 
 /// A file system with one file that can't be read.
-struct Scratched(Memory, &'static str);
+struct Scratched(InMemoryFileSystem, &'static str);
 
 impl FileSystem for Scratched {
-    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
-        self.0.entry(path)
+    fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
+        self.0.file_type(path)
     }
-    fn link_target(&self, path: &str) -> Result<String, Error> {
+    fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
         self.0.link_target(path)
     }
-    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
+    fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
         if path == self.1 {
             return Err(io::Error::other("bad sector").into());
         }
         self.0.open(path)
     }
-    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
+    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, FileSystemError> {
         self.0.names(path, limit)
     }
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::filesystem::MemoryBudget;
 use crate::filesystem::{Content, open};
-use crate::memory::Memory;
 use crate::rpm::tests::databases::{AllMade, made};
 use crate::test_disks::{MIB, MemoryDisk, Tree, texts};
 
@@ -12,7 +12,7 @@ use crate::test_disks::{MIB, MemoryDisk, Tree, texts};
 fn findings(tree: &Tree) -> Option<Findings> {
     let disk = Arc::new(MemoryDisk(tree.file_system("ext4", 24 * MIB)?));
     let content = Content::probe(&*disk).unwrap();
-    let fs = open(content, disk, &Memory::default()).unwrap();
+    let fs = open(content, disk, &MemoryBudget::default()).unwrap();
     let mut findings = Findings::default();
     check(&Root::new(&*fs), "disk1", &mut findings);
     Some(findings)

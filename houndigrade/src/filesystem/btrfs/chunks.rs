@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{damaged, unsupported};
 use crate::bytes::{le16, le64};
-use crate::filesystem::Error;
+use crate::filesystem::FileSystemError;
 use crate::source::BlockSource;
 
 /// Bytes of a chunk item before its stripes, and of a stripe.
@@ -51,7 +51,7 @@ impl Chunks {
     ///
     /// # Errors
     /// If the item is damaged, or there are too many.
-    pub(super) fn add(&mut self, start: u64, data: &[u8]) -> Result<(), Error> {
+    pub(super) fn add(&mut self, start: u64, data: &[u8]) -> Result<(), FileSystemError> {
         let (Some(length), Some(kind), Some(stripes)) =
             (le64(data, 0), le64(data, 24), le16(data, 44))
         else {
@@ -73,7 +73,11 @@ impl Chunks {
         Ok(())
     }
 
-    fn copies(&self, data: &[u8], stripes: usize) -> Result<Result<Vec<u64>, &'static str>, Error> {
+    fn copies(
+        &self,
+        data: &[u8],
+        stripes: usize,
+    ) -> Result<Result<Vec<u64>, &'static str>, FileSystemError> {
         let stripes = data
             .get(HEAD..)
             .and_then(|rest| rest.get(..stripes * STRIPE));
@@ -97,7 +101,7 @@ impl Chunks {
     ///
     /// # Errors
     /// As for [`add`](Self::add).
-    pub(super) fn add_system_chunks(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn add_system_chunks(&mut self, mut bytes: &[u8]) -> Result<(), FileSystemError> {
         const KEY: usize = 17;
         while !bytes.is_empty() {
             let (Some(start), Some(stripes)) = (le64(bytes, 9), le16(bytes, KEY + 44)) else {
@@ -114,7 +118,7 @@ impl Chunks {
     ///
     /// # Errors
     /// If no chunk holds them all, or the chunk that does can't be read.
-    pub(super) fn locate(&self, logical: u64, length: usize) -> Result<Vec<u64>, Error> {
+    pub(super) fn locate(&self, logical: u64, length: usize) -> Result<Vec<u64>, FileSystemError> {
         let chunk = self.by_start.range(..=logical).next_back();
         let Some((start, chunk)) = chunk else {
             return damaged(format!("no chunk holds address {logical}"));
@@ -138,7 +142,7 @@ impl Chunks {
     ///
     /// # Errors
     /// As for [`locate`](Self::locate), and if the disk can't be read.
-    pub(super) fn read(&self, logical: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn read(&self, logical: u64, buffer: &mut [u8]) -> Result<(), FileSystemError> {
         let copies = self.locate(logical, buffer.len())?;
         self.read_copy(copies.first().copied().unwrap_or(u64::MAX), buffer)
     }
@@ -147,7 +151,7 @@ impl Chunks {
     ///
     /// # Errors
     /// If the disk can't be read.
-    pub(super) fn read_copy(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn read_copy(&self, offset: u64, buffer: &mut [u8]) -> Result<(), FileSystemError> {
         Ok(self.partition.read_at(offset, buffer)?)
     }
 }

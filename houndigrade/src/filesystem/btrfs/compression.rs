@@ -7,7 +7,7 @@ use ruzstd::decoding::StreamingDecoder;
 
 use super::{damaged, unsupported};
 use crate::bytes::le32;
-use crate::filesystem::Error;
+use crate::filesystem::FileSystemError;
 
 /// Linux writes frames with windows of at most 128 KiB.
 const MAX_WINDOW: u64 = 128 * 1024;
@@ -22,7 +22,7 @@ pub(super) fn decode(
     data: &[u8],
     length: usize,
     sector_size: usize,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, FileSystemError> {
     let mut decoded = Vec::with_capacity(length);
     let complete = match algorithm {
         1 => fill(ZlibDecoder::new(data), &mut decoded, length),

@@ -2,15 +2,15 @@
 
 use super::compression::decode;
 use super::item::{Compressed, Extent};
-use super::subvolume::{Piece, Subvolume};
-use crate::filesystem::{Error, File};
+use super::subvolume::{ExtentSlice, Subvolume};
+use crate::filesystem::{FileSystemError, OpenFile};
 
 pub(super) struct BtrfsFile<'a> {
     subvolume: Subvolume<'a>,
     inode: u64,
     size: u64,
     /// The piece that was read last.
-    piece: Option<Piece>,
+    piece: Option<ExtentSlice>,
     /// What the last compressed extent decoded to: a file is read in parts much smaller than it.
     decoded: Option<(Compressed, Vec<u8>)>,
 }
@@ -27,7 +27,7 @@ impl<'a> BtrfsFile<'a> {
     }
 
     /// Fills the beginning of `buffer` from `offset` on. Returns how many bytes: at least one.
-    fn read_piece(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_piece(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let piece = match self.piece.take() {
             Some(piece) if (piece.start..piece.end).contains(&offset) => piece,
             _ => self.subvolume.piece(self.inode, offset)?,
@@ -64,7 +64,7 @@ impl<'a> BtrfsFile<'a> {
         Ok(length)
     }
 
-    fn decode(&mut self, extent: Compressed) -> Result<&[u8], Error> {
+    fn decode(&mut self, extent: Compressed) -> Result<&[u8], FileSystemError> {
         let decoded = match self.decoded.take() {
             Some((of, decoded)) if of.logical == extent.logical && of.length == extent.length => {
                 decoded
@@ -84,12 +84,12 @@ impl<'a> BtrfsFile<'a> {
     }
 }
 
-impl File for BtrfsFile<'_> {
+impl OpenFile for BtrfsFile<'_> {
     fn size(&self) -> u64 {
         self.size
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let rest = self.size.saturating_sub(offset);
         let length = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
         let mut filled = 0;

@@ -1,9 +1,9 @@
 //! What items hold: inodes, names, references, extents, roots.
 
-use super::tree::{Item, Key, Pointer};
+use super::tree::{Key, Pointer, TreeItem};
 use super::{damaged, unsupported};
 use crate::bytes::{array, le16, le32, le64};
-use crate::filesystem::{Entry, Error};
+use crate::filesystem::{FileSystemError, FileType};
 
 /// Kinds of items.
 pub(super) const INODE: u8 = 1;
@@ -23,25 +23,25 @@ pub(super) const CHUNK: u8 = 228;
 
 /// What of an inode counts here.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Inode {
+pub(super) struct InodeItem {
     pub(super) generation: u64,
     pub(super) size: u64,
     pub(super) links: u32,
-    pub(super) entry: Entry,
+    pub(super) entry: FileType,
 }
 
-impl Inode {
-    pub(super) fn parse(data: &[u8]) -> Result<Self, Error> {
+impl InodeItem {
+    pub(super) fn parse(data: &[u8]) -> Result<Self, FileSystemError> {
         let parsed = || {
             Some(Self {
                 generation: le64(data, 0)?,
                 size: le64(data, 16)?,
                 links: le32(data, 40)?,
                 entry: match le32(data, 52)? >> 12 {
-                    0o10 => Entry::File,
-                    0o04 => Entry::Directory,
-                    0o12 => Entry::Symlink,
-                    _ => Entry::Special,
+                    0o10 => FileType::File,
+                    0o04 => FileType::Directory,
+                    0o12 => FileType::Symlink,
+                    _ => FileType::Special,
                 },
             })
         };
@@ -57,7 +57,7 @@ pub(super) struct Name<'a> {
 }
 
 /// The names in a directory item: those with one hash.
-pub(super) fn names(data: &[u8]) -> impl Iterator<Item = Result<Name<'_>, Error>> {
+pub(super) fn names(data: &[u8]) -> impl Iterator<Item = Result<Name<'_>, FileSystemError>> {
     records(data, "a directory item", |data| {
         let length = usize::from(le16(data, 27)?);
         let name = Name {
@@ -69,10 +69,10 @@ pub(super) fn names(data: &[u8]) -> impl Iterator<Item = Result<Name<'_>, Error>
 }
 
 /// Directory and name that an inode has, as the inode says.
-pub(super) type Reference<'a> = (u64, &'a [u8]);
+pub(super) type InodeRef<'a> = (u64, &'a [u8]);
 
 /// The references in the item of an inode.
-pub(super) fn references(item: &Item) -> Result<Vec<Reference<'_>>, Error> {
+pub(super) fn references(item: &TreeItem) -> Result<Vec<InodeRef<'_>>, FileSystemError> {
     let extended = item.key.kind == INODE_EXTREF;
     let directory = item.key.offset;
     let head = if extended { 18 } else { 10 };
@@ -86,7 +86,7 @@ pub(super) fn references(item: &Item) -> Result<Vec<Reference<'_>>, Error> {
 }
 
 /// The directory and the name of a subvolume, in the subvolume it lies in.
-pub(super) fn root_reference(data: &[u8]) -> Result<Reference<'_>, Error> {
+pub(super) fn root_reference(data: &[u8]) -> Result<InodeRef<'_>, FileSystemError> {
     let parsed = || {
         Some((
             le64(data, 0)?,
@@ -97,7 +97,7 @@ pub(super) fn root_reference(data: &[u8]) -> Result<Reference<'_>, Error> {
 }
 
 /// Where the tree begins that a root item describes.
-pub(super) fn root(data: &[u8]) -> Result<Pointer, Error> {
+pub(super) fn root(data: &[u8]) -> Result<Pointer, FileSystemError> {
     let parsed = || {
         Some(Pointer::root(
             le64(data, 176)?,
@@ -109,7 +109,7 @@ pub(super) fn root(data: &[u8]) -> Result<Pointer, Error> {
 }
 
 /// Last index of a range that a log knows.
-pub(super) fn range_end(data: &[u8]) -> Result<u64, Error> {
+pub(super) fn range_end(data: &[u8]) -> Result<u64, FileSystemError> {
     whole(le64(data, 0), "a range of a log")
 }
 
@@ -119,7 +119,7 @@ pub(super) enum Extent {
     /// A hole, or space that nothing was written to yet.
     Zeros,
     /// In the item itself, behind its head.
-    Inline { item: Item, algorithm: u8 },
+    Inline { item: TreeItem, algorithm: u8 },
     /// As they are, from this address on.
     Plain { logical: u64 },
     /// In a compressed piece.
@@ -146,7 +146,7 @@ impl Extent {
     const MAX_COMPRESSED: u64 = 128 * 1024;
 
     /// The extent that an item describes, and how many bytes of the file it holds.
-    pub(super) fn parse(item: &Item) -> Result<(Self, u64), Error> {
+    pub(super) fn parse(item: &TreeItem) -> Result<(Self, u64), FileSystemError> {
         let data = item.data();
         let head = (|| Some((le64(data, 8)?, array::<5>(data, 16)?)))();
         let (length, [algorithm, encryption, encoding, more, kind]) = whole(head, "a file extent")?;
@@ -200,7 +200,7 @@ fn records<'a, T>(
     mut data: &'a [u8],
     what: &'static str,
     parse: impl Fn(&'a [u8]) -> Option<(T, usize)>,
-) -> impl Iterator<Item = Result<T, Error>> {
+) -> impl Iterator<Item = Result<T, FileSystemError>> {
     std::iter::from_fn(move || {
         if data.is_empty() {
             return None;
@@ -212,6 +212,6 @@ fn records<'a, T>(
     })
 }
 
-fn whole<T>(parsed: Option<T>, what: &str) -> Result<T, Error> {
+fn whole<T>(parsed: Option<T>, what: &str) -> Result<T, FileSystemError> {
     parsed.map_or_else(|| damaged(format!("{what} is too short")), Ok)
 }

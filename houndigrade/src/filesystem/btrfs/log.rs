@@ -1,76 +1,26 @@
-//! The log: what was synced to the disk since the last commit. Linux writes it into the trees when it mounts; here it is kept
-//! in memory, and lies over the subvolume's tree. The rules are those of Linux's replay, in its order.
+//! The log: changes that were synced to the disk since the last commit, as an overlay of a subvolume's tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::damaged;
-use super::item::{self, Inode};
-use super::subvolume::{ROOT_DIRECTORY, Subvolume};
-use super::tree::{Item, Key, Pointer};
-use crate::filesystem::{Entry, Error};
-use crate::memory::Part;
+use super::item::InodeItem;
+use super::tree::{Key, TreeItem};
 
-/// Names of a directory that differ from its subvolume's tree, with what they stand for: `None` if the name is gone.
-pub(super) type Names = BTreeMap<Vec<u8>, Option<Key>>;
+/// Names of a directory that differ from its subvolume's tree, with the keys they stand for: `None` if the name is gone.
+pub(super) type LoggedNames = BTreeMap<Vec<u8>, Option<Key>>;
 
-/// Three things that make up a name: of directories, directory, index and name; of inodes, inode, directory and name.
-type Triples<'a> = BTreeSet<(u64, u64, &'a [u8])>;
-
-/// How a subvolume differs from its tree.
+/// Differences between a subvolume and its tree.
 #[derive(Default)]
-pub(super) struct Log {
-    pub(super) inodes: BTreeMap<u64, Inode>,
+pub(super) struct LogTree {
+    pub(super) inodes: BTreeMap<u64, InodeItem>,
     /// By directory.
-    pub(super) names: BTreeMap<u64, Names>,
+    pub(super) names: BTreeMap<u64, LoggedNames>,
     /// By inode, and offset in the file.
-    extents: BTreeMap<(u64, u64), Item>,
+    pub(super) extents: BTreeMap<(u64, u64), TreeItem>,
 }
 
-impl Log {
-    /// Most names that may differ.
-    const MAX_NAMES: usize = 1_000_000;
-
-    /// Reads the log at `root` of a subvolume.
-    ///
-    /// # Errors
-    /// If it is damaged, larger than the memory left, or can't be read.
-    pub(super) fn replay(
-        subvolume: Subvolume<'_>,
-        root: &Pointer,
-        memory: &mut Part,
-    ) -> Result<Self, Error> {
-        let items = items(subvolume, root, memory)?;
-        let mut replay = Replay {
-            subvolume,
-            ranges: ranges(&items)?,
-            listed: listed(&items)?,
-            references: references(&items)?,
-            log: Self::default(),
-            changes: 0,
-        };
-        let items = live(&items)?;
-        let of_kind = |kinds: &'static [u8]| {
-            let items = items.iter();
-            items.filter(move |item| kinds.contains(&item.key.kind))
-        };
-        for item in of_kind(&[item::INODE]) {
-            replay.inode(item)?;
-        }
-        for item in of_kind(&[item::DIR_INDEX]) {
-            replay.directory_item(item)?;
-        }
-        for item in of_kind(&[item::INODE_REF, item::INODE_EXTREF]) {
-            replay.inode_references(item)?;
-        }
-        for item in of_kind(&[item::EXTENT_DATA]) {
-            let place = (item.key.id, item.key.offset);
-            replay.log.extents.insert(place, (*item).clone());
-        }
-        Ok(replay.log)
-    }
-
+impl LogTree {
     /// The last extent of a file that does not begin after `offset`.
-    pub(super) fn extent_at_or_before(&self, inode: u64, offset: u64) -> Option<&Item> {
+    pub(super) fn extent_at_or_before(&self, inode: u64, offset: u64) -> Option<&TreeItem> {
         let (_, item) = self
             .extents
             .range((inode, 0)..=(inode, offset))
@@ -87,201 +37,4 @@ impl Log {
             .next();
         next.map_or(u64::MAX, |((_, offset), _)| *offset)
     }
-}
-
-/// A replay that is under way.
-struct Replay<'a> {
-    subvolume: Subvolume<'a>,
-    /// Of directories: first and last index of what the log knows everything about.
-    ranges: BTreeMap<u64, Vec<(u64, u64)>>,
-    /// Directory, index and name of what the log lists.
-    listed: Triples<'a>,
-    /// Inode, directory and name of what inodes in the log refer to.
-    references: Triples<'a>,
-    log: Log,
-    changes: usize,
-}
-
-impl Replay<'_> {
-    /// The subvolume as far as it has been replayed.
-    fn now(&self) -> Subvolume<'_> {
-        Subvolume {
-            log: Some(&self.log),
-            ..self.subvolume
-        }
-    }
-
-    fn set(&mut self, directory: u64, name: &[u8], target: Option<Key>) -> Result<(), Error> {
-        self.changes += 1;
-        if self.changes > Log::MAX_NAMES {
-            return damaged(format!("a log that changes over {} names", Log::MAX_NAMES));
-        }
-        let names = self.log.names.entry(directory).or_default();
-        names.insert(name.to_vec(), target);
-        Ok(())
-    }
-
-    fn inode(&mut self, item: &Item) -> Result<(), Error> {
-        let number = item.key.id;
-        let mut inode = Inode::parse(item.data())?;
-        if inode.entry == Entry::Directory {
-            self.deletions(number)?;
-        }
-        // An inode without a generation was logged only to exist: one that does stays as it is. Its size, if there is one, counts.
-        if inode.generation == 0
-            && let Some(existing) = self.subvolume.inode(number)?
-        {
-            let both_files = (inode.entry, existing.entry) == (Entry::File, Entry::File);
-            let size = if both_files && inode.size != 0 {
-                inode.size
-            } else {
-                existing.size
-            };
-            inode = Inode { size, ..existing };
-        }
-        self.log.inodes.insert(number, inode);
-        Ok(())
-    }
-
-    /// Removes names that the log would list if they still were.
-    fn deletions(&mut self, directory: u64) -> Result<(), Error> {
-        let Subvolume { trees, root, .. } = self.subvolume;
-        let mut from = 0;
-        for (start, end) in self.ranges.remove(&directory).unwrap_or_default() {
-            let start = Key::new(directory, item::DIR_INDEX, start.max(from));
-            for item in trees.from(&root, start)? {
-                let item = item?;
-                let key = item.key;
-                if (key.id, key.kind) != (directory, item::DIR_INDEX) || key.offset > end {
-                    break;
-                }
-                for entry in item::names(item.data()) {
-                    let name = entry?.name;
-                    if !self.listed.contains(&(directory, key.offset, name)) {
-                        self.set(directory, name, None)?;
-                    }
-                }
-            }
-            from = end.saturating_add(1);
-        }
-        Ok(())
-    }
-
-    fn directory_item(&mut self, item: &Item) -> Result<(), Error> {
-        let directory = item.key.id;
-        for entry in item::names(item.data()) {
-            let entry = entry?;
-            let (name, target) = (entry.name, entry.target);
-            // Names of inodes that were never synced are not made. Subvolumes are never logged: they take a commit.
-            let exists = target.kind == item::INODE && self.now().inode(target.id)?.is_some();
-            if !exists || self.now().lookup(directory, name)? == Some(target) {
-                continue;
-            }
-            // If the inode refers to the name as well, it makes it itself.
-            let later = self.references.contains(&(target.id, directory, name));
-            self.set(directory, name, (!later).then_some(target))?;
-        }
-        Ok(())
-    }
-
-    fn inode_references(&mut self, item: &Item) -> Result<(), Error> {
-        let target = Key::new(item.key.id, item::INODE, 0);
-        if target.id == ROOT_DIRECTORY {
-            // It refers to itself, as `..`.
-            return Ok(());
-        }
-        if self.now().inode(target.id)?.is_none() {
-            return damaged(format!("the log names inode {}, which is gone", target.id));
-        }
-        for (directory, name) in item::references(item)? {
-            // A directory that was not logged may be gone.
-            if self.now().inode(directory)?.is_none() {
-                return Ok(());
-            }
-            if self.now().lookup(directory, name)? != Some(target) {
-                self.set(directory, name, Some(target))?;
-            }
-        }
-        // The item takes the place of the one in the tree: names that only that one has are gone.
-        let Subvolume { trees, root, .. } = self.subvolume;
-        if let Some(old) = trees.get(&root, item.key)? {
-            for (directory, name) in item::references(&old)? {
-                if !self.references.contains(&(target.id, directory, name))
-                    && self.now().lookup(directory, name)? == Some(target)
-                {
-                    self.set(directory, name, None)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The items of a log that count here.
-fn items(subvolume: Subvolume<'_>, root: &Pointer, memory: &mut Part) -> Result<Vec<Item>, Error> {
-    const KINDS: [u8; 6] = [
-        item::INODE,
-        item::INODE_REF,
-        item::INODE_EXTREF,
-        item::DIR_LOG_INDEX,
-        item::DIR_INDEX,
-        item::EXTENT_DATA,
-    ];
-    let mut items: Vec<Item> = Vec::new();
-    for item in subvolume.trees.from(root, Key::new(0, 0, 0))? {
-        let item = item?;
-        if !KINDS.contains(&item.key.kind) {
-            continue;
-        }
-        if items.last().is_none_or(|last| !last.shares_leaf(&item)) {
-            memory.take(subvolume.trees.node_size)?;
-        }
-        items.push(item);
-    }
-    Ok(items)
-}
-
-/// The items without those of inodes that had no name when they were synced: nothing leads there.
-fn live(items: &[Item]) -> Result<Vec<&Item>, Error> {
-    let mut nameless = BTreeSet::new();
-    for item in items.iter().filter(|item| item.key.kind == item::INODE) {
-        if Inode::parse(item.data())?.links == 0 {
-            nameless.insert(item.key.id);
-        }
-    }
-    let live = items.iter().filter(|item| !nameless.contains(&item.key.id));
-    Ok(live.collect())
-}
-
-fn ranges(items: &[Item]) -> Result<BTreeMap<u64, Vec<(u64, u64)>>, Error> {
-    let mut ranges: BTreeMap<u64, Vec<_>> = BTreeMap::new();
-    for item in items
-        .iter()
-        .filter(|item| item.key.kind == item::DIR_LOG_INDEX)
-    {
-        let range = (item.key.offset, item::range_end(item.data())?);
-        ranges.entry(item.key.id).or_default().push(range);
-    }
-    Ok(ranges)
-}
-
-fn listed(items: &[Item]) -> Result<Triples<'_>, Error> {
-    let mut listed = BTreeSet::new();
-    for item in items.iter().filter(|item| item.key.kind == item::DIR_INDEX) {
-        for entry in item::names(item.data()) {
-            listed.insert((item.key.id, item.key.offset, entry?.name));
-        }
-    }
-    Ok(listed)
-}
-
-fn references(items: &[Item]) -> Result<Triples<'_>, Error> {
-    let kinds = [item::INODE_REF, item::INODE_EXTREF];
-    let mut all = BTreeSet::new();
-    for item in items.iter().filter(|item| kinds.contains(&item.key.kind)) {
-        for (directory, name) in item::references(item)? {
-            all.insert((item.key.id, directory, name));
-        }
-    }
-    Ok(all)
 }

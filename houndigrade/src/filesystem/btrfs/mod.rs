@@ -11,6 +11,7 @@ mod compression;
 mod file;
 mod item;
 mod log;
+mod replay;
 mod subvolume;
 mod superblock;
 #[cfg(test)]
@@ -22,13 +23,13 @@ use std::sync::Arc;
 
 use self::chunks::Chunks;
 use self::file::BtrfsFile;
-use self::item::Inode;
-use self::log::Log;
+use self::item::InodeItem;
+use self::log::LogTree;
 use self::subvolume::{EMPTY_DIRECTORY, ROOT_DIRECTORY, Subvolume};
-use self::superblock::Superblock;
+use self::superblock::BtrfsSuperblock;
 use self::tree::{Key, Pointer, Trees};
-use super::{Entry, Error, File, FileSystem, Root};
-use crate::memory::{Memory, Part};
+use super::{FileSystem, FileSystemError, FileType, OpenFile, Root};
+use crate::filesystem::budget::{MemoryBudget, Reservation};
 use crate::source::BlockSource;
 
 /// Id of the subvolume that all others lie in.
@@ -47,9 +48,9 @@ pub(super) struct Btrfs {
     root: Pointer,
     sector_size: usize,
     /// By subvolume.
-    logs: BTreeMap<u64, Log>,
+    logs: BTreeMap<u64, LogTree>,
     /// The logs take this.
-    _memory: Part,
+    _memory: Reservation,
     default_subvolume: Option<String>,
 }
 
@@ -57,12 +58,15 @@ pub(super) struct Btrfs {
 struct Place<'a> {
     subvolume: Subvolume<'a>,
     number: u64,
-    inode: Inode,
+    inode: InodeItem,
 }
 
 impl Btrfs {
-    pub(super) fn open(partition: Arc<dyn BlockSource>, memory: &Memory) -> Result<Self, Error> {
-        let superblock = Superblock::read(&*partition)?;
+    pub(super) fn open(
+        partition: Arc<dyn BlockSource>,
+        memory: &MemoryBudget,
+    ) -> Result<Self, FileSystemError> {
+        let superblock = BtrfsSuperblock::read(&*partition)?;
         let mut chunks = Chunks::new(Arc::clone(&partition), superblock.device);
         chunks.add_system_chunks(&superblock.system_chunks)?;
         // The chunk tree is read by the chunks of the superblock, and describes all of them.
@@ -77,25 +81,29 @@ impl Btrfs {
             root: superblock.root,
             sector_size: superblock.sector_size,
             logs: BTreeMap::new(),
-            _memory: memory.part(),
+            _memory: memory.reservation(),
             default_subvolume: None,
         };
         if let Some(log_root) = superblock.log_root {
-            let mut part = memory.part();
-            btrfs.logs = btrfs.replay(&log_root, &mut part)?;
-            btrfs._memory = part;
+            let mut reservation = memory.reservation();
+            btrfs.logs = btrfs.replay(&log_root, &mut reservation)?;
+            btrfs._memory = reservation;
         }
         btrfs.default_subvolume = btrfs.find_default_subvolume()?;
         Ok(btrfs)
     }
 
-    fn replay(&self, log_root: &Pointer, memory: &mut Part) -> Result<BTreeMap<u64, Log>, Error> {
+    fn replay(
+        &self,
+        log_root: &Pointer,
+        memory: &mut Reservation,
+    ) -> Result<BTreeMap<u64, LogTree>, FileSystemError> {
         let mut logs = BTreeMap::new();
         for item in self.trees.all(log_root, TREE_LOG, item::ROOT)? {
             let item = item?;
             // The log of a subvolume that has been deleted is of no use.
             if let Some(subvolume) = self.subvolume(item.key.offset)? {
-                let log = Log::replay(subvolume, &item::root(item.data())?, memory)?;
+                let log = replay::replay(subvolume, &item::root(item.data())?, memory)?;
                 logs.insert(subvolume.id, log);
             }
         }
@@ -107,7 +115,7 @@ impl Btrfs {
         self.default_subvolume.clone()
     }
 
-    fn find_default_subvolume(&self) -> Result<Option<String>, Error> {
+    fn find_default_subvolume(&self) -> Result<Option<String>, FileSystemError> {
         let root_tree = Subvolume {
             id: 0,
             trees: &self.trees,
@@ -122,7 +130,7 @@ impl Btrfs {
     }
 
     /// Path of a subvolume from the top level; `None` if it has none, or one that is not UTF-8 or longer than paths are.
-    fn path_of(&self, mut id: u64) -> Result<Option<String>, Error> {
+    fn path_of(&self, mut id: u64) -> Result<Option<String>, FileSystemError> {
         let mut path = String::new();
         while id != TOP_LEVEL {
             let reference = self.trees.all(&self.root, id, item::ROOT_BACKREF)?.next();
@@ -156,7 +164,7 @@ impl Btrfs {
     }
 
     /// The subvolume with this id, if there is one.
-    fn subvolume(&self, id: u64) -> Result<Option<Subvolume<'_>>, Error> {
+    fn subvolume(&self, id: u64) -> Result<Option<Subvolume<'_>>, FileSystemError> {
         let item = self
             .trees
             .all(&self.root, id, item::ROOT)?
@@ -174,7 +182,7 @@ impl Btrfs {
         }))
     }
 
-    fn find(&self, path: &str) -> Result<Option<Place<'_>>, Error> {
+    fn find(&self, path: &str) -> Result<Option<Place<'_>>, FileSystemError> {
         let Some(mut subvolume) = self.subvolume(TOP_LEVEL)? else {
             return damaged("it has no top level");
         };
@@ -202,7 +210,7 @@ impl Btrfs {
         directory: u64,
         name: &str,
         target: Key,
-    ) -> Result<(Subvolume<'a>, u64), Error> {
+    ) -> Result<(Subvolume<'a>, u64), FileSystemError> {
         if target.kind != item::ROOT {
             return Ok((subvolume, target.id));
         }
@@ -225,21 +233,21 @@ impl Btrfs {
     }
 
     /// The place of something that has been seen to exist.
-    fn known(&self, path: &str) -> Result<Place<'_>, Error> {
+    fn known(&self, path: &str) -> Result<Place<'_>, FileSystemError> {
         self.find(path)?
             .map_or_else(|| damaged(format!("{path} is gone")), Ok)
     }
 }
 
 impl FileSystem for Btrfs {
-    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
+    fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
         Ok(self.find(path)?.map(|place| place.inode.entry))
     }
 
-    fn link_target(&self, path: &str) -> Result<String, Error> {
+    fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
         let place = self.known(path)?;
         if place.inode.size > Root::MAX_PATH as u64 {
-            return Err(Error::Limit {
+            return Err(FileSystemError::Limit {
                 path: path.into(),
                 limit: Root::MAX_PATH,
                 of: "bytes in a symlink",
@@ -250,17 +258,17 @@ impl FileSystem for Btrfs {
         Ok(String::from_utf8_lossy(&target).into_owned())
     }
 
-    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
+    fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
         Ok(Box::new(self.known(path)?.file()))
     }
 
-    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
+    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, FileSystemError> {
         let place = self.known(path)?;
         let (mut names, mut count) = (Vec::new(), 0);
         place.subvolume.names(place.number, |name| {
             count += 1;
             if count > limit {
-                return Err(Error::Limit {
+                return Err(FileSystemError::Limit {
                     path: path.into(),
                     limit,
                     of: "directory entries",
@@ -300,13 +308,13 @@ fn prepend(path: &mut String, name: &[u8]) -> bool {
     path.len() <= Root::MAX_PATH
 }
 
-fn damaged<T>(what: impl Into<String>) -> Result<T, Error> {
-    Err(Error::Damaged {
+fn damaged<T>(what: impl Into<String>) -> Result<T, FileSystemError> {
+    Err(FileSystemError::Damaged {
         kind: "btrfs",
         what: what.into(),
     })
 }
 
-fn unsupported<T>(what: &'static str) -> Result<T, Error> {
-    Err(Error::Unsupported(what))
+fn unsupported<T>(what: &'static str) -> Result<T, FileSystemError> {
+    Err(FileSystemError::Unsupported(what))
 }

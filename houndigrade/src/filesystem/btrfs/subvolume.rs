@@ -1,10 +1,10 @@
 //! One subvolume: its tree, and over it what was synced since.
 
 use super::checksum::name_hash;
-use super::item::{self, Extent, Inode};
-use super::log::Log;
+use super::item::{self, Extent, InodeItem};
+use super::log::{LogTree, LoggedNames};
 use super::tree::{Items, Key, Pointer, Trees};
-use crate::filesystem::{Entry, Error};
+use crate::filesystem::{FileSystemError, FileType};
 
 /// The directory at the root of every subvolume.
 pub(super) const ROOT_DIRECTORY: u64 = 256;
@@ -16,12 +16,12 @@ pub(super) struct Subvolume<'a> {
     pub(super) id: u64,
     pub(super) trees: &'a Trees,
     pub(super) root: Pointer,
-    pub(super) log: Option<&'a Log>,
+    pub(super) log: Option<&'a LogTree>,
     pub(super) sector_size: usize,
 }
 
 /// A part of a file, from an offset to another, neither of which need be where its extent begins or ends.
-pub(super) struct Piece {
+pub(super) struct ExtentSlice {
     pub(super) extent: Extent,
     /// Offset in the file where the extent begins.
     pub(super) start: u64,
@@ -34,13 +34,13 @@ impl<'a> Subvolume<'a> {
     ///
     /// # Errors
     /// If the tree is damaged or can't be read; so for all methods.
-    pub(super) fn inode(&self, number: u64) -> Result<Option<Inode>, Error> {
+    pub(super) fn inode(&self, number: u64) -> Result<Option<InodeItem>, FileSystemError> {
         if number == EMPTY_DIRECTORY {
-            return Ok(Some(Inode {
+            return Ok(Some(InodeItem {
                 generation: 0,
                 size: 0,
                 links: 1,
-                entry: Entry::Directory,
+                entry: FileType::Directory,
             }));
         }
         if let Some(inode) = self.log.and_then(|log| log.inodes.get(&number)) {
@@ -49,14 +49,18 @@ impl<'a> Subvolume<'a> {
         let item = self
             .trees
             .get(&self.root, Key::new(number, item::INODE, 0))?;
-        item.map(|item| Inode::parse(item.data())).transpose()
+        item.map(|item| InodeItem::parse(item.data())).transpose()
     }
 
     /// What `name` stands for in a directory: the key of an inode, or of another subvolume's root.
     ///
     /// # Errors
     /// As for [`inode`](Self::inode).
-    pub(super) fn lookup(&self, directory: u64, name: &[u8]) -> Result<Option<Key>, Error> {
+    pub(super) fn lookup(
+        &self,
+        directory: u64,
+        name: &[u8],
+    ) -> Result<Option<Key>, FileSystemError> {
         if let Some(target) = self
             .logged_names(directory)
             .and_then(|names| names.get(name))
@@ -83,8 +87,8 @@ impl<'a> Subvolume<'a> {
     pub(super) fn names(
         &self,
         directory: u64,
-        mut visit: impl FnMut(&[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut visit: impl FnMut(&[u8]) -> Result<(), FileSystemError>,
+    ) -> Result<(), FileSystemError> {
         let logged = self.logged_names(directory);
         for found in self.trees.all(&self.root, directory, item::DIR_INDEX)? {
             for entry in item::names(found?.data()) {
@@ -102,7 +106,7 @@ impl<'a> Subvolume<'a> {
         Ok(())
     }
 
-    fn logged_names(&self, directory: u64) -> Option<&'a super::log::Names> {
+    fn logged_names(&self, directory: u64) -> Option<&'a LoggedNames> {
         self.log?.names.get(&directory)
     }
 
@@ -110,7 +114,7 @@ impl<'a> Subvolume<'a> {
     ///
     /// # Errors
     /// As for [`inode`](Self::inode).
-    pub(super) fn piece(&self, inode: u64, offset: u64) -> Result<Piece, Error> {
+    pub(super) fn piece(&self, inode: u64, offset: u64) -> Result<ExtentSlice, FileSystemError> {
         let mut end = u64::MAX;
         if let Some(log) = self.log {
             if let Some(piece) = self.logged_piece(log, inode, offset)? {
@@ -126,7 +130,7 @@ impl<'a> Subvolume<'a> {
             let start = found.key.offset;
             let extent_end = start.saturating_add(length);
             if offset < extent_end {
-                return Ok(Piece {
+                return Ok(ExtentSlice {
                     extent,
                     start,
                     end: end.min(extent_end),
@@ -136,7 +140,7 @@ impl<'a> Subvolume<'a> {
         if let Some(next) = self.next_extent(key)? {
             end = end.min(next);
         }
-        Ok(Piece {
+        Ok(ExtentSlice {
             extent: Extent::Zeros,
             start: offset,
             end,
@@ -144,7 +148,7 @@ impl<'a> Subvolume<'a> {
     }
 
     /// Offset of the first extent behind a hole.
-    fn next_extent(&self, hole: Key) -> Result<Option<u64>, Error> {
+    fn next_extent(&self, hole: Key) -> Result<Option<u64>, FileSystemError> {
         let mut items: Items<'_> = self.trees.from(&self.root, hole)?;
         let next = items
             .by_ref()
@@ -156,7 +160,12 @@ impl<'a> Subvolume<'a> {
     }
 
     /// The same, if the log has it.
-    fn logged_piece(&self, log: &Log, inode: u64, offset: u64) -> Result<Option<Piece>, Error> {
+    fn logged_piece(
+        &self,
+        log: &LogTree,
+        inode: u64,
+        offset: u64,
+    ) -> Result<Option<ExtentSlice>, FileSystemError> {
         let Some(item) = log.extent_at_or_before(inode, offset) else {
             return Ok(None);
         };
@@ -167,7 +176,7 @@ impl<'a> Subvolume<'a> {
             length = length.next_multiple_of(self.sector_size as u64);
         }
         let extent_end = start.saturating_add(length);
-        Ok((offset < extent_end).then(|| Piece {
+        Ok((offset < extent_end).then(|| ExtentSlice {
             extent,
             start,
             end: extent_end.min(log.next_extent(inode, offset)),

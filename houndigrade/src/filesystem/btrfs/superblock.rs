@@ -1,17 +1,15 @@
 //! The superblock: sizes, features, and where the trees begin.
 
-use super::checksum::crc32c;
+use super::checksum;
 use super::tree::Pointer;
 use super::{damaged, unsupported};
-use crate::bytes::{array, le16, le32, le64};
-use crate::filesystem::Error;
+use crate::bytes::{le16, le32, le64};
+use crate::filesystem::FileSystemError;
 use crate::source::BlockSource;
 
 /// Linux mounts by this copy alone; the others are for repair tools.
 pub(super) const OFFSET: u64 = 64 * 1024;
 pub(super) const SIZE: usize = 4096;
-/// A checksum of up to 32 bytes begins the superblock and every tree block, and covers the rest.
-pub(super) const CHECKSUM: usize = 32;
 
 /// Room for the chunks that the chunk tree lies in.
 const SYSTEM_CHUNKS: usize = 0x32b;
@@ -31,7 +29,7 @@ const FEATURES: [(u64, &str); 4] = [
     (1 << 17, "btrfs with a remap tree"),
 ];
 
-pub(super) struct Superblock {
+pub(super) struct BtrfsSuperblock {
     /// Number of this device among those of the file system.
     pub(super) device: u64,
     /// Bytes in a tree block.
@@ -46,12 +44,12 @@ pub(super) struct Superblock {
     pub(super) system_chunks: Vec<u8>,
 }
 
-impl Superblock {
+impl BtrfsSuperblock {
     /// Reads and checks the superblock of `partition`.
     ///
     /// # Errors
     /// If it is damaged, promises more than the partition has, or uses a feature that this reader does not know.
-    pub(super) fn read(partition: &dyn BlockSource) -> Result<Self, Error> {
+    pub(super) fn read(partition: &dyn BlockSource) -> Result<Self, FileSystemError> {
         let mut bytes = vec![0; SIZE];
         partition.read_at(OFFSET, &mut bytes)?;
         let field = |offset| le64(&bytes, offset).unwrap_or_default();
@@ -92,7 +90,7 @@ impl Superblock {
     }
 }
 
-fn check_checksum(bytes: &[u8]) -> Result<(), Error> {
+fn check_checksum(bytes: &[u8]) -> Result<(), FileSystemError> {
     match le16(bytes, 0xc4) {
         Some(0) => {}
         Some(1) => return unsupported("btrfs with xxhash checksums"),
@@ -100,13 +98,13 @@ fn check_checksum(bytes: &[u8]) -> Result<(), Error> {
         Some(3) => return unsupported("btrfs with BLAKE2 checksums"),
         _ => return unsupported("btrfs with checksums of an unknown kind"),
     }
-    if array(bytes, 0) != Some(crc32c(&bytes[CHECKSUM..]).to_le_bytes()) {
+    if !checksum::is_right(bytes) {
         return damaged("the superblock's checksum is wrong");
     }
     Ok(())
 }
 
-fn check_features(features: u64) -> Result<(), Error> {
+fn check_features(features: u64) -> Result<(), FileSystemError> {
     let unknown = features & !READABLE;
     match FEATURES.iter().find(|(bit, _)| unknown & bit != 0) {
         Some((_, name)) => unsupported(name),
@@ -115,7 +113,7 @@ fn check_features(features: u64) -> Result<(), Error> {
     }
 }
 
-fn block_size(bytes: &[u8], offset: usize, of: &str) -> Result<usize, Error> {
+fn block_size(bytes: &[u8], offset: usize, of: &str) -> Result<usize, FileSystemError> {
     match le32(bytes, offset) {
         Some(size) if size.is_power_of_two() && BLOCK_SIZES.contains(&size) => Ok(size as usize),
         size => damaged(format!(

@@ -5,12 +5,11 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::checksum::crc32c;
+use super::checksum;
 use super::chunks::Chunks;
 use super::damaged;
-use super::superblock::CHECKSUM;
-use crate::bytes::{array, le32, le64};
-use crate::filesystem::Error;
+use crate::bytes::{le32, le64};
+use crate::filesystem::FileSystemError;
 
 const HEADER: usize = 101;
 const KEY: usize = 17;
@@ -82,10 +81,10 @@ struct Node {
 }
 
 impl Node {
-    fn parse(bytes: Vec<u8>, at: &Pointer) -> Result<Self, Error> {
+    fn parse(bytes: Vec<u8>, at: &Pointer) -> Result<Self, FileSystemError> {
         let logical = at.logical;
         let wrong = |what: &str| damaged(format!("the tree block at {logical} {what}"));
-        if array(&bytes, 0) != Some(crc32c(&bytes[CHECKSUM..]).to_le_bytes()) {
+        if !checksum::is_right(&bytes) {
             return wrong("has a wrong checksum");
         }
         if (le64(&bytes, 0x30), le64(&bytes, 0x50)) != (Some(logical), Some(at.generation)) {
@@ -151,13 +150,13 @@ impl Node {
 
 /// An item of a leaf, which stays in memory with it.
 #[derive(Clone)]
-pub(super) struct Item {
+pub(super) struct TreeItem {
     pub(super) key: Key,
     leaf: Rc<Node>,
     index: usize,
 }
 
-impl Item {
+impl TreeItem {
     pub(super) fn data(&self) -> &[u8] {
         self.leaf.data(self.index).unwrap_or_default()
     }
@@ -189,7 +188,11 @@ impl Trees {
     ///
     /// # Errors
     /// If a block on the way is damaged or can't be read; so for all methods.
-    pub(super) fn get(&self, root: &Pointer, key: Key) -> Result<Option<Item>, Error> {
+    pub(super) fn get(
+        &self,
+        root: &Pointer,
+        key: Key,
+    ) -> Result<Option<TreeItem>, FileSystemError> {
         let item = self.at_or_before(root, key)?;
         Ok(item.filter(|item| item.key == key))
     }
@@ -198,12 +201,16 @@ impl Trees {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    pub(super) fn at_or_before(&self, root: &Pointer, key: Key) -> Result<Option<Item>, Error> {
+    pub(super) fn at_or_before(
+        &self,
+        root: &Pointer,
+        key: Key,
+    ) -> Result<Option<TreeItem>, FileSystemError> {
         let (_, leaf) = self.descend(root, key, |_, _| {})?;
         let after = leaf.keys.partition_point(|here| *here <= key);
         Ok(after.checked_sub(1).and_then(|index| {
             let key = *leaf.keys.get(index)?;
-            Some(Item { key, leaf, index })
+            Some(TreeItem { key, leaf, index })
         }))
     }
 
@@ -211,7 +218,7 @@ impl Trees {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    pub(super) fn from(&self, root: &Pointer, key: Key) -> Result<Items<'_>, Error> {
+    pub(super) fn from(&self, root: &Pointer, key: Key) -> Result<Items<'_>, FileSystemError> {
         let mut siblings = Vec::new();
         let (_, leaf) = self.descend(root, key, |pointer, next| siblings.push((pointer, next)))?;
         let index = leaf.keys.partition_point(|here| *here < key);
@@ -232,7 +239,7 @@ impl Trees {
         root: &Pointer,
         id: u64,
         kind: u8,
-    ) -> Result<impl Iterator<Item = Result<Item, Error>> + '_, Error> {
+    ) -> Result<impl Iterator<Item = Result<TreeItem, FileSystemError>> + '_, FileSystemError> {
         let items = self.from(root, Key::new(id, kind, 0))?;
         Ok(items.take_while(move |item| {
             item.as_ref()
@@ -247,7 +254,7 @@ impl Trees {
         root: &Pointer,
         key: Key,
         mut visit: impl FnMut((Pointer, Rc<Node>), usize),
-    ) -> Result<(Pointer, Rc<Node>), Error> {
+    ) -> Result<(Pointer, Rc<Node>), FileSystemError> {
         let (mut at, mut node) = (*root, self.node(root)?);
         while at.level > 0 {
             let after = node.keys.partition_point(|here| *here <= key).max(1);
@@ -261,7 +268,7 @@ impl Trees {
         Ok((at, node))
     }
 
-    fn node(&self, at: &Pointer) -> Result<Rc<Node>, Error> {
+    fn node(&self, at: &Pointer) -> Result<Rc<Node>, FileSystemError> {
         let node = match self.cached(at) {
             Some(node) => node,
             None => self.read(at)?,
@@ -289,7 +296,7 @@ impl Trees {
     }
 
     /// Reads a node: of its copies the first that is intact.
-    fn read(&self, at: &Pointer) -> Result<Rc<Node>, Error> {
+    fn read(&self, at: &Pointer) -> Result<Rc<Node>, FileSystemError> {
         let mut result = damaged(format!("the tree block at {} is nowhere", at.logical));
         for copy in self.chunks.locate(at.logical, self.node_size)? {
             let mut bytes = vec![0; self.node_size];
@@ -319,7 +326,7 @@ pub(super) struct Items<'a> {
 }
 
 impl Items<'_> {
-    fn next_leaf(&mut self) -> Result<Option<()>, Error> {
+    fn next_leaf(&mut self) -> Result<Option<()>, FileSystemError> {
         while let Some(((at, node), next)) = self.inner.last_mut() {
             let Some(child) = node.child(at, *next) else {
                 self.inner.pop();
@@ -340,12 +347,12 @@ impl Items<'_> {
 }
 
 impl Iterator for Items<'_> {
-    type Item = Result<Item, Error>;
+    type Item = Result<TreeItem, FileSystemError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(&key) = self.leaf.keys.get(self.index) {
-                let item = Item {
+                let item = TreeItem {
                     key,
                     leaf: Rc::clone(&self.leaf),
                     index: self.index,

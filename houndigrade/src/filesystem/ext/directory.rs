@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::file::Contents;
-use super::inode::Inode;
-use super::volume::Volume;
-use super::{Error, File};
+use super::file::ExtFile;
+use super::inode::ExtInode;
+use super::volume::ExtVolume;
+use super::{FileSystemError, OpenFile};
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 
@@ -22,10 +22,10 @@ const TAIL_SIZE: usize = 12;
 /// # Errors
 /// If the directory is damaged, encrypted, or longer than any that is of use.
 pub(super) fn scan(
-    volume: Volume,
-    directory: &Inode,
-    mut visit: impl FnMut(&[u8], u32) -> Result<ControlFlow<()>, Error>,
-) -> Result<(), Error> {
+    volume: ExtVolume,
+    directory: &ExtInode,
+    mut visit: impl FnMut(&[u8], u32) -> Result<ControlFlow<()>, FileSystemError>,
+) -> Result<(), FileSystemError> {
     let number = directory.number;
     let damaged = |what: &str| volume.damaged(format!("directory {number} {what}"));
     let mut visit_block = |block: &[u8]| {
@@ -42,7 +42,7 @@ pub(super) fn scan(
         Ok(ControlFlow::Continue(()))
     };
 
-    let mut contents = Contents::of(volume, directory)?;
+    let mut contents = ExtFile::of(volume, directory)?;
     if directory.is_inline() {
         // The number of the directory it is in, then two blocks, and neither `.` nor `..`.
         let rest = directory.inline_rest().unwrap_or_default();
@@ -52,7 +52,7 @@ pub(super) fn scan(
         return Ok(());
     }
     if directory.size > MAX_SIZE {
-        return Err(Error::Limit {
+        return Err(FileSystemError::Limit {
             path: format!("directory {number}"),
             limit: MAX_SIZE as usize,
             of: "bytes",

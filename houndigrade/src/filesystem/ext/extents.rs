@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::Error;
-use super::inode::Inode;
-use super::map::Run;
-use super::volume::Volume;
+use super::FileSystemError;
+use super::inode::ExtInode;
+use super::map::BlockRun;
+use super::volume::ExtVolume;
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 
@@ -19,7 +19,7 @@ const MAX_WRITTEN: u64 = 0x8000;
 
 /// The extents of a file.
 pub(super) struct Extents<'a> {
-    volume: Volume<'a>,
+    volume: ExtVolume<'a>,
     inode: u32,
     checksum_seed: u32,
     root: Rc<Node>,
@@ -43,7 +43,7 @@ struct Entry {
 }
 
 impl<'a> Extents<'a> {
-    pub(super) fn of(volume: Volume<'a>, inode: &Inode) -> Result<Self, Error> {
+    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let root = Node::parse(inode.map(), volume);
         let root = root.ok_or_else(|| contradiction(volume, inode.number))?;
         Ok(Self {
@@ -56,7 +56,7 @@ impl<'a> Extents<'a> {
     }
 
     /// The run that begins with the file's block `block`.
-    pub(super) fn run(&mut self, block: u64) -> Result<Run, Error> {
+    pub(super) fn run(&mut self, block: u64) -> Result<BlockRun, FileSystemError> {
         let mut node = Rc::clone(&self.root);
         // Where the branch ends.
         let mut end = u64::MAX;
@@ -67,7 +67,7 @@ impl<'a> Extents<'a> {
             }
             let entry = after.checked_sub(1).and_then(|at| node.entries.get(at));
             let Some(entry) = entry else {
-                return Ok(Run::zeros(end - block));
+                return Ok(BlockRun::zeros(end - block));
             };
             if node.depth > 0 {
                 node = self.child(entry.physical, node.depth - 1)?;
@@ -75,8 +75,8 @@ impl<'a> Extents<'a> {
             }
             let within = block - entry.logical;
             return Ok(match entry.length.checked_sub(within) {
-                None | Some(0) => Run::zeros(end - block),
-                Some(left) => Run {
+                None | Some(0) => BlockRun::zeros(end - block),
+                Some(left) => BlockRun {
                     length: left.min(end - block),
                     at: entry.written.then_some(entry.physical + within),
                 },
@@ -85,7 +85,7 @@ impl<'a> Extents<'a> {
     }
 
     /// The node in block `number`.
-    fn child(&mut self, number: u64, depth: usize) -> Result<Rc<Node>, Error> {
+    fn child(&mut self, number: u64, depth: usize) -> Result<Rc<Node>, FileSystemError> {
         if let Some((_, node)) = self.read[depth].as_ref().filter(|(at, _)| *at == number) {
             return Ok(Rc::clone(node));
         }
@@ -114,7 +114,7 @@ impl<'a> Extents<'a> {
 
 impl Node {
     /// `None` if it contradicts itself.
-    fn parse(bytes: &[u8], volume: Volume) -> Option<Self> {
+    fn parse(bytes: &[u8], volume: ExtVolume) -> Option<Self> {
         let half = |offset| array(bytes, offset).map(u16::from_le_bytes);
         let (count, room, depth) = (half(2)?.into(), half(4)?.into(), half(6)?.into());
         let fits = count <= room && ENTRY + ENTRY * room <= bytes.len();
@@ -165,7 +165,7 @@ impl Entry {
     }
 }
 
-fn contradiction(volume: Volume, inode: u32) -> Error {
+fn contradiction(volume: ExtVolume, inode: u32) -> FileSystemError {
     volume.damaged(format!(
         "inode {inode} has an extent tree that contradicts itself"
     ))

@@ -1,13 +1,13 @@
 //! Contents of files: also those of symlinks and directories.
 
-use super::inode::Inode;
-use super::map::Map;
-use super::volume::Volume;
-use super::{Entry, Error, File};
+use super::inode::ExtInode;
+use super::map::BlockMap;
+use super::volume::ExtVolume;
+use super::{FileSystemError, FileType, OpenFile};
 
 /// What is in a file.
-pub(super) struct Contents<'a> {
-    volume: Volume<'a>,
+pub(super) struct ExtFile<'a> {
+    volume: ExtVolume<'a>,
     size: u64,
     place: Place<'a>,
 }
@@ -15,18 +15,19 @@ pub(super) struct Contents<'a> {
 enum Place<'a> {
     /// Behind these bytes come zeros.
     Inode(Vec<u8>),
-    Blocks(Map<'a>),
+    Blocks(BlockMap<'a>),
 }
 
-impl<'a> Contents<'a> {
+impl<'a> ExtFile<'a> {
     /// # Errors
     /// If they are encrypted, or damage is seen at once.
-    pub(super) fn of(volume: Volume<'a>, inode: &Inode) -> Result<Self, Error> {
+    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let damaged = |what| volume.damaged(format!("inode {} {what}", inode.number));
         if inode.is_encrypted() {
             return Err(damaged("is encrypted"));
         }
-        let is_short_link = inode.kind == Entry::Symlink && inode.size < inode.map().len() as u64;
+        let is_short_link =
+            inode.kind == FileType::Symlink && inode.size < inode.map().len() as u64;
         let place = if inode.is_inline() {
             let rest = inode.inline_rest();
             let rest = rest.ok_or_else(|| damaged("lacks a part of its contents"))?;
@@ -34,7 +35,7 @@ impl<'a> Contents<'a> {
         } else if is_short_link {
             Place::Inode(inode.map().into())
         } else {
-            Place::Blocks(Map::of(volume, inode)?)
+            Place::Blocks(BlockMap::of(volume, inode)?)
         };
         Ok(Self {
             volume,
@@ -44,12 +45,12 @@ impl<'a> Contents<'a> {
     }
 }
 
-impl File for Contents<'_> {
+impl OpenFile for ExtFile<'_> {
     fn size(&self) -> u64 {
         self.size
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let length = left.min(buffer.len());
         let buffer = &mut buffer[..length];
@@ -73,7 +74,12 @@ fn copy(bytes: &[u8], offset: u64, buffer: &mut [u8]) {
     behind.fill(0);
 }
 
-fn read(volume: Volume, map: &mut Map, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+fn read(
+    volume: ExtVolume,
+    map: &mut BlockMap,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<(), FileSystemError> {
     let block_size = volume.block_size();
     let mut done = 0;
     while done < buffer.len() {

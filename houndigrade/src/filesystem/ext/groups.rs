@@ -1,7 +1,7 @@
 //! Block groups. Only their tables of inodes are of interest here.
 
-use super::Error;
-use super::volume::Volume;
+use super::FileSystemError;
+use super::volume::ExtVolume;
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 
@@ -9,7 +9,7 @@ use crate::filesystem::crc32c::crc32c;
 const CHECKSUM: usize = 0x1e;
 
 /// The first block of the table with the inodes of `group`.
-pub(super) fn inode_table(volume: Volume, group: u32) -> Result<u64, Error> {
+pub(super) fn inode_table(volume: ExtVolume, group: u32) -> Result<u64, FileSystemError> {
     let superblock = volume.superblock;
     let size = superblock.descriptor_size();
     let block = superblock.descriptor_block(group);

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::Error;
-use super::inode::Inode;
-use super::map::Run;
-use super::volume::Volume;
+use super::FileSystemError;
+use super::inode::ExtInode;
+use super::map::BlockRun;
+use super::volume::ExtVolume;
 
 /// So many numbers in the inode are those of its first blocks.
 const DIRECT: u64 = 12;
@@ -14,7 +14,7 @@ const LEVELS: u32 = 3;
 
 /// The block numbers of a file. Zero is the number of a hole.
 pub(super) struct Indirect<'a> {
-    volume: Volume<'a>,
+    volume: ExtVolume<'a>,
     inode: u32,
     /// Those in the inode.
     root: Vec<u32>,
@@ -23,7 +23,7 @@ pub(super) struct Indirect<'a> {
 }
 
 impl<'a> Indirect<'a> {
-    pub(super) fn of(volume: Volume<'a>, inode: &Inode) -> Self {
+    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Self {
         Self {
             volume,
             inode: inode.number,
@@ -33,7 +33,7 @@ impl<'a> Indirect<'a> {
     }
 
     /// The run that begins with the file's block `block`.
-    pub(super) fn run(&mut self, block: u64) -> Result<Run, Error> {
+    pub(super) fn run(&mut self, block: u64) -> Result<BlockRun, FileSystemError> {
         if block < DIRECT {
             return self.run_in(&self.root[block as usize..DIRECT as usize]);
         }
@@ -48,7 +48,7 @@ impl<'a> Indirect<'a> {
             let mut number = self.root[(DIRECT as usize - 1) + level as usize];
             for below in (0..level).rev() {
                 if number == 0 {
-                    return Ok(Run::zeros(span - rest));
+                    return Ok(BlockRun::zeros(span - rest));
                 }
                 let table = self.table(number, below as usize)?;
                 span /= per_block;
@@ -61,11 +61,11 @@ impl<'a> Indirect<'a> {
             }
         }
         // Beyond all that there can be.
-        Ok(Run::zeros(u64::MAX - block))
+        Ok(BlockRun::zeros(u64::MAX - block))
     }
 
     /// The run at the beginning of `numbers`.
-    fn run_in(&self, numbers: &[u32]) -> Result<Run, Error> {
+    fn run_in(&self, numbers: &[u32]) -> Result<BlockRun, FileSystemError> {
         let first = numbers.first().copied().unwrap_or_default();
         let step = u32::from(first != 0);
         let expected = (0..).map(|i| first.checked_add(i * step));
@@ -74,7 +74,7 @@ impl<'a> Indirect<'a> {
             .take_while(|(number, expected)| Some(**number) == *expected)
             .count() as u64;
         if first == 0 {
-            return Ok(Run::zeros(length));
+            return Ok(BlockRun::zeros(length));
         }
         if !self.volume.has(first.into(), length) {
             return Err(self.volume.damaged(format!(
@@ -83,10 +83,10 @@ impl<'a> Indirect<'a> {
             )));
         }
         let at = Some(first.into());
-        Ok(Run { length, at })
+        Ok(BlockRun { length, at })
     }
 
-    fn table(&mut self, number: u32, level: usize) -> Result<Rc<Vec<u32>>, Error> {
+    fn table(&mut self, number: u32, level: usize) -> Result<Rc<Vec<u32>>, FileSystemError> {
         if let Some((_, table)) = self.read[level].as_ref().filter(|(at, _)| *at == number) {
             return Ok(Rc::clone(table));
         }

@@ -1,8 +1,8 @@
 //! Inodes: what a file is, and where its contents are.
 
 use super::groups::inode_table;
-use super::volume::Volume;
-use super::{Entry, Error};
+use super::volume::ExtVolume;
+use super::{FileSystemError, FileType};
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 
@@ -24,9 +24,9 @@ const ATTRIBUTES: [u8; 4] = 0xea02_0000_u32.to_le_bytes();
 const SYSTEM: u8 = 7;
 
 /// A file, directory, or anything else that has a name.
-pub(super) struct Inode {
+pub(super) struct ExtInode {
     pub(super) number: u32,
-    pub(super) kind: Entry,
+    pub(super) kind: FileType,
     /// Size in bytes, below 2^63.
     pub(super) size: u64,
     /// What the checksums of its blocks begin with.
@@ -35,11 +35,11 @@ pub(super) struct Inode {
     bytes: Vec<u8>,
 }
 
-impl Inode {
+impl ExtInode {
     /// Number of the root directory.
     pub(super) const ROOT: u32 = 2;
 
-    pub(super) fn read(volume: Volume, number: u32) -> Result<Self, Error> {
+    pub(super) fn read(volume: ExtVolume, number: u32) -> Result<Self, FileSystemError> {
         let superblock = volume.superblock;
         let damaged = |what: &str| volume.damaged(format!("inode {number} {what}"));
         if number == 0 || number > superblock.inodes() {
@@ -60,15 +60,15 @@ impl Inode {
         let seed = crc32c(superblock.checksum_seed(), &number.to_le_bytes());
         let checksum_seed = crc32c(seed, &field(0x64).to_le_bytes());
         let kind = match field(0) & 0xf000 {
-            0x8000 => Entry::File,
-            0x4000 => Entry::Directory,
-            0xa000 => Entry::Symlink,
-            0x1000 | 0x2000 | 0x6000 | 0xc000 => Entry::Special,
+            0x8000 => FileType::File,
+            0x4000 => FileType::Directory,
+            0xa000 => FileType::Symlink,
+            0x1000 | 0x2000 | 0x6000 | 0xc000 => FileType::Special,
             _ => return Err(damaged("is of no kind")),
         };
         // The high half is something else where it isn't needed.
-        let has_high_half =
-            kind == Entry::File || kind == Entry::Directory && superblock.has_large_directories();
+        let has_high_half = kind == FileType::File
+            || kind == FileType::Directory && superblock.has_large_directories();
         let high = if has_high_half { field(0x6c) } else { 0 };
         let size = u64::from(field(0x4)) | u64::from(high) << 32;
         if i64::try_from(size).is_err() {

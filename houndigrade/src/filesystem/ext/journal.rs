@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::Error;
+use super::FileSystemError;
 use super::checksum::crc32_be;
-use super::inode::Inode;
-use super::map::Map;
-use super::superblock::Superblock;
-use super::tags::{Layout, Tag, be32};
-use super::volume::Volume;
+use super::inode::ExtInode;
+use super::map::BlockMap;
+use super::superblock::ExtSuperblock;
+use super::tags::{JournalTag, Layout, be32};
+use super::volume::ExtVolume;
 use crate::bytes::array;
 use crate::filesystem::crc32c::crc32c;
 use crate::source::BlockSource;
@@ -46,7 +46,7 @@ const FAST_COMMIT: u32 = 0x20;
 const KNOWN: u32 = 0x1 | IS_64BIT | ASYNC_COMMIT | CHECKSUM_V2 | CHECKSUM_V3;
 
 /// What a journal puts in the place of blocks on the disk.
-pub(super) struct Replay {
+pub(super) struct JournalReplay {
     pub(super) block_size: u64,
     layout: Layout,
     blocks: BTreeMap<u64, Logged>,
@@ -59,10 +59,10 @@ struct Logged {
     at: u64,
     /// Of its transaction.
     sequence: u32,
-    tag: Tag,
+    tag: JournalTag,
 }
 
-impl Replay {
+impl JournalReplay {
     /// That of a clean file system.
     pub(super) fn nothing(block_size: u64) -> Self {
         Self {
@@ -109,23 +109,25 @@ impl Replay {
 /// # Errors
 /// If Linux would refuse to mount it, if there is too much in it, or if it is not in the file system.
 pub(super) fn replay(
-    superblock: &Superblock,
+    superblock: &ExtSuperblock,
     partition: &dyn BlockSource,
-) -> Result<Replay, Error> {
+) -> Result<JournalReplay, FileSystemError> {
     let number = superblock.journal_inode();
-    let number = number.ok_or(Error::Unsupported("ext4 with a dirty journal elsewhere"))?;
-    let volume = Volume {
+    let number = number.ok_or(FileSystemError::Unsupported(
+        "ext4 with a dirty journal elsewhere",
+    ))?;
+    let volume = ExtVolume {
         superblock,
         disk: partition,
     };
-    let inode = Inode::read(volume, number)?;
+    let inode = ExtInode::read(volume, number)?;
     Log::open(volume, &inode)?.read()
 }
 
 /// The log, and where the reader is in it.
 struct Log<'a> {
-    volume: Volume<'a>,
-    map: Map<'a>,
+    volume: ExtVolume<'a>,
+    map: BlockMap<'a>,
     layout: Layout,
     checksum_v1: bool,
     async_commit: bool,
@@ -148,9 +150,9 @@ struct Transaction {
 }
 
 impl<'a> Log<'a> {
-    fn open(volume: Volume<'a>, inode: &Inode) -> Result<Self, Error> {
+    fn open(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let damaged = |what: &str| volume.damaged(format!("its journal {what}"));
-        let mut map = Map::of(volume, inode)?;
+        let mut map = BlockMap::of(volume, inode)?;
         let length = inode.size / volume.block_size();
         limit(length, MAX_BLOCKS, "blocks")?;
         let mut head = [0; 1024];
@@ -172,7 +174,7 @@ impl<'a> Log<'a> {
             (0, 0)
         };
         if features & FAST_COMMIT != 0 {
-            return Err(Error::Unsupported(
+            return Err(FileSystemError::Unsupported(
                 "ext4 with a dirty journal of fast commits",
             ));
         }
@@ -215,7 +217,7 @@ impl<'a> Log<'a> {
     }
 
     /// Reads transactions to the end of the log: where a block is not of the transaction that comes next, or not of the log at all.
-    fn read(mut self) -> Result<Replay, Error> {
+    fn read(mut self) -> Result<JournalReplay, FileSystemError> {
         let mut blocks: BTreeMap<u64, Logged> = BTreeMap::new();
         let mut revoked: BTreeMap<u64, u32> = BTreeMap::new();
         let mut transaction = Transaction::default();
@@ -295,7 +297,7 @@ impl<'a> Log<'a> {
                 .get(block)
                 .is_none_or(|&until| later(logged.sequence, until))
         });
-        Ok(Replay {
+        Ok(JournalReplay {
             block_size: self.volume.block_size(),
             layout: self.layout,
             blocks,
@@ -303,7 +305,7 @@ impl<'a> Log<'a> {
     }
 
     /// The next block of the log, by its number on the disk; `None` after the last.
-    fn step(&mut self) -> Result<Option<u64>, Error> {
+    fn step(&mut self) -> Result<Option<u64>, FileSystemError> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -323,7 +325,7 @@ impl<'a> Log<'a> {
 }
 
 /// Number on the disk of the journal's block `logical`.
-fn block(volume: Volume, map: &mut Map, logical: u64) -> Result<u64, Error> {
+fn block(volume: ExtVolume, map: &mut BlockMap, logical: u64) -> Result<u64, FileSystemError> {
     let at = map.run(logical)?.at;
     at.ok_or_else(|| volume.damaged(format!("its journal has no block {logical}")))
 }
@@ -343,11 +345,11 @@ fn commit_v1_fits(commit: &[u8], checksum: u32) -> bool {
     }
 }
 
-fn limit(count: u64, limit: u64, of: &'static str) -> Result<(), Error> {
+fn limit(count: u64, limit: u64, of: &'static str) -> Result<(), FileSystemError> {
     if count <= limit {
         return Ok(());
     }
-    Err(Error::Limit {
+    Err(FileSystemError::Limit {
         path: "the journal".into(),
         limit: limit as usize,
         of,

@@ -1,21 +1,21 @@
 //! Where the blocks of a file lie on the disk.
 
-use super::Error;
+use super::FileSystemError;
 use super::extents::Extents;
 use super::indirect::Indirect;
-use super::inode::Inode;
-use super::volume::Volume;
+use super::inode::ExtInode;
+use super::volume::ExtVolume;
 
 /// Blocks that are neighbours in a file, and on the disk too unless they are nowhere there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct BlockRun {
     /// How many, at least one.
     pub(super) length: u64,
     /// The first one's number on the disk. `None` for a hole, and for what was allocated and never written: zeros.
     pub(super) at: Option<u64>,
 }
 
-impl Run {
+impl BlockRun {
     pub(super) fn zeros(length: u64) -> Self {
         Self { length, at: None }
     }
@@ -29,10 +29,10 @@ impl Run {
 }
 
 /// The blocks of a file, looked up when they are asked for.
-pub(super) struct Map<'a> {
+pub(super) struct BlockMap<'a> {
     tree: Tree<'a>,
     /// What was looked up last, and where in the file it begins.
-    last: Option<(u64, Run)>,
+    last: Option<(u64, BlockRun)>,
 }
 
 enum Tree<'a> {
@@ -40,8 +40,8 @@ enum Tree<'a> {
     Indirect(Indirect<'a>),
 }
 
-impl<'a> Map<'a> {
-    pub(super) fn of(volume: Volume<'a>, inode: &Inode) -> Result<Self, Error> {
+impl<'a> BlockMap<'a> {
+    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let tree = if inode.uses_extents() {
             Tree::Extents(Extents::of(volume, inode)?)
         } else {
@@ -51,7 +51,7 @@ impl<'a> Map<'a> {
     }
 
     /// The run that begins with the file's block `block`.
-    pub(super) fn run(&mut self, block: u64) -> Result<Run, Error> {
+    pub(super) fn run(&mut self, block: u64) -> Result<BlockRun, FileSystemError> {
         let known = self
             .last
             .and_then(|(first, run)| run.skip(block.checked_sub(first)?));

@@ -23,21 +23,21 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use self::file::Contents;
-use self::inode::Inode;
-use self::overlay::Overlay;
-use self::superblock::Superblock;
-use self::volume::Volume;
-use super::{Entry, Error, File, FileSystem, Root};
-use crate::memory::Memory;
+use self::file::ExtFile;
+use self::inode::ExtInode;
+use self::overlay::JournalOverlay;
+use self::superblock::ExtSuperblock;
+use self::volume::ExtVolume;
+use super::{FileSystem, FileSystemError, FileType, OpenFile, Root};
+use crate::filesystem::MemoryBudget;
 use crate::source::BlockSource;
 
 /// Most names that are remembered: a few megabytes.
 const MAX_NAMES: usize = 32 * 1024;
 
 pub(super) struct Ext {
-    superblock: Superblock,
-    disk: Overlay,
+    superblock: ExtSuperblock,
+    disk: JournalOverlay,
     /// Inodes by the directory they are in and their name there, as far as they were seen.
     names: RefCell<HashMap<(u32, String), u32>>,
 }
@@ -46,9 +46,9 @@ impl Ext {
     pub(super) fn open(
         kind: &'static str,
         partition: Arc<dyn BlockSource>,
-        memory: &Memory,
-    ) -> Result<Self, Error> {
-        let (disk, superblock) = Overlay::recover(kind, partition, memory)?;
+        memory: &MemoryBudget,
+    ) -> Result<Self, FileSystemError> {
+        let (disk, superblock) = JournalOverlay::recover(kind, partition, memory)?;
         Ok(Self {
             superblock,
             disk,
@@ -56,35 +56,35 @@ impl Ext {
         })
     }
 
-    fn volume(&self) -> Volume<'_> {
-        Volume {
+    fn volume(&self) -> ExtVolume<'_> {
+        ExtVolume {
             superblock: &self.superblock,
             disk: &self.disk,
         }
     }
 
     /// What is at `path`; `None` if there is nothing.
-    fn inode(&self, path: &str) -> Result<Option<Inode>, Error> {
-        let mut inode = Inode::read(self.volume(), Inode::ROOT)?;
+    fn inode(&self, path: &str) -> Result<Option<ExtInode>, FileSystemError> {
+        let mut inode = ExtInode::read(self.volume(), ExtInode::ROOT)?;
         for name in path.split('/').filter(|name| !name.is_empty()) {
-            if inode.kind != Entry::Directory {
+            if inode.kind != FileType::Directory {
                 return Ok(None);
             }
             let Some(number) = self.find(&inode, name)? else {
                 return Ok(None);
             };
-            inode = Inode::read(self.volume(), number)?;
+            inode = ExtInode::read(self.volume(), number)?;
         }
         Ok(Some(inode))
     }
 
     /// What is at `path`, which is there and is a `kind`.
-    fn expect(&self, path: &str, kind: Entry) -> Result<Inode, Error> {
+    fn expect(&self, path: &str, kind: FileType) -> Result<ExtInode, FileSystemError> {
         let inode = self.inode(path)?.filter(|inode| inode.kind == kind);
         inode.ok_or_else(|| self.superblock.damaged(format!("{path} is no {kind:?}")))
     }
 
-    fn find(&self, directory: &Inode, name: &str) -> Result<Option<u32>, Error> {
+    fn find(&self, directory: &ExtInode, name: &str) -> Result<Option<u32>, FileSystemError> {
         let known = (directory.number, name.to_owned());
         if let Some(&number) = self.names.borrow().get(&known) {
             return Ok(Some(number));
@@ -101,7 +101,7 @@ impl Ext {
         Ok(found)
     }
 
-    fn remember(&self, directory: &Inode, name: &[u8], number: u32) {
+    fn remember(&self, directory: &ExtInode, name: &[u8], number: u32) {
         let Ok(name) = str::from_utf8(name) else {
             return;
         };
@@ -114,36 +114,36 @@ impl Ext {
 }
 
 impl FileSystem for Ext {
-    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
+    fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
         Ok(self.inode(path)?.map(|inode| inode.kind))
     }
 
-    fn link_target(&self, path: &str) -> Result<String, Error> {
-        let inode = self.expect(path, Entry::Symlink)?;
+    fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
+        let inode = self.expect(path, FileType::Symlink)?;
         if inode.size > Root::MAX_PATH as u64 {
-            return Err(Error::Limit {
+            return Err(FileSystemError::Limit {
                 path: path.into(),
                 limit: Root::MAX_PATH,
                 of: "bytes in a symlink",
             });
         }
         let mut target = vec![0; inode.size as usize];
-        Contents::of(self.volume(), &inode)?.read_at(0, &mut target)?;
+        ExtFile::of(self.volume(), &inode)?.read_at(0, &mut target)?;
         Ok(String::from_utf8_lossy(&target).into_owned())
     }
 
-    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
-        let inode = self.expect(path, Entry::File)?;
-        Ok(Box::new(Contents::of(self.volume(), &inode)?))
+    fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
+        let inode = self.expect(path, FileType::File)?;
+        Ok(Box::new(ExtFile::of(self.volume(), &inode)?))
     }
 
-    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
-        let inode = self.expect(path, Entry::Directory)?;
+    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, FileSystemError> {
+        let inode = self.expect(path, FileType::Directory)?;
         let mut names = Vec::new();
         let mut count = 0;
         directory::scan(self.volume(), &inode, |name, number| {
             if count == limit {
-                return Err(Error::Limit {
+                return Err(FileSystemError::Limit {
                     path: path.into(),
                     limit,
                     of: "directory entries",

@@ -3,22 +3,22 @@
 use std::io;
 use std::sync::Arc;
 
-use super::Error;
-use super::journal::{self, Replay};
-use super::superblock::Superblock;
-use crate::memory::{Memory, Part};
-use crate::report::Stats;
+use super::FileSystemError;
+use super::journal::{self, JournalReplay};
+use super::superblock::ExtSuperblock;
+use crate::filesystem::budget::{MemoryBudget, Reservation};
 use crate::source::BlockSource;
+use houndigrade_report::Stats;
 
 /// A partition whose ext file system reads as if it had been recovered. Nothing is written.
-pub(super) struct Overlay {
+pub(super) struct JournalOverlay {
     partition: Arc<dyn BlockSource>,
-    replay: Replay,
+    replay: JournalReplay,
     /// The replay takes this.
-    _memory: Part,
+    _memory: Reservation,
 }
 
-impl Overlay {
+impl JournalOverlay {
     /// Replays the journal, if need be. With the superblock as it is then.
     ///
     /// # Errors
@@ -26,23 +26,23 @@ impl Overlay {
     pub(super) fn recover(
         kind: &'static str,
         partition: Arc<dyn BlockSource>,
-        memory: &Memory,
-    ) -> Result<(Self, Superblock), Error> {
-        let superblock = Superblock::read(kind, &*partition)?;
+        memory: &MemoryBudget,
+    ) -> Result<(Self, ExtSuperblock), FileSystemError> {
+        let superblock = ExtSuperblock::read(kind, &*partition)?;
         let replay = if superblock.needs_recovery() {
             journal::replay(&superblock, &*partition)?
         } else {
-            Replay::nothing(superblock.block_size())
+            JournalReplay::nothing(superblock.block_size())
         };
-        let mut part = memory.part();
-        part.take(replay.memory())?;
+        let mut reservation = memory.reservation();
+        reservation.try_grow(replay.memory())?;
         let overlay = Self {
             partition,
             replay,
-            _memory: part,
+            _memory: reservation,
         };
         // The journal may hold another superblock, which deserves no more trust than the first.
-        let after = Superblock::read(kind, &overlay)?;
+        let after = ExtSuperblock::read(kind, &overlay)?;
         if after.block_size() != superblock.block_size() {
             return Err(superblock.damaged("its journal changes the size of blocks".into()));
         }
@@ -50,7 +50,7 @@ impl Overlay {
     }
 }
 
-impl BlockSource for Overlay {
+impl BlockSource for JournalOverlay {
     fn size(&self) -> u64 {
         self.partition.size()
     }

@@ -1,6 +1,6 @@
 //! The superblock: geometry, and the features that decide whether the rest can be read.
 
-use super::Error;
+use super::FileSystemError;
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 use crate::source::BlockSource;
@@ -45,17 +45,20 @@ const METADATA_CSUM: u32 = 0x400;
 const CHECKSUM: usize = 0x3fc;
 
 /// A superblock that promises no more than the disk has.
-pub(super) struct Superblock {
+pub(super) struct ExtSuperblock {
     pub(super) kind: &'static str,
     bytes: [u8; Self::SIZE],
 }
 
-impl Superblock {
+impl ExtSuperblock {
     /// Where it begins, and how long it is, in bytes.
     pub(super) const OFFSET: u64 = 1024;
     pub(super) const SIZE: usize = 1024;
 
-    pub(super) fn read(kind: &'static str, partition: &dyn BlockSource) -> Result<Self, Error> {
+    pub(super) fn read(
+        kind: &'static str,
+        partition: &dyn BlockSource,
+    ) -> Result<Self, FileSystemError> {
         let mut bytes = [0; Self::SIZE];
         partition.read_at(Self::OFFSET, &mut bytes)?;
         let superblock = Self { kind, bytes };
@@ -67,10 +70,10 @@ impl Superblock {
         Ok(superblock)
     }
 
-    fn check_features(&self) -> Result<(), Error> {
+    fn check_features(&self) -> Result<(), FileSystemError> {
         let features = self.incompatible();
         if let Some((_, what)) = UNSUPPORTED.iter().find(|(bit, _)| features & bit != 0) {
-            return Err(Error::Unsupported(what));
+            return Err(FileSystemError::Unsupported(what));
         }
         match features & !KNOWN {
             0 => Ok(()),
@@ -79,7 +82,7 @@ impl Superblock {
     }
 
     /// Refuses what would make a reader allocate without bound.
-    fn check_geometry(&self, partition: u64) -> Result<(), Error> {
+    fn check_geometry(&self, partition: u64) -> Result<(), FileSystemError> {
         let (block_size_log, blocks_per_group) = (self.field(0x18), self.field(0x20));
         if block_size_log > MAX_BLOCK_SIZE_LOG {
             return Err(self.damaged(format!(
@@ -207,8 +210,8 @@ impl Superblock {
         }
     }
 
-    pub(super) fn damaged(&self, what: String) -> Error {
-        Error::Damaged {
+    pub(super) fn damaged(&self, what: String) -> FileSystemError {
+        FileSystemError::Damaged {
             kind: self.kind,
             what,
         }

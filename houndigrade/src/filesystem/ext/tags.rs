@@ -22,7 +22,7 @@ pub(super) struct Layout {
 
 /// A block in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tag {
+pub(super) struct JournalTag {
     /// Number on the disk of the block it is a copy of.
     pub(super) block: u64,
     /// It began with the mark of a journal's block, and has zeros instead.
@@ -37,7 +37,7 @@ impl Layout {
     }
 
     /// The tags in a descriptor block, in the order of the blocks behind it.
-    pub(super) fn tags(self, descriptor: &[u8]) -> Vec<Tag> {
+    pub(super) fn tags(self, descriptor: &[u8]) -> Vec<JournalTag> {
         let size = match (self.checksum_v3, self.is_64bit) {
             (true, _) => 16,
             (false, true) => 12,
@@ -54,7 +54,7 @@ impl Layout {
             let half = |offset| array(tag, offset).map_or(0, u16::from_be_bytes);
             let flags = half(6);
             let high = if self.is_64bit { word(8) } else { 0 };
-            tags.push(Tag {
+            tags.push(JournalTag {
                 block: u64::from(word(0)) | u64::from(high) << 32,
                 escaped: flags & ESCAPED != 0,
                 checksum: if self.checksum_v3 {
@@ -88,7 +88,7 @@ impl Layout {
     }
 
     /// Whether `contents`, as the journal has them, fit the checksum in their tag.
-    pub(super) fn fits(self, tag: &Tag, sequence: u32, contents: &[u8]) -> bool {
+    pub(super) fn fits(self, tag: &JournalTag, sequence: u32, contents: &[u8]) -> bool {
         let checksum = || crc32c(crc32c(self.seed, &sequence.to_be_bytes()), contents);
         if self.checksum_v3 {
             checksum() == tag.checksum

@@ -1,17 +1,17 @@
 //! A file system as a row of blocks.
 
-use super::Error;
-use super::superblock::Superblock;
+use super::FileSystemError;
+use super::superblock::ExtSuperblock;
 use crate::source::BlockSource;
 
 /// What everything else is read from.
 #[derive(Clone, Copy)]
-pub(super) struct Volume<'a> {
-    pub(super) superblock: &'a Superblock,
+pub(super) struct ExtVolume<'a> {
+    pub(super) superblock: &'a ExtSuperblock,
     pub(super) disk: &'a dyn BlockSource,
 }
 
-impl Volume<'_> {
+impl ExtVolume<'_> {
     /// Size of a block in bytes.
     pub(super) fn block_size(self) -> u64 {
         self.superblock.block_size()
@@ -24,7 +24,7 @@ impl Volume<'_> {
     }
 
     /// Reads block `number`.
-    pub(super) fn block(self, number: u64) -> Result<Vec<u8>, Error> {
+    pub(super) fn block(self, number: u64) -> Result<Vec<u8>, FileSystemError> {
         if !self.has(number, 1) {
             return Err(self.damaged(format!("block {number} is beyond its end")));
         }
@@ -33,7 +33,7 @@ impl Volume<'_> {
         Ok(block)
     }
 
-    pub(super) fn damaged(self, what: String) -> Error {
+    pub(super) fn damaged(self, what: String) -> FileSystemError {
         self.superblock.damaged(what)
     }
 }

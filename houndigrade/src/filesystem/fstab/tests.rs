@@ -3,7 +3,7 @@ use rstest::rstest;
 
 use super::*;
 
-fn one(line: &str) -> Option<Entry> {
+fn one(line: &str) -> Option<FstabEntry> {
     let mut entries = parse(line).unwrap();
     assert!(entries.len() <= 1);
     entries.pop()

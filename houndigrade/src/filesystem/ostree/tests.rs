@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 
 use super::*;
-use crate::filesystem::memory::Memory;
+use crate::filesystem::testing::InMemoryFileSystem;
 
 /// The files of a system with two deployments, of which the links of `boot.1` are current.
-fn sysroot() -> Memory {
-    Memory(BTreeMap::from([
+fn sysroot() -> InMemoryFileSystem {
+    InMemoryFileSystem(BTreeMap::from([
         ("/ostree/boot.1", Err("boot.1.1")),
         (
             "/ostree/boot.1.1/rhcos/aaa/0",
@@ -84,7 +84,7 @@ fn boot_loader_entries_name_links() {
 
 #[test]
 fn without_ostree_there_is_no_deployment() {
-    let fs = Memory(BTreeMap::from([("/etc/passwd", Ok(""))]));
+    let fs = InMemoryFileSystem(BTreeMap::from([("/etc/passwd", Ok(""))]));
     assert_eq!(deployments(&Root::new(&fs)).unwrap(), []);
 }
 

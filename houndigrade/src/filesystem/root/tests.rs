@@ -3,17 +3,17 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 
 use super::*;
-use crate::filesystem::memory::Memory;
+use crate::filesystem::testing::InMemoryFileSystem;
 
 /// A file system with one file of the given text at each path, and the links.
 fn fs(
     text: &'static str,
     files: &[&'static str],
     links: &[(&'static str, &'static str)],
-) -> Memory {
+) -> InMemoryFileSystem {
     let files = files.iter().map(|&path| (path, Ok(text)));
     let links = links.iter().map(|&(path, target)| (path, Err(target)));
-    Memory(files.chain(links).collect::<BTreeMap<_, _>>())
+    InMemoryFileSystem(files.chain(links).collect::<BTreeMap<_, _>>())
 }
 
 #[rstest]

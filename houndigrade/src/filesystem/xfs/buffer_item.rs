@@ -2,9 +2,9 @@
 
 use super::geometry;
 use super::overlay::SECTOR;
-use super::recovery::Replay;
-use super::transaction::Item;
-use super::{Error, checksum, damaged};
+use super::replayed::ReplayedVolume;
+use super::transaction::LogItem;
+use super::{FileSystemError, checksum, damaged};
 use crate::bytes::{array, be32, be64, le16, le32, le64};
 
 const CHUNK: usize = 128;
@@ -25,27 +25,31 @@ const EXTENT_TREES: [&[u8]; 2] = [b"BMAP", b"BMA3"];
 const SUPERBLOCK: u32 = 0x5846_5342;
 
 /// First sector and number of sectors of a buffer item.
-fn place(item: &Item<'_>) -> Option<(u64, u32)> {
+fn place(item: &LogItem<'_>) -> Option<(u64, u32)> {
     Some((le64(item.format, 8)?, le16(item.format, 6)?.into()))
 }
 
-fn flags(item: &Item<'_>) -> u16 {
+fn flags(item: &LogItem<'_>) -> u16 {
     le16(item.format, 4).unwrap_or_default()
 }
 
 /// The place of the buffer that this item gives up.
-pub(super) fn cancelled(item: &Item<'_>) -> Option<(u64, u32)> {
+pub(super) fn cancelled(item: &LogItem<'_>) -> Option<(u64, u32)> {
     place(item).filter(|_| flags(item) & CANCEL != 0)
 }
 
-pub(super) fn replay(replay: &mut Replay<'_>, item: &Item<'_>, lsn: u64) -> Result<(), Error> {
+pub(super) fn replay(
+    volume: &mut ReplayedVolume<'_>,
+    item: &LogItem<'_>,
+    lsn: u64,
+) -> Result<(), FileSystemError> {
     let place = place(item).ok_or_else(|| damaged("a block in its log has no place".into()))?;
-    if replay.is_cancelled(place) || !is_read(item) {
+    if volume.is_cancelled(place) || !is_read(item) {
         return Ok(());
     }
     let start = place.0.saturating_mul(SECTOR as u64);
-    let (mut block, on_disk) = replay.read(start, place.1 as usize * SECTOR)?;
-    let geometry = replay.geometry;
+    let (mut block, on_disk) = volume.read(start, place.1 as usize * SECTOR)?;
+    let geometry = volume.geometry;
     if geometry.v5 && on_disk && last_change(&block, &geometry.structure_uuid) >= Some(lsn) {
         return Ok(());
     }
@@ -60,11 +64,11 @@ pub(super) fn replay(replay: &mut Replay<'_>, item: &Item<'_>, lsn: u64) -> Resu
     if geometry.v5 && be32(&block, 0) == Some(SUPERBLOCK) {
         checksum::store(&mut block, geometry::CRC);
     }
-    replay.write(start, &block)
+    volume.write(start, &block)
 }
 
 /// Whether the reader may look at what this item changes.
-fn is_read(item: &Item<'_>) -> bool {
+fn is_read(item: &LogItem<'_>) -> bool {
     let (flags, kind) = (flags(item), flags(item) >> KIND);
     if flags & (UNLINKED_INODES | QUOTA) != 0 || KINDS_NOT_READ.contains(&kind) {
         return false;
@@ -80,7 +84,7 @@ fn is_read(item: &Item<'_>) -> bool {
 }
 
 /// The regions with their places in the block. A run of chunks may be logged as several regions.
-fn chunks<'a>(item: &Item<'a>) -> Result<Vec<(usize, &'a [u8])>, Error> {
+fn chunks<'a>(item: &LogItem<'a>) -> Result<Vec<(usize, &'a [u8])>, FileSystemError> {
     let words = le32(item.format, 16).unwrap_or_default() as usize;
     let map = item.format.get(20..).unwrap_or_default();
     let map = &map[..map.len().min(words.saturating_mul(4))];

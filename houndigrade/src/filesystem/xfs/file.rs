@@ -2,8 +2,8 @@
 
 use lamxfs::Inode;
 
-use super::{Error, MAX_METADATA, Xfs};
-use crate::filesystem::File;
+use super::{FileSystemError, MAX_METADATA, Xfs};
+use crate::filesystem::OpenFile;
 
 /// What is read at once at least, and at most where reads follow one another: the reader looks the inode and its extents up
 /// each time it is asked.
@@ -37,7 +37,7 @@ impl<'a> XfsFile<'a> {
     }
 
     /// Moves the window to `offset`, where `needed` bytes are wanted: twice as wide as it was if it has just come to its end.
-    fn move_to(&mut self, offset: u64, needed: usize) -> Result<(), Error> {
+    fn move_to(&mut self, offset: u64, needed: usize) -> Result<(), FileSystemError> {
         let follows = offset == self.end() && !self.window.is_empty();
         let ahead = if follows { self.window.len() * 2 } else { 0 };
         let wanted = needed.max(ahead).clamp(MIN_WINDOW, MAX_WINDOW);
@@ -50,7 +50,7 @@ impl<'a> XfsFile<'a> {
     }
 
     /// Fills `buffer`, which must not reach beyond the end of the file.
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), FileSystemError> {
         let volume = &self.fs.volume;
         volume.allow(MAX_METADATA + buffer.len());
         let mut fs = self.fs.fs.borrow_mut();
@@ -60,12 +60,12 @@ impl<'a> XfsFile<'a> {
     }
 }
 
-impl File for XfsFile<'_> {
+impl OpenFile for XfsFile<'_> {
     fn size(&self) -> u64 {
         self.size
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let rest = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let length = buffer.len().min(rest);
         let buffer = &mut buffer[..length];

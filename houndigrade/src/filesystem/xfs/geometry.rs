@@ -3,7 +3,7 @@
 use crate::bytes::{array, be16, be32, be64};
 use crate::source::BlockSource;
 
-use super::{Error, damaged};
+use super::{FileSystemError, damaged};
 
 /// Smallest and largest block and sector that the format allows, in bytes.
 const BLOCK_SIZES: std::ops::RangeInclusive<u32> = 512..=65536;
@@ -38,7 +38,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    pub(super) fn read(partition: &dyn BlockSource) -> Result<Self, Error> {
+    pub(super) fn read(partition: &dyn BlockSource) -> Result<Self, FileSystemError> {
         let mut superblock = vec![0; 512];
         partition.read_at(0, &mut superblock)?;
         let sector_size = be16(&superblock, 102).unwrap_or_default();
@@ -50,7 +50,7 @@ impl Geometry {
         Self::parse(&superblock, partition.size())
     }
 
-    fn parse(superblock: &[u8], partition_size: u64) -> Result<Self, Error> {
+    fn parse(superblock: &[u8], partition_size: u64) -> Result<Self, FileSystemError> {
         let short = |offset| be16(superblock, offset).unwrap_or_default();
         let word = |offset| be32(superblock, offset).unwrap_or_default();
         let long = |offset| be64(superblock, offset).unwrap_or_default();

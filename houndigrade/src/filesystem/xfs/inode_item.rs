@@ -2,9 +2,9 @@
 //! Extended attributes are passed over.
 
 use super::overlay::SECTOR;
-use super::recovery::Replay;
-use super::transaction::Item;
-use super::{Error, checksum, damaged};
+use super::replayed::ReplayedVolume;
+use super::transaction::LogItem;
+use super::{FileSystemError, checksum, damaged};
 use crate::bytes::{array, be16, be64, le16, le32, le64};
 
 const MAGIC: u16 = 0x494e;
@@ -48,7 +48,11 @@ const TREE_HEADER_V4: usize = 24;
 const TREE_HEADER_V5: usize = 72;
 const ROOT_HEADER: usize = 4;
 
-pub(super) fn replay(replay: &mut Replay<'_>, item: &Item<'_>, lsn: u64) -> Result<(), Error> {
+pub(super) fn replay(
+    volume: &mut ReplayedVolume<'_>,
+    item: &LogItem<'_>,
+    lsn: u64,
+) -> Result<(), FileSystemError> {
     let impossible = || damaged("an inode in its log is impossible".into());
     let format = item.format;
     let fields = le32(format, 4).ok_or_else(impossible)?;
@@ -61,17 +65,17 @@ pub(super) fn replay(replay: &mut Replay<'_>, item: &Item<'_>, lsn: u64) -> Resu
     ) else {
         return Err(impossible());
     };
-    if replay.is_cancelled((sector, count)) {
+    if volume.is_cancelled((sector, count)) {
         return Ok(());
     }
     let start = sector
         .saturating_mul(SECTOR as u64)
         .saturating_add(offset.into());
-    let v5 = replay.geometry.v5;
+    let v5 = volume.geometry.v5;
     let core_size = if v5 { CORE_V5 } else { CORE_V4 };
     let logged = item.regions.first().ok_or_else(impossible)?;
 
-    let (mut inode, on_disk) = replay.read(start, replay.geometry.inode_size)?;
+    let (mut inode, on_disk) = volume.read(start, volume.geometry.inode_size)?;
     let logged_size = if v5 { CORE_V5 } else { NEXT_UNLINKED };
     if inode.len() < core_size || logged.len() < logged_size {
         return Err(impossible());
@@ -111,7 +115,7 @@ pub(super) fn replay(replay: &mut Replay<'_>, item: &Item<'_>, lsn: u64) -> Resu
     if v5 {
         checksum::store(&mut inode, CRC);
     }
-    replay.write(start, &inode)
+    volume.write(start, &inode)
 }
 
 /// Whether an inode of version 4 was written to its place after it was logged. Its counter starts anew from its largest value.

@@ -3,7 +3,7 @@
 
 use super::geometry::Geometry;
 use super::overlay::SECTOR;
-use super::{Error, checksum::Crc32c, damaged};
+use super::{FileSystemError, checksum::Crc32c, damaged};
 use crate::bytes::{array, be32, be64};
 use crate::source::BlockSource;
 
@@ -32,12 +32,12 @@ pub(super) const UNMOUNT: u8 = 0x20;
 
 /// What there is to replay: the records from block `tail` to before block `head`. Nothing if they are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Live {
+pub(super) struct LiveLog {
     pub(super) tail: u64,
     pub(super) head: u64,
 }
 
-impl Live {
+impl LiveLog {
     const NOTHING: Self = Self { tail: 0, head: 0 };
 
     pub(super) fn is_empty(self) -> bool {
@@ -46,7 +46,7 @@ impl Live {
 }
 
 /// A record, its first words put back.
-pub(super) struct Record {
+pub(super) struct RingRecord {
     /// Place in the log: cycle and block.
     pub(super) lsn: u64,
     /// Operations in the body.
@@ -55,7 +55,7 @@ pub(super) struct Record {
     intact: bool,
 }
 
-impl Record {
+impl RingRecord {
     /// Whether it says no more than that the file system was unmounted.
     fn is_unmount(&self) -> bool {
         self.operations == 1 && self.body.get(9).is_some_and(|flags| flags & UNMOUNT != 0)
@@ -89,14 +89,14 @@ impl Header {
 }
 
 /// The ring.
-pub(super) struct Log<'a> {
+pub(super) struct LogRing<'a> {
     partition: &'a dyn BlockSource,
     start: u64,
     blocks: u64,
     uuid: [u8; 16],
 }
 
-impl<'a> Log<'a> {
+impl<'a> LogRing<'a> {
     pub(super) fn new(partition: &'a dyn BlockSource, geometry: &Geometry) -> Self {
         Self {
             partition,
@@ -107,14 +107,14 @@ impl<'a> Log<'a> {
     }
 
     /// Finds what has to be replayed, by the rules of Linux.
-    pub(super) fn live(&self) -> Result<Live, Error> {
+    pub(super) fn live(&self) -> Result<LiveLog, FileSystemError> {
         let Some((mut head, holes)) = self.youngest()? else {
-            return Ok(Live::NOTHING);
+            return Ok(LiveLog::NOTHING);
         };
         let mut last = self.header_before(head)?;
         // An unmount comes after all else has been written: there is no need to look for what is missing.
         if self.ends(&last, head) && self.record(&last)?.is_unmount() {
-            return Ok(Live::NOTHING);
+            return Ok(LiveLog::NOTHING);
         }
         head = self.before_holes(head, holes)?;
         last = self.header_before(head)?;
@@ -130,22 +130,22 @@ impl<'a> Log<'a> {
             return Err(inconsistent(head, "is not where a record ends"));
         }
         if self.record(&last)?.is_unmount() {
-            return Ok(Live::NOTHING);
+            return Ok(LiveLog::NOTHING);
         }
         let tail = last.tail();
         if tail >= self.blocks {
             return Err(inconsistent(tail, "is beyond its end"));
         }
         let head = self.wrap(head);
-        Ok(Live { tail, head })
+        Ok(LiveLog { tail, head })
     }
 
     /// Calls `each` with the live records, oldest first.
     pub(super) fn records(
         &self,
-        live: Live,
-        mut each: impl FnMut(&Record) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        live: LiveLog,
+        mut each: impl FnMut(&RingRecord) -> Result<(), FileSystemError>,
+    ) -> Result<(), FileSystemError> {
         let mut block = live.tail;
         while block != live.head {
             let header = self
@@ -169,7 +169,7 @@ impl<'a> Log<'a> {
 
     /// The block after the youngest as far as a binary search can tell, at most the number of blocks, and the cycle of blocks
     /// before it that were meant to be written anew. `None` for a log that has never been used.
-    fn youngest(&self) -> Result<Option<(u64, u32)>, Error> {
+    fn youngest(&self) -> Result<Option<(u64, u32)>, FileSystemError> {
         let (first, last) = (self.cycle(0)?, self.cycle(self.blocks - 1)?);
         if first == 0 {
             return Ok(None);
@@ -191,7 +191,7 @@ impl<'a> Log<'a> {
 
     /// The first block that is still of cycle `missing` among those before `head` that may have been written out of order,
     /// or of the cycle before that where they lie before the end of the ring; else `head`.
-    fn before_holes(&self, head: u64, missing: u32) -> Result<u64, Error> {
+    fn before_holes(&self, head: u64, missing: u32) -> Result<u64, FileSystemError> {
         let scanned =
             (MAX_RECORDS_IN_FLIGHT as u64 * u64::from(MAX_RECORD) / SECTOR as u64).min(self.blocks);
         let wrapped = scanned.saturating_sub(head);
@@ -207,7 +207,12 @@ impl<'a> Log<'a> {
         Ok(hole.unwrap_or(head))
     }
 
-    fn find_cycle(&self, start: u64, count: u64, cycle: u32) -> Result<Option<u64>, Error> {
+    fn find_cycle(
+        &self,
+        start: u64,
+        count: u64,
+        cycle: u32,
+    ) -> Result<Option<u64>, FileSystemError> {
         let blocks = self.read(start, count)?;
         let found = blocks
             .chunks_exact(SECTOR)
@@ -216,7 +221,7 @@ impl<'a> Log<'a> {
     }
 
     /// The block of the oldest record whose checksum is wrong, among `last` and those that may have been written with it.
-    fn oldest_torn(&self, last: &Header) -> Result<Option<u64>, Error> {
+    fn oldest_torn(&self, last: &Header) -> Result<Option<u64>, FileSystemError> {
         let (mut torn, tail) = (None, last.tail());
         let mut block = last.block;
         for _ in 0..MAX_RECORDS_IN_FLIGHT {
@@ -235,7 +240,7 @@ impl<'a> Log<'a> {
     }
 
     /// The header of the record before `block`.
-    fn header_before(&self, block: u64) -> Result<Header, Error> {
+    fn header_before(&self, block: u64) -> Result<Header, FileSystemError> {
         const AT_ONCE: u64 = 8;
         let most = MAX_RECORD_BLOCKS.min(self.blocks);
         for back in (AT_ONCE..most + AT_ONCE).step_by(AT_ONCE as usize) {
@@ -256,7 +261,7 @@ impl<'a> Log<'a> {
     }
 
     /// The header in `block`, if one is there.
-    fn header(&self, block: u64) -> Result<Option<Header>, Error> {
+    fn header(&self, block: u64) -> Result<Option<Header>, FileSystemError> {
         let bytes = self.read(block, 1)?;
         let word = |offset| be32(&bytes, offset).unwrap_or_default();
         if word(0) != MAGIC {
@@ -291,7 +296,7 @@ impl<'a> Log<'a> {
     }
 
     /// The whole record.
-    fn record(&self, header: &Header) -> Result<Record, Error> {
+    fn record(&self, header: &Header) -> Result<RingRecord, FileSystemError> {
         let further = self.read(self.wrap(header.block + 1), header.headers - 1)?;
         let mut body = self.read(self.wrap(header.block + header.headers), header.blocks)?;
 
@@ -318,7 +323,7 @@ impl<'a> Log<'a> {
             block[..4].copy_from_slice(word);
         }
         body.truncate(header.length());
-        Ok(Record {
+        Ok(RingRecord {
             lsn: be64(&header.bytes, 16).unwrap_or_default(),
             operations: header.word(40),
             body,
@@ -331,12 +336,12 @@ impl<'a> Log<'a> {
         self.wrap(header.block + header.headers + header.blocks) == self.wrap(head)
     }
 
-    fn cycle(&self, block: u64) -> Result<u32, Error> {
+    fn cycle(&self, block: u64) -> Result<u32, FileSystemError> {
         Ok(cycle_of(&self.read(block, 1)?))
     }
 
     /// `count` blocks from `block` on, around the end of the ring.
-    fn read(&self, block: u64, count: u64) -> Result<Vec<u8>, Error> {
+    fn read(&self, block: u64, count: u64) -> Result<Vec<u8>, FileSystemError> {
         let mut blocks = vec![0; count as usize * SECTOR];
         let unbroken = count.min(self.blocks - block) as usize * SECTOR;
         let (before, after) = blocks.split_at_mut(unbroken);
@@ -360,6 +365,6 @@ fn cycle_of(block: &[u8]) -> u32 {
     if word(0) == MAGIC { word(4) } else { word(0) }
 }
 
-fn inconsistent(block: u64, what: &str) -> Error {
+fn inconsistent(block: u64, what: &str) -> FileSystemError {
     damaged(format!("block {block} of its log {what}"))
 }

@@ -9,6 +9,7 @@ mod inode_item;
 mod log;
 mod overlay;
 mod recovery;
+mod replayed;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -24,9 +25,9 @@ use lamxfs::{Inode, Metadata, Path};
 use self::file::XfsFile;
 use self::geometry::Geometry;
 use self::recovery::recover;
-use self::volume::{Reader, Volume};
-use super::{Entry, Error, File, FileSystem, Root};
-use crate::memory::{Memory, Part};
+use self::volume::{Reader, XfsVolume};
+use super::{FileSystem, FileSystemError, FileType, OpenFile, Root};
+use crate::filesystem::budget::{MemoryBudget, Reservation};
 use crate::source::BlockSource;
 
 /// Most bytes of transactions that began and did not end yet: 32 MiB. Linux closes a transaction before it is that long.
@@ -43,9 +44,9 @@ const SYMLINK: u32 = 0o120_000;
 
 pub(super) struct Xfs {
     fs: RefCell<lamxfs::Xfs<Reader>>,
-    volume: Rc<Volume>,
+    volume: Rc<XfsVolume>,
     /// What the log changes takes this.
-    _memory: Part,
+    _memory: Reservation,
     unfinished: BTreeSet<u64>,
     /// The directory that was looked in last: the reader would read all of it, and all above it, for each name.
     directory: RefCell<Option<Directory>>,
@@ -84,18 +85,21 @@ impl Directory {
 }
 
 impl Xfs {
-    pub(super) fn open(partition: Arc<dyn BlockSource>, memory: &Memory) -> Result<Self, Error> {
+    pub(super) fn open(
+        partition: Arc<dyn BlockSource>,
+        memory: &MemoryBudget,
+    ) -> Result<Self, FileSystemError> {
         let geometry = Geometry::read(&*partition)?;
-        let mut part = memory.part();
-        let recovered = recover(&*partition, &geometry, &mut part)?;
-        let volume = Rc::new(Volume::new(partition, recovered.overlay, &geometry));
+        let mut reservation = memory.reservation();
+        let recovered = recover(&*partition, &geometry, &mut reservation)?;
+        let volume = Rc::new(XfsVolume::new(partition, recovered.overlay, &geometry));
         volume.allow(MAX_METADATA);
         let fs = lamxfs::Xfs::open(Reader(Rc::clone(&volume)), geometry.size)
             .map_err(|error| volume.explain("/", error))?;
         Ok(Self {
             fs: RefCell::new(fs),
             volume,
-            _memory: part,
+            _memory: reservation,
             unfinished: recovered.unfinished,
             directory: RefCell::new(None),
         })
@@ -106,12 +110,12 @@ impl Xfs {
         &self,
         path: &str,
         question: impl FnOnce(&mut lamxfs::Xfs<Reader>) -> Result<T, lamxfs::Error>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, FileSystemError> {
         self.volume.allow(MAX_METADATA);
         question(&mut self.fs.borrow_mut()).map_err(|error| self.volume.explain(path, error))
     }
 
-    fn find(&self, path: &str) -> Result<Option<(Inode, Metadata)>, Error> {
+    fn find(&self, path: &str) -> Result<Option<(Inode, Metadata)>, FileSystemError> {
         let Some((parent, name)) = path.rsplit_once('/').filter(|(_, name)| !name.is_empty())
         else {
             return self.ask(path, |fs| {
@@ -132,7 +136,7 @@ impl Xfs {
     }
 
     /// What is at a path where something was a moment ago.
-    fn found(&self, path: &str) -> Result<(Inode, Metadata), Error> {
+    fn found(&self, path: &str) -> Result<(Inode, Metadata), FileSystemError> {
         let found = self
             .find(path)?
             .ok_or_else(|| damaged(format!("nothing is at {path}")))?;
@@ -146,20 +150,20 @@ impl Xfs {
 }
 
 impl FileSystem for Xfs {
-    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
+    fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
         let found = self.find(path)?;
         Ok(found.map(|(_, metadata)| match metadata.mode() & KIND {
-            REGULAR => Entry::File,
-            DIRECTORY => Entry::Directory,
-            SYMLINK => Entry::Symlink,
-            _ => Entry::Special,
+            REGULAR => FileType::File,
+            DIRECTORY => FileType::Directory,
+            SYMLINK => FileType::Symlink,
+            _ => FileType::Special,
         }))
     }
 
-    fn link_target(&self, path: &str) -> Result<String, Error> {
+    fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
         // Asked before reading: the reader allocates what the inode claims.
         if self.found(path)?.1.size() > Root::MAX_PATH as u64 {
-            return Err(Error::Limit {
+            return Err(FileSystemError::Limit {
                 path: path.into(),
                 limit: Root::MAX_PATH,
                 of: "bytes in a symlink",
@@ -169,7 +173,7 @@ impl FileSystem for Xfs {
         Ok(String::from_utf8_lossy(&target).into_owned())
     }
 
-    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
+    fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
         let (inode, metadata) = self.found(path)?;
         if !metadata.is_file() {
             return Err(damaged(format!("{path} is no regular file")));
@@ -177,11 +181,11 @@ impl FileSystem for Xfs {
         Ok(Box::new(XfsFile::new(self, path, inode, metadata.size())))
     }
 
-    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
+    fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, FileSystemError> {
         self.found(path)?;
         let entries = self.ask(path, |fs| fs.read_dir(Path::new(path.as_bytes())))?;
         if entries.len() > limit {
-            return Err(Error::Limit {
+            return Err(FileSystemError::Limit {
                 path: path.into(),
                 limit,
                 of: "directory entries",
@@ -194,6 +198,6 @@ impl FileSystem for Xfs {
     }
 }
 
-fn damaged(what: String) -> Error {
-    Error::Damaged { kind: "xfs", what }
+fn damaged(what: String) -> FileSystemError {
+    FileSystemError::Damaged { kind: "xfs", what }
 }

@@ -12,9 +12,9 @@ pub(super) const SECTOR: usize = 512;
 
 /// Changed sectors by their number.
 #[derive(Default)]
-pub(super) struct Overlay(BTreeMap<u64, Box<[u8; SECTOR]>>);
+pub(super) struct LogOverlay(BTreeMap<u64, Box<[u8; SECTOR]>>);
 
-impl Overlay {
+impl LogOverlay {
     /// Bytes held.
     pub(super) fn size(&self) -> usize {
         self.0.len() * SECTOR
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn bytes_across_sectors_are_held_and_their_neighbours_kept() {
         let disk = MemoryDisk((0..2048).map(|at| (at / 512) as u8).collect());
-        let mut overlay = Overlay::default();
+        let mut overlay = LogOverlay::default();
         overlay.write(510, &[9; 516], &disk).unwrap();
         assert_eq!(overlay.size(), 3 * SECTOR);
 

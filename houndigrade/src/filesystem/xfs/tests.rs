@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::filesystem::{self, Content};
-use crate::report::Stats;
 use crate::source::DiskFile;
-use crate::test_disks::kernel::{Mount, assert_same_tree};
+use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 use crate::test_disks::{memory, run};
+use houndigrade_report::Stats;
 
 /// An image in a sparse file: `mkfs.xfs` makes none smaller than 300 MB.
 struct Image {
@@ -55,11 +55,11 @@ impl Image {
         Arc::new(DiskFile::open(&self.path).unwrap())
     }
 
-    fn open(&self) -> Result<Box<dyn FileSystem>, Error> {
+    fn open(&self) -> Result<Box<dyn FileSystem>, FileSystemError> {
         filesystem::open(
             Content::probe(&*self.disk()).unwrap(),
             self.disk(),
-            &Memory::default(),
+            &MemoryBudget::default(),
         )
     }
 }
@@ -144,14 +144,14 @@ fn the_kernel_sees_the_same_files(#[case] options: &str) {
         return;
     };
     assert!(image.open().unwrap().names("/", 1).unwrap().is_empty());
-    let Some(mount) = Mount::new(&image.path, "rw") else {
+    let Some(mount) = KernelMount::new(&image.path, "rw") else {
         return;
     };
     fill(mount.path());
     drop(mount);
 
     let fs = image.open().unwrap();
-    let Some(mount) = Mount::new(&image.path, "ro") else {
+    let Some(mount) = KernelMount::new(&image.path, "ro") else {
         return;
     };
     assert_same_tree(&*fs, mount.path());
@@ -160,7 +160,7 @@ fn the_kernel_sees_the_same_files(#[case] options: &str) {
 /// A file system that was filled, changed and cut off, with all that in its log and little of it in its place.
 fn cut_off(options: &str) -> Option<Image> {
     let image = Image::new(options)?;
-    let mount = Mount::new(&image.path, "rw")?;
+    let mount = KernelMount::new(&image.path, "rw")?;
     let root = mount.path();
     fill(root);
     run("sync", &["-f", root.to_str().unwrap()], "").unwrap();
@@ -196,20 +196,25 @@ fn a_log_that_was_cut_off_is_replayed_as_the_kernel_does(#[case] options: &str) 
         return;
     };
     let recovered = image.copy();
-    let Some(mount) = Mount::new(&recovered.path, "rw") else {
+    let Some(mount) = KernelMount::new(&recovered.path, "rw") else {
         return;
     };
     assert_same_tree(&*image.open().unwrap(), mount.path());
     let geometry = Geometry::read(&*image.disk()).unwrap();
-    let replayed = recover(&*image.disk(), &geometry, &mut Memory::default().part()).unwrap();
+    let replayed = recover(
+        &*image.disk(),
+        &geometry,
+        &mut MemoryBudget::default().reservation(),
+    )
+    .unwrap();
     assert!(replayed.overlay.size() > 100_000);
 
-    let small = Memory::new(64 << 10);
+    let small = MemoryBudget::new(64 << 10);
     let error = Xfs::open(image.disk(), &small).err().unwrap();
     assert!(error.to_string().starts_with("memory limit: "), "{error}");
     small
-        .part()
-        .take(64 << 10)
+        .reservation()
+        .try_grow(64 << 10)
         .expect("all of it is given back");
 }
 
@@ -217,7 +222,7 @@ fn a_log_that_was_cut_off_is_replayed_as_the_kernel_does(#[case] options: &str) 
 fn cost(image: &Image) -> u64 {
     let started = Instant::now();
     let disk = image.disk();
-    let fs = Xfs::open(Arc::clone(&disk), &Memory::default()).unwrap();
+    let fs = Xfs::open(Arc::clone(&disk), &MemoryBudget::default()).unwrap();
     let opened = disk.stats().bytes_read;
     let mut release = [0; 100];
     let read = fs.open("/etc/os-release").unwrap().read_at(0, &mut release);
@@ -237,7 +242,7 @@ fn little_is_read_of_a_large_disk() {
     if made.is_none() {
         return;
     }
-    let Some(mount) = Mount::new(&image.path, "rw") else {
+    let Some(mount) = KernelMount::new(&image.path, "rw") else {
         return;
     };
     fill_directory(mount.path(), "etc", 300);
@@ -249,7 +254,7 @@ fn little_is_read_of_a_large_disk() {
     drop(mount);
     let dirty = cost(&image);
     // The kernel replays the log.
-    drop(Mount::new(&image.path, "rw"));
+    drop(KernelMount::new(&image.path, "rw"));
     let clean = cost(&image);
     assert!(clean < 100_000, "{clean}");
     assert!(dirty < 32 * 1024 * 1024, "{dirty}");
@@ -279,8 +284,8 @@ impl Pages {
         self
     }
 
-    fn open(self) -> Result<Xfs, Error> {
-        Xfs::open(Arc::new(self), &Memory::default())
+    fn open(self) -> Result<Xfs, FileSystemError> {
+        Xfs::open(Arc::new(self), &MemoryBudget::default())
     }
 }
 
@@ -324,12 +329,12 @@ fn list(fs: &Xfs, folder: &str, lines: &mut Vec<String>) {
     let at = if folder.is_empty() { "/" } else { folder };
     for name in fs.names(at, 10_000).unwrap() {
         let path = format!("{folder}/{name}");
-        let what = match fs.entry(&path).unwrap().unwrap() {
-            Entry::Directory => {
+        let what = match fs.file_type(&path).unwrap().unwrap() {
+            FileType::Directory => {
                 list(fs, &path, lines);
                 "directory".into()
             }
-            Entry::Symlink => format!("symlink {}", fs.link_target(&path).unwrap()),
+            FileType::Symlink => format!("symlink {}", fs.link_target(&path).unwrap()),
             _ => {
                 let mut file = fs.open(&path).unwrap();
                 let mut contents = vec![0; file.size() as usize];
@@ -356,7 +361,12 @@ fn a_log_of_version_4_is_replayed_as_the_kernel_does() {
 #[test]
 fn most_files_of_the_dirty_disk_are_in_its_log() {
     let geometry = Geometry::read(&Pages::v4()).unwrap();
-    let recovered = recover(&Pages::v4(), &geometry, &mut Memory::default().part()).unwrap();
+    let recovered = recover(
+        &Pages::v4(),
+        &geometry,
+        &mut MemoryBudget::default().reservation(),
+    )
+    .unwrap();
     assert!(recovered.overlay.size() > 200_000);
     assert!(recovered.unfinished.is_empty());
 }
@@ -407,10 +417,10 @@ fn look_around(fs: &Xfs) {
         let at = if folder.is_empty() { "/" } else { &folder };
         for name in fs.names(at, 20_000).unwrap_or_default().into_iter().take(5) {
             let path = format!("{folder}/{name}");
-            match fs.entry(&path) {
-                Ok(Some(Entry::Directory)) if folder.len() < 50 => folders.push(path),
-                Ok(Some(Entry::Symlink)) => drop(fs.link_target(&path)),
-                Ok(Some(Entry::File)) => {
+            match fs.file_type(&path) {
+                Ok(Some(FileType::Directory)) if folder.len() < 50 => folders.push(path),
+                Ok(Some(FileType::Symlink)) => drop(fs.link_target(&path)),
+                Ok(Some(FileType::File)) => {
                     if let Ok(mut file) = fs.open(&path) {
                         let _ = file.read_at(0, &mut vec![0; 300_000]);
                         let _ = file.read_at(file.size().saturating_sub(9), &mut [0; 9]);

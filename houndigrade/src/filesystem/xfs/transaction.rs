@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::log::{Record, UNMOUNT};
-use super::{Error, MAX_OPEN, damaged};
+use super::log::{RingRecord, UNMOUNT};
+use super::{FileSystemError, MAX_OPEN, damaged};
 use crate::bytes::{be32, le16, le32};
 
 /// Who writes to the log: a transaction, or the log itself.
@@ -23,7 +23,7 @@ const MAGIC: u32 = 0x5452_414e;
 const OVERHEAD: usize = 64;
 
 /// One change: what it is about, and the bytes.
-pub(super) struct Item<'a> {
+pub(super) struct LogItem<'a> {
     pub(super) kind: u16,
     pub(super) format: &'a [u8],
     pub(super) regions: &'a [Vec<u8>],
@@ -38,7 +38,7 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// What it changes, in the order of the log.
-    pub(super) fn items(&self) -> Result<Vec<Item<'_>>, Error> {
+    pub(super) fn items(&self) -> Result<Vec<LogItem<'_>>, FileSystemError> {
         let Some((header, mut rest)) = self.regions.split_first() else {
             return Ok(Vec::new());
         };
@@ -54,7 +54,7 @@ impl Transaction {
             let Some((regions, next)) = rest.split_at_checked(count) else {
                 return Err(damaged("an item in its log is incomplete".into()));
             };
-            items.push(Item {
+            items.push(LogItem {
                 kind,
                 format,
                 regions: &regions[1..],
@@ -67,19 +67,19 @@ impl Transaction {
 
 /// The transactions that have begun and not yet ended.
 #[derive(Default)]
-pub(super) struct Open {
+pub(super) struct OpenTransactions {
     transactions: BTreeMap<u32, Transaction>,
     /// Bytes in memory.
     held: usize,
 }
 
-impl Open {
+impl OpenTransactions {
     /// Takes in the operations of the next record, and calls `committed` with each transaction that ends in it.
     pub(super) fn take(
         &mut self,
-        record: &Record,
-        mut committed: impl FnMut(&Transaction) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        record: &RingRecord,
+        mut committed: impl FnMut(&Transaction) -> Result<(), FileSystemError>,
+    ) -> Result<(), FileSystemError> {
         let mut rest = &record.body[..];
         for _ in 0..record.operations {
             let Some((header, after)) = rest.split_at_checked(OPERATION_HEADER) else {
@@ -115,14 +115,14 @@ impl Open {
         Ok(())
     }
 
-    fn begin(&mut self, id: u32, lsn: u64) -> Result<(), Error> {
+    fn begin(&mut self, id: u32, lsn: u64) -> Result<(), FileSystemError> {
         self.end(id);
         let regions = Vec::new();
         self.transactions.insert(id, Transaction { lsn, regions });
         self.hold(OVERHEAD)
     }
 
-    fn append(&mut self, id: u32, flags: u8, bytes: &[u8]) -> Result<(), Error> {
+    fn append(&mut self, id: u32, flags: u8, bytes: &[u8]) -> Result<(), FileSystemError> {
         // One that began before the tail has been written to its place already.
         let Some(transaction) = self.transactions.get_mut(&id) else {
             return Ok(());
@@ -148,10 +148,10 @@ impl Open {
         Some(transaction)
     }
 
-    fn hold(&mut self, bytes: usize) -> Result<(), Error> {
+    fn hold(&mut self, bytes: usize) -> Result<(), FileSystemError> {
         self.held += bytes;
         if self.held > MAX_OPEN {
-            return Err(Error::Limit {
+            return Err(FileSystemError::Limit {
                 path: "the log of the xfs file system".into(),
                 limit: MAX_OPEN,
                 of: "bytes in transactions that began and did not end",

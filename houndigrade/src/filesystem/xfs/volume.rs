@@ -8,13 +8,13 @@ use std::sync::Arc;
 use lamxfs::{BlockRead, SuperblockReason};
 
 use super::geometry::Geometry;
-use super::overlay::Overlay;
-use super::{Error, MAX_METADATA, damaged};
+use super::overlay::LogOverlay;
+use super::{FileSystemError, MAX_METADATA, damaged};
 use crate::source::BlockSource;
 
-pub(super) struct Volume {
+pub(super) struct XfsVolume {
     partition: Arc<dyn BlockSource>,
-    overlay: Overlay,
+    overlay: LogOverlay,
     log_start: u64,
     log_end: u64,
     /// Bytes that may still be read.
@@ -28,10 +28,10 @@ enum Failure {
     TooMuch,
 }
 
-impl Volume {
+impl XfsVolume {
     pub(super) fn new(
         partition: Arc<dyn BlockSource>,
-        overlay: Overlay,
+        overlay: LogOverlay,
         geometry: &Geometry,
     ) -> Self {
         Self {
@@ -51,10 +51,10 @@ impl Volume {
     }
 
     /// What `error`, met at `path`, means.
-    pub(super) fn explain(&self, path: &str, error: lamxfs::Error) -> Error {
+    pub(super) fn explain(&self, path: &str, error: lamxfs::Error) -> FileSystemError {
         match (self.failure.take(), error) {
-            (Some(Failure::Read(error)), _) => Error::Read(error),
-            (Some(Failure::TooMuch), _) => Error::Limit {
+            (Some(Failure::Read(error)), _) => FileSystemError::Read(error),
+            (Some(Failure::TooMuch), _) => FileSystemError::Limit {
                 path: path.into(),
                 limit: MAX_METADATA,
                 of: "bytes of directories or maps of extents",
@@ -63,7 +63,7 @@ impl Volume {
                 "{path}: it points to byte {offset}, beyond its end"
             )),
             (None, lamxfs::Error::BadSuperblock(SuperblockReason::RealtimeDevice)) => {
-                Error::Unsupported("xfs with a realtime device")
+                FileSystemError::Unsupported("xfs with a realtime device")
             }
             (None, error) => damaged(format!("{path}: {}", error.token())),
         }
@@ -92,7 +92,7 @@ impl Volume {
 }
 
 /// What `lamxfs` holds of the volume.
-pub(super) struct Reader(pub(super) Rc<Volume>);
+pub(super) struct Reader(pub(super) Rc<XfsVolume>);
 
 impl BlockRead for Reader {
     type Error = ();

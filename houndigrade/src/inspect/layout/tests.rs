@@ -3,8 +3,8 @@ use rstest::rstest;
 use super::*;
 
 /// Two disks: three partitions and two logical volumes on the first, two partitions on the second, which has copies of names of the first.
-fn volumes() -> Vec<Names> {
-    let partition = |disk, number: u32, uuid: &str| Names {
+fn volumes() -> Vec<VolumeNames> {
+    let partition = |disk, number: u32, uuid: &str| VolumeNames {
         disk,
         number: Some(number),
         filesystem: Identity {
@@ -13,9 +13,9 @@ fn volumes() -> Vec<Names> {
         },
         part_uuid: Some(format!("0b1b2b3b-{disk}{number}")),
         part_label: Some(format!("part {disk}{number}")),
-        ..Names::default()
+        ..VolumeNames::default()
     };
-    let logical = |path: &str, uuid: &str| Names {
+    let logical = |path: &str, uuid: &str| VolumeNames {
         number: None,
         logical_volume: Some(path.into()),
         part_uuid: None,
@@ -33,7 +33,7 @@ fn volumes() -> Vec<Names> {
     ]
 }
 
-fn mounts_of(fstab: &str, root: usize, volumes: &[Names]) -> Vec<Mount> {
+fn mounts_of(fstab: &str, root: usize, volumes: &[VolumeNames]) -> Vec<PlannedMount> {
     let system = Installed {
         volume: root,
         directory: "/".into(),
@@ -66,13 +66,13 @@ fn mounts_of(fstab: &str, root: usize, volumes: &[Names]) -> Vec<Mount> {
 #[case::network(0, "server:/usr", None)]
 fn file_systems_are_found(#[case] root: usize, #[case] source: &str, #[case] found: Option<usize>) {
     let what = match found {
-        Some(volume) => What::Volume(volume, None),
-        None => What::Nothing(format!(
+        Some(volume) => MountSource::Volume(volume, None),
+        None => MountSource::Nothing(format!(
             "/usr of this system is on {}, which is not among the image's disks",
             source.replace('"', "")
         )),
     };
-    let expected = Mount {
+    let expected = PlannedMount {
         at: "/usr".into(),
         what,
     };
@@ -87,7 +87,7 @@ fn a_whole_disk_can_be_meant() {
     let mut volumes = volumes();
     volumes[6].number = None;
     let mounts = mounts_of("/dev/vdb /usr ext4", 0, &volumes);
-    assert_eq!(mounts[0].what, What::Volume(6, None));
+    assert_eq!(mounts[0].what, MountSource::Volume(6, None));
 }
 
 #[test]
@@ -103,8 +103,8 @@ nonsense
     let mounts = mounts_of(fstab, 6, &volumes());
     let at: Vec<_> = mounts.iter().map(|mount| &*mount.at).collect();
     assert_eq!(at, ["/data", "/usr", "/usr/lib/sysimage", "/var/lib"]);
-    assert_eq!(mounts[1].what, What::Volume(0, Some("/@usr".into())));
-    assert_eq!(mounts[3].what, What::Directory("/data/lib".into()));
+    assert_eq!(mounts[1].what, MountSource::Volume(0, Some("/@usr".into())));
+    assert_eq!(mounts[3].what, MountSource::Directory("/data/lib".into()));
     assert_eq!(place(&mounts, 0), Some("/usr"));
     assert_eq!(place(&mounts, 6), None);
 }
@@ -112,7 +112,7 @@ nonsense
 #[test]
 fn subvolumes_are_not_found_by_number() {
     let mounts = mounts_of("UUID=bbbb /var btrfs subvolid=300", 0, &volumes());
-    let What::Nothing(why) = &mounts[0].what else {
+    let MountSource::Nothing(why) = &mounts[0].what else {
         panic!("{mounts:?}");
     };
     assert!(
@@ -134,9 +134,9 @@ fn partitions_of_known_types_need_no_fstab(
     volumes[2].mount_point = Some("/usr");
     volumes[4].mount_point = Some("/usr");
     volumes[6].mount_point = Some("/usr");
-    let expected = expected.iter().map(|&(at, volume)| Mount {
+    let expected = expected.iter().map(|&(at, volume)| PlannedMount {
         at: at.into(),
-        what: What::Volume(volume, None),
+        what: MountSource::Volume(volume, None),
     });
     assert_eq!(mounts_of(fstab, 3, &volumes), expected.collect::<Vec<_>>());
 }
@@ -154,9 +154,9 @@ fn deployments_share_their_var() {
         fstab: fstab::parse("UUID=aaaa /var btrfs subvol=var").unwrap(),
     };
     assert_eq!(system.root(), "/root/ostree/deploy/fedora/deploy/new.0");
-    let mounted = |at: &str, path: &str| Mount {
+    let mounted = |at: &str, path: &str| PlannedMount {
         at: at.into(),
-        what: What::Volume(0, Some(path.into())),
+        what: MountSource::Volume(0, Some(path.into())),
     };
     let expected = [
         mounted("/sysroot", "/root"),

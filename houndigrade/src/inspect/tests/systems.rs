@@ -9,7 +9,10 @@ fn disks(disks: Vec<Vec<u8>>) -> InspectedImage {
         name: format!("/dev/sd{name}"),
         source: Ok(Arc::new(MemoryDisk(bytes))),
     };
-    inspect(('a'..).zip(disks).map(disk).collect(), Memory::default())
+    inspect(
+        ('a'..).zip(disks).map(disk).collect(),
+        MemoryBudget::default(),
+    )
 }
 
 /// A disk with GPT and the trees, each of 4 MiB, in its partitions.

@@ -7,10 +7,10 @@ mod wal;
 use self::table::{Cell, Rows};
 use self::wal::Wal;
 use super::blob::{Blob, Chain, Pages, Piece};
-use super::blocks::Blocks;
-use super::{Budget, Error, MAX_FILE, Package, header};
+use super::cached_file::CachedFile;
+use super::{Budget, MAX_FILE, Package, RpmError, header};
 use crate::bytes::array;
-use crate::filesystem::File;
+use crate::filesystem::OpenFile;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Bytes of the description of the database, in front of the first page's.
@@ -21,7 +21,7 @@ const TABLE: &str = "Packages";
 const MAX_SCHEMA_ROW: u64 = 64 * 1024;
 
 struct Database<'a> {
-    file: Blocks<'a>,
+    file: CachedFile<'a>,
     wal: Option<Wal<'a>>,
     budget: Budget,
     page_size: usize,
@@ -31,9 +31,9 @@ struct Database<'a> {
 }
 
 pub(super) fn packages<'a>(
-    file: Box<dyn File + 'a>,
-    wal: Option<Box<dyn File + 'a>>,
-) -> Result<impl Iterator<Item = Result<Package, Error>> + 'a, Error> {
+    file: Box<dyn OpenFile + 'a>,
+    wal: Option<Box<dyn OpenFile + 'a>>,
+) -> Result<impl Iterator<Item = Result<Package, RpmError>> + 'a, RpmError> {
     let mut database = Database::open(file, wal)?;
     let root = database.root()?;
     let mut rows = Rows::new(root);
@@ -46,11 +46,14 @@ pub(super) fn packages<'a>(
 }
 
 impl<'a> Database<'a> {
-    fn open(file: Box<dyn File + 'a>, wal: Option<Box<dyn File + 'a>>) -> Result<Self, Error> {
-        let mut file = Blocks::new(file, MAX_FILE)?;
+    fn open(
+        file: Box<dyn OpenFile + 'a>,
+        wal: Option<Box<dyn OpenFile + 'a>>,
+    ) -> Result<Self, RpmError> {
+        let mut file = CachedFile::new(file, MAX_FILE)?;
         let description: [u8; DESCRIPTION] = file.array(0)?;
         if !description.starts_with(MAGIC) {
-            return Err(Error::damaged(
+            return Err(RpmError::damaged(
                 "it does not begin as a database of SQLite does",
             ));
         }
@@ -59,7 +62,7 @@ impl<'a> Database<'a> {
             size => usize::from(size.unwrap_or_default()),
         };
         if !(512..=65536).contains(&page_size) || !page_size.is_power_of_two() {
-            return Err(Error::damaged(format!("pages of {page_size} bytes")));
+            return Err(RpmError::damaged(format!("pages of {page_size} bytes")));
         }
         let wal = wal.map(|wal| Wal::open(wal, page_size)).transpose()?;
         let wal = wal.flatten();
@@ -82,20 +85,22 @@ impl<'a> Database<'a> {
         database.read(1, 0, &mut description)?;
         database.usable = page_size - usize::from(description[20]);
         if database.usable < 480 {
-            return Err(Error::damaged(format!(
+            return Err(RpmError::damaged(format!(
                 "{} bytes of each page are reserved",
                 description[20]
             )));
         }
         let encoding = array(&description, 56).map_or(0, u32::from_be_bytes);
         if encoding != UTF_8 {
-            return Err(Error::Unsupported(format!("text in encoding {encoding}")));
+            return Err(RpmError::Unsupported(format!(
+                "text in encoding {encoding}"
+            )));
         }
         Ok(database)
     }
 
     /// The page on which the table begins.
-    fn root(&mut self) -> Result<u32, Error> {
+    fn root(&mut self) -> Result<u32, RpmError> {
         let mut schema = Rows::new(1);
         while let Some(cell) = schema.next(self)? {
             if cell.size > MAX_SCHEMA_ROW {
@@ -107,25 +112,25 @@ impl<'a> Database<'a> {
                 return Ok(root);
             }
         }
-        Err(Error::damaged(format!("it has no table {TABLE}")))
+        Err(RpmError::damaged(format!("it has no table {TABLE}")))
     }
 
-    fn package(&mut self, cell: Cell) -> Result<Package, Error> {
+    fn package(&mut self, cell: Cell) -> Result<Package, RpmError> {
         self.budget.package(cell.size)?;
         let mut row = Chain::new(self, cell.piece, cell.size);
         let mut start = [0; table::ROW_START];
         let length = start.len().min(cell.size as usize);
         row.read_at(0, &mut start[..length])?;
         let skipped = table::blob_at(&start[..length], cell.size)
-            .ok_or_else(|| Error::damaged(format!("row {} holds no header", cell.number)))?;
+            .ok_or_else(|| RpmError::damaged(format!("row {} holds no header", cell.number)))?;
         header::read(&mut row.skip(skipped))
     }
 }
 
 impl Pages for Database<'_> {
-    fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), Error> {
+    fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), RpmError> {
         if page == 0 || page > self.pages {
-            return Err(Error::damaged(format!("there is no page {page}")));
+            return Err(RpmError::damaged(format!("there is no page {page}")));
         }
         if let Some(wal) = &mut self.wal
             && wal.read(page, offset, buffer)?
@@ -136,7 +141,7 @@ impl Pages for Database<'_> {
         self.file.read(start + offset as u64, buffer)
     }
 
-    fn follow(&mut self, page: u32, rest: u64) -> Result<Piece, Error> {
+    fn follow(&mut self, page: u32, rest: u64) -> Result<Piece, RpmError> {
         self.budget.page()?;
         let mut next = [0; 4];
         self.read(page, 0, &mut next)?;

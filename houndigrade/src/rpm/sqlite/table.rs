@@ -1,6 +1,6 @@
 //! The rows of a table: a b-tree whose leaves hold them, and the record format of one.
 
-use super::super::Error;
+use super::super::RpmError;
 use super::super::blob::{Pages, Piece};
 use super::{DESCRIPTION, Database};
 use crate::bytes::array;
@@ -43,12 +43,12 @@ impl Rows {
     }
 
     /// The next row; `None` after the last.
-    pub(super) fn next(&mut self, database: &mut Database<'_>) -> Result<Option<Cell>, Error> {
+    pub(super) fn next(&mut self, database: &mut Database<'_>) -> Result<Option<Cell>, RpmError> {
         loop {
             if let Some(cell) = self.cells.pop() {
                 if self.last.is_some_and(|last| last >= cell.number) {
                     self.cells.clear();
-                    return Err(Error::damaged(format!(
+                    return Err(RpmError::damaged(format!(
                         "row {} is not where it belongs",
                         cell.number
                     )));
@@ -63,14 +63,19 @@ impl Rows {
         }
     }
 
-    fn visit(&mut self, database: &mut Database<'_>, page: u32, depth: u32) -> Result<(), Error> {
+    fn visit(
+        &mut self,
+        database: &mut Database<'_>,
+        page: u32,
+        depth: u32,
+    ) -> Result<(), RpmError> {
         database.budget.page()?;
         let mut bytes = vec![0; database.page_size];
         database.read(page, 0, &mut bytes)?;
         let bytes = &bytes[..database.usable];
         let start = if page == 1 { DESCRIPTION } else { 0 };
         let damaged =
-            || Error::damaged(format!("page {page} is not one of a table, or overwritten"));
+            || RpmError::damaged(format!("page {page} is not one of a table, or overwritten"));
         let cells = be16(bytes, start + 3).ok_or_else(damaged)?;
         let cell = |pointers: usize, index: usize| {
             bytes.get(usize::from(be16(bytes, pointers + 2 * index)?)..)

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::super::blocks::Blocks;
-use super::super::{Error, MAX_FILE};
+use super::super::cached_file::CachedFile;
+use super::super::{MAX_FILE, RpmError};
 use crate::bytes::array;
-use crate::filesystem::File;
+use crate::filesystem::OpenFile;
 
 /// The lowest bit tells in which byte order checksums are reckoned.
 const MAGIC: u32 = 0x377f_0682;
@@ -16,7 +16,7 @@ const FRAME_HEADER: usize = 24;
 const MAX_FRAMES: u64 = 1 << 19;
 
 pub(super) struct Wal<'a> {
-    file: Blocks<'a>,
+    file: CachedFile<'a>,
     /// Page to where its last committed content is.
     frames: HashMap<u32, u64>,
     /// Pages of the database after the last commit.
@@ -25,8 +25,11 @@ pub(super) struct Wal<'a> {
 
 impl<'a> Wal<'a> {
     /// `None` if nothing in the log was committed: it may be empty, or left from before the database was made anew.
-    pub(super) fn open(file: Box<dyn File + 'a>, page_size: usize) -> Result<Option<Self>, Error> {
-        let mut file = Blocks::new(file, MAX_FILE)?;
+    pub(super) fn open(
+        file: Box<dyn OpenFile + 'a>,
+        page_size: usize,
+    ) -> Result<Option<Self>, RpmError> {
+        let mut file = CachedFile::new(file, MAX_FILE)?;
         if file.size() < HEADER as u64 {
             return Ok(None);
         }
@@ -41,7 +44,7 @@ impl<'a> Wal<'a> {
             return Ok(None);
         }
         if be32(&header, 4) != VERSION {
-            return Err(Error::Unsupported(format!(
+            return Err(RpmError::Unsupported(format!(
                 "version {} of the write-ahead log",
                 be32(&header, 4)
             )));
@@ -55,7 +58,7 @@ impl<'a> Wal<'a> {
         if logged as usize == page_size {
             wal.replay(&header[16..24], sum, page_size)?;
         } else if wal.file.size() > HEADER as u64 {
-            return Err(Error::damaged(format!(
+            return Err(RpmError::damaged(format!(
                 "its pages have {page_size} bytes, those of its write-ahead log {logged}"
             )));
         }
@@ -64,11 +67,11 @@ impl<'a> Wal<'a> {
 
     /// Finds the pages of all frames up to the last that ends a transaction. A frame with another salt than the log's is from
     /// an earlier use of the file, one with a wrong checksum was not completed: both end the log.
-    fn replay(&mut self, salt: &[u8], mut sum: Checksum, page_size: usize) -> Result<(), Error> {
+    fn replay(&mut self, salt: &[u8], mut sum: Checksum, page_size: usize) -> Result<(), RpmError> {
         let size = (FRAME_HEADER + page_size) as u64;
         let count = (self.file.size() - HEADER as u64) / size;
         if count > MAX_FRAMES {
-            return Err(Error::Limit {
+            return Err(RpmError::Limit {
                 limit: MAX_FRAMES,
                 of: "pages in its write-ahead log",
             });
@@ -112,7 +115,7 @@ impl<'a> Wal<'a> {
         page: u32,
         offset: usize,
         buffer: &mut [u8],
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, RpmError> {
         let Some(start) = self.frames.get(&page) else {
             return Ok(false);
         };

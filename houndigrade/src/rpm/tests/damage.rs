@@ -6,8 +6,8 @@ use rstest::rstest;
 
 use super::databases::{Made, made};
 use super::read;
-use crate::filesystem::{Error, File};
-use crate::rpm::{Budget, Format, packages};
+use crate::filesystem::{FileSystemError, OpenFile};
+use crate::rpm::{Budget, DatabaseFormat, packages};
 use crate::test_disks::random_cases;
 
 /// All ends, and no package is met twice, whatever bytes are overwritten.
@@ -156,12 +156,12 @@ fn headers_that_overlap_are_no_more_than_the_file() {
 /// A file of any size that holds nothing: a sparse one on a small disk.
 struct Sparse(Vec<u8>, u64);
 
-impl File for Sparse {
+impl OpenFile for Sparse {
     fn size(&self) -> u64 {
         self.1
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         buffer.fill(0);
         (&*self.0).read_at(offset, buffer)?;
         Ok(buffer.len())
@@ -169,10 +169,13 @@ impl File for Sparse {
 }
 
 #[rstest]
-#[case(Format::Sqlite, "sqlite-many")]
-#[case(Format::Ndb, "ndb-many")]
-#[case(Format::Berkeley, "berkeley-many")]
-fn a_file_of_a_size_that_no_database_has_is_refused(#[case] format: Format, #[case] name: &str) {
+#[case(DatabaseFormat::Sqlite, "sqlite-many")]
+#[case(DatabaseFormat::Ndb, "ndb-many")]
+#[case(DatabaseFormat::Berkeley, "berkeley-many")]
+fn a_file_of_a_size_that_no_database_has_is_refused(
+    #[case] format: DatabaseFormat,
+    #[case] name: &str,
+) {
     let Some(made) = made() else { return };
     let sparse = Sparse(made.databases[name].file.clone(), 1 << 40);
     let Err(error) = packages(format, Box::new(sparse), None) else {

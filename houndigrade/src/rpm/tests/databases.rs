@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::rpm::Format;
+use crate::rpm::DatabaseFormat;
 use crate::test_disks::{memory, run};
 
 /// Packages in the larger ones, before every seventh is taken out.
@@ -20,7 +20,7 @@ pub(crate) struct AllMade {
 
 #[derive(Clone)]
 pub(crate) struct Made {
-    pub(crate) format: Format,
+    pub(crate) format: DatabaseFormat,
     pub(crate) file: Vec<u8>,
     pub(crate) wal: Option<Vec<u8>>,
     /// Name and key ids of each package, sorted.
@@ -43,14 +43,14 @@ fn make() -> Option<AllMade> {
         return None;
     }
     let names = [
-        ("sqlite", Format::Sqlite),
-        ("sqlite-many", Format::Sqlite),
-        ("sqlite-512", Format::Sqlite),
-        ("sqlite-65536", Format::Sqlite),
-        ("sqlite-wal", Format::Sqlite),
-        ("ndb-many", Format::Ndb),
-        ("berkeley-many", Format::Berkeley),
-        ("berkeley-big-endian", Format::Berkeley),
+        ("sqlite", DatabaseFormat::Sqlite),
+        ("sqlite-many", DatabaseFormat::Sqlite),
+        ("sqlite-512", DatabaseFormat::Sqlite),
+        ("sqlite-65536", DatabaseFormat::Sqlite),
+        ("sqlite-wal", DatabaseFormat::Sqlite),
+        ("ndb-many", DatabaseFormat::Ndb),
+        ("berkeley-many", DatabaseFormat::Berkeley),
+        ("berkeley-big-endian", DatabaseFormat::Berkeley),
     ];
     let load = |(name, format)| (name, load(&folder.path().join(name), format));
     let key = |name| {
@@ -66,7 +66,7 @@ fn make() -> Option<AllMade> {
     })
 }
 
-fn load(folder: &Path, format: Format) -> Made {
+fn load(folder: &Path, format: DatabaseFormat) -> Made {
     let answer = fs::read_to_string(folder.join("answer")).ok();
     Made {
         format,

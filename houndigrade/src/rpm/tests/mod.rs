@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 
 use self::databases::{Made, made};
-use super::signature::{Malformed, issuers};
+use super::signature::{SignatureError, issuers};
 use super::*;
 
 /// Name and key ids of each package, and the first error.
@@ -14,7 +14,7 @@ pub(super) fn read(made: &Made) -> (Vec<(String, BTreeSet<String>)>, Option<Stri
     let wal = made
         .wal
         .as_deref()
-        .map(|wal| Box::new(wal) as Box<dyn File>);
+        .map(|wal| Box::new(wal) as Box<dyn OpenFile>);
     let packages = match packages(made.format, Box::new(&*made.file), wal) {
         Ok(packages) => packages,
         Err(error) => return (Vec::new(), Some(error.to_string())),
@@ -160,7 +160,7 @@ fn signatures_name_their_keys(#[case] packets: Vec<u8>, #[case] expected: usize)
 #[case::short_fingerprint(old(2, &version_4(&[6, 33, 4, 1, 2, 3, 4], &[])))]
 #[case::subpacket_of_4_gib(old(2, &version_4(&[255, 255, 255, 255, 255, 16], &[])))]
 fn what_is_no_signature_is_an_error(#[case] packets: Vec<u8>) {
-    assert_eq!(issuers(&packets), Err(Malformed));
+    assert_eq!(issuers(&packets), Err(SignatureError));
 }
 
 /// A header in memory: tag, type, count and data of each entry.
@@ -182,7 +182,7 @@ fn header(entries: &[(u32, u32, u32, &[u8])]) -> Vec<u8> {
 }
 
 fn read_header(bytes: &[u8]) -> Result<Package, String> {
-    let mut blocks = blocks::Blocks::new(Box::new(bytes), MAX_FILE).unwrap();
+    let mut blocks = cached_file::CachedFile::new(Box::new(bytes), MAX_FILE).unwrap();
     let size = bytes.len() as u64;
     let mut blob = blob::Span {
         blocks: &mut blocks,
@@ -229,10 +229,10 @@ fn damaged_headers_are_errors(#[case] bytes: Vec<u8>) {
 }
 
 #[rstest]
-#[case(Format::Sqlite)]
-#[case(Format::Ndb)]
-#[case(Format::Berkeley)]
-fn other_files_are_errors(#[case] format: Format) {
+#[case(DatabaseFormat::Sqlite)]
+#[case(DatabaseFormat::Ndb)]
+#[case(DatabaseFormat::Berkeley)]
+fn other_files_are_errors(#[case] format: DatabaseFormat) {
     for bytes in [&b""[..], b"x", &[0; 5000], &[0xff; 5000]] {
         assert!(
             packages(format, Box::new(bytes), None).is_err(),

@@ -23,23 +23,23 @@ const SESSION: &str = "houndigrade";
 
 /// Where a snapshot is, and who may read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Access {
+pub struct SnapshotAccess {
     /// As in the environment, if not given.
     pub region: Option<String>,
     /// Assumed with the credentials of the environment, if given.
-    pub role: Option<Role>,
+    pub role: Option<SnapshotRole>,
 }
 
 /// A role to assume. Its external id is a secret: it is not shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Role {
+pub struct SnapshotRole {
     /// Its ARN.
     pub arn: String,
     /// What the role's trust policy may ask for.
     pub external_id: Option<String>,
 }
 
-impl fmt::Debug for Role {
+impl fmt::Debug for SnapshotRole {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Role")
@@ -49,7 +49,7 @@ impl fmt::Debug for Role {
 }
 
 /// A client of the EBS direct API. Credentials and endpoint come from the environment; those of a role are renewed in time.
-pub async fn client(access: Access) -> Client {
+pub async fn client(access: SnapshotAccess) -> Client {
     let mut config = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retries())
         .timeout_config(

@@ -13,7 +13,8 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 use tracing::debug;
 
-use super::listing::Page;
+use super::listing::ListingPage;
+use crate::error_chain::error_chain;
 
 /// For the body of a block, once the answer has begun.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -26,7 +27,7 @@ const BLOCK_SIZES: std::ops::RangeInclusive<i32> = 4096..=16 * 1024 * 1024;
 
 /// Why a snapshot can't be read.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(super) enum EbsError {
     /// The call failed for good.
     #[error("{action}: {why}")]
     Call { action: String, why: String },
@@ -47,18 +48,18 @@ pub(super) enum Error {
 }
 
 /// Sizes in bytes.
-pub(super) struct Volume {
+pub(super) struct VolumeGeometry {
     pub(super) size: u64,
     pub(super) block_size: usize,
 }
 
 /// The API, for one snapshot.
-pub(super) struct Api {
+pub(super) struct EbsApi {
     client: Client,
     snapshot: String,
 }
 
-impl Api {
+impl EbsApi {
     pub(super) fn new(client: Client, snapshot: &str) -> Self {
         Self {
             client,
@@ -67,9 +68,9 @@ impl Api {
     }
 
     /// The blocks from `first` on: those of one page.
-    pub(super) async fn list(&self, first: u64) -> Result<(Volume, Page), Error> {
+    pub(super) async fn list(&self, first: u64) -> Result<(VolumeGeometry, ListingPage), EbsError> {
         let action = || format!("listing the blocks from {first} on");
-        let start = i32::try_from(first).map_err(|_| Error::Call {
+        let start = i32::try_from(first).map_err(|_| EbsError::Call {
             action: action(),
             why: "there is no such block".into(),
         })?;
@@ -84,7 +85,7 @@ impl Api {
                 .set_next_token(next.take())
                 .send()
                 .await
-                .map_err(|error| Error::Call {
+                .map_err(|error| EbsError::Call {
                     action: action(),
                     why: explain(&error),
                 })?;
@@ -117,7 +118,7 @@ impl Api {
             let volume = self.volume(page.volume_size(), page.block_size())?;
             return Ok((
                 volume,
-                Page {
+                ListingPage {
                     covers: first..=last,
                     tokens,
                 },
@@ -125,19 +126,28 @@ impl Api {
         }
     }
 
-    fn volume(&self, gib: Option<i64>, block_size: Option<i32>) -> Result<Volume, Error> {
+    fn volume(
+        &self,
+        gib: Option<i64>,
+        block_size: Option<i32>,
+    ) -> Result<VolumeGeometry, EbsError> {
         let size = gib.and_then(|gib| u64::try_from(gib).ok()?.checked_mul(1 << 30));
         let blocks = block_size
             .filter(|size| BLOCK_SIZES.contains(size))
             .and_then(|size| usize::try_from(size).ok());
         match (size, blocks) {
-            (Some(size), Some(block_size)) => Ok(Volume { size, block_size }),
-            _ => Err(Error::Geometry { gib, block_size }),
+            (Some(size), Some(block_size)) => Ok(VolumeGeometry { size, block_size }),
+            _ => Err(EbsError::Geometry { gib, block_size }),
         }
     }
 
     /// The block, complete and checked.
-    pub(super) async fn get(&self, index: u64, token: &str, size: usize) -> Result<Vec<u8>, Error> {
+    pub(super) async fn get(
+        &self,
+        index: u64,
+        token: &str,
+        size: usize,
+    ) -> Result<Vec<u8>, EbsError> {
         let mut why = String::new();
         for attempt in 1..=BLOCK_ATTEMPTS {
             match self.try_get(index, token, size).await? {
@@ -151,7 +161,7 @@ impl Api {
                 }
             }
         }
-        Err(Error::Block {
+        Err(EbsError::Block {
             index,
             why: format!("{why}, {BLOCK_ATTEMPTS} times in a row"),
         })
@@ -163,7 +173,7 @@ impl Api {
         index: u64,
         token: &str,
         size: usize,
-    ) -> Result<Result<Vec<u8>, String>, Error> {
+    ) -> Result<Result<Vec<u8>, String>, EbsError> {
         let answer = self
             .client
             .get_snapshot_block()
@@ -177,9 +187,9 @@ impl Api {
                 let why = explain(&error);
                 match error.as_service_error() {
                     Some(GetSnapshotBlockError::ValidationException(_)) => {
-                        Error::Token { index, why }
+                        EbsError::Token { index, why }
                     }
-                    _ => Error::Call {
+                    _ => EbsError::Call {
                         action: format!("reading block {index}"),
                         why,
                     },
@@ -241,14 +251,7 @@ fn check(
 /// What the service said, or what kept it from being asked; and what to do where that is known.
 fn explain<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> String {
     let Some(refusal) = error.as_service_error() else {
-        // Display says "dispatch failure"; the reason is in the sources.
-        let mut reasons = vec![error.to_string()];
-        let mut source = error.source();
-        while let Some(reason) = source {
-            reasons.push(reason.to_string());
-            source = reason.source();
-        }
-        return reasons.join(": ");
+        return error_chain(error);
     };
     let code = refusal.code().unwrap_or("no error code");
     let hint = match code {

@@ -2,26 +2,27 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::api::{Api, Error};
+use super::api::{EbsApi, EbsError};
 use super::listing::Listing;
-use crate::report::Stats;
-use crate::source::cache::Cache;
+use crate::source::cache::BlockCache;
+use houndigrade_report::Stats;
 
 pub(super) type Block = Arc<[u8]>;
 
 /// Ends when the block is there, whoever waits for it, and goes on if nobody does.
-type Fetch = Shared<BoxFuture<'static, Result<Block, Error>>>;
+type Fetch = Shared<BoxFuture<'static, Result<Block, EbsError>>>;
 
 /// The blocks of a snapshot.
-pub(super) struct Blocks {
-    api: Api,
+pub(super) struct SnapshotBlocks {
+    api: EbsApi,
     /// Bytes in a block.
     size: usize,
     listing: tokio::sync::Mutex<Listing>,
@@ -32,15 +33,15 @@ pub(super) struct Blocks {
 }
 
 struct Known {
-    cache: Cache,
+    cache: BlockCache,
     coming: HashMap<u64, Fetch>,
 }
 
-impl Blocks {
+impl SnapshotBlocks {
     /// The blocks of `size` bytes that `listing` begins to name. Up to `parallel` are fetched at the same time, and as many
     /// as `cache` bytes hold are kept.
     pub(super) fn new(
-        api: Api,
+        api: EbsApi,
         size: usize,
         listing: Listing,
         parallel: usize,
@@ -52,7 +53,7 @@ impl Blocks {
             listing: listing.into(),
             permits: Semaphore::new(parallel),
             known: Mutex::new(Known {
-                cache: Cache::new(cache),
+                cache: BlockCache::new(cache),
                 coming: HashMap::new(),
             }),
             fetched: AtomicU64::new(0),
@@ -69,8 +70,8 @@ impl Blocks {
     }
 
     /// The block, or `None` if the snapshot has none at this place.
-    pub(super) async fn get(self: Arc<Self>, index: u64) -> Result<Option<Block>, Error> {
-        let kept = self.known().cache.get(index);
+    pub(super) async fn get(self: Arc<Self>, index: u64) -> Result<Option<Block>, EbsError> {
+        let kept = self.known.lock().cache.get(index);
         if kept.is_some() {
             return Ok(kept);
         }
@@ -86,7 +87,7 @@ impl Blocks {
             return;
         };
         for index in blocks {
-            let kept = self.known().cache.contains(index);
+            let kept = self.known.lock().cache.contains(index);
             if let (false, Some(token)) = (kept, listing.token(index)) {
                 // It goes on without anybody waiting for it.
                 drop(self.fetch(index, token));
@@ -95,7 +96,7 @@ impl Blocks {
     }
 
     /// The token that fetches the block. The lock is held while a page is listed: who else needs it waits for it.
-    async fn token(&self, index: u64) -> Result<Option<String>, Error> {
+    async fn token(&self, index: u64) -> Result<Option<String>, EbsError> {
         let mut listing = self.listing.lock().await;
         if !listing.covers(index) {
             let (_, page) = self.api.list(index).await?;
@@ -105,7 +106,7 @@ impl Blocks {
     }
 
     fn fetch(self: &Arc<Self>, index: u64, token: String) -> Fetch {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         if let Some(block) = known.cache.get(index) {
             return async { Ok(block) }.boxed().shared();
         }
@@ -113,7 +114,7 @@ impl Blocks {
             return fetch.clone();
         }
         let task = tokio::spawn(Arc::clone(self).fetch_and_keep(index, token));
-        let failed = move |error| Error::Block {
+        let failed = move |error| EbsError::Block {
             index,
             why: format!("{error}"),
         };
@@ -122,10 +123,10 @@ impl Blocks {
         fetch
     }
 
-    async fn fetch_and_keep(self: Arc<Self>, index: u64, token: String) -> Result<Block, Error> {
+    async fn fetch_and_keep(self: Arc<Self>, index: u64, token: String) -> Result<Block, EbsError> {
         let _permit = self.permits.acquire().await;
         let fetched = self.fetch_with_valid_token(index, token).await;
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.coming.remove(&index);
         let block: Block = fetched?.into();
         self.fetched.fetch_add(1, Ordering::Relaxed);
@@ -134,9 +135,9 @@ impl Blocks {
     }
 
     /// Tokens end after a while: one that is refused is replaced by that of a new list, once.
-    async fn fetch_with_valid_token(&self, index: u64, token: String) -> Result<Vec<u8>, Error> {
+    async fn fetch_with_valid_token(&self, index: u64, token: String) -> Result<Vec<u8>, EbsError> {
         let refused = match self.api.get(index, &token, self.size).await {
-            Err(refused @ Error::Token { .. }) => refused,
+            Err(refused @ EbsError::Token { .. }) => refused,
             result => return result,
         };
         {
@@ -150,9 +151,5 @@ impl Blocks {
             Some(token) => self.api.get(index, &token, self.size).await,
             None => Err(refused),
         }
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ const PAGES: usize = 8;
 
 /// A part of the list.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct ListingPage {
     /// The blocks the page speaks of.
     pub(super) covers: RangeInclusive<u64>,
     /// Those of them that exist, with the token that fetches each.
@@ -16,14 +16,14 @@ pub(super) struct Page {
 }
 
 /// The pages known.
-pub(super) struct Listing(VecDeque<Page>);
+pub(super) struct Listing(VecDeque<ListingPage>);
 
 impl Listing {
-    pub(super) fn new(page: Page) -> Self {
+    pub(super) fn new(page: ListingPage) -> Self {
         Self([page].into())
     }
 
-    pub(super) fn add(&mut self, page: Page) {
+    pub(super) fn add(&mut self, page: ListingPage) {
         if self.0.len() >= PAGES {
             self.0.pop_front();
         }
@@ -45,7 +45,7 @@ impl Listing {
         self.page(index)?.tokens.get(&index).cloned()
     }
 
-    fn page(&self, index: u64) -> Option<&Page> {
+    fn page(&self, index: u64) -> Option<&ListingPage> {
         self.0.iter().find(|page| page.covers.contains(&index))
     }
 }

@@ -11,21 +11,22 @@ mod listing;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Access, Role, client};
+pub use access::{SnapshotAccess, SnapshotRole, client};
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_ebs::Client;
 use futures::{StreamExt, TryStreamExt, stream};
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use self::api::Api;
-use self::blocks::Blocks;
+use self::api::EbsApi;
+use self::blocks::SnapshotBlocks;
 use self::listing::Listing;
-use super::runs::Runs;
+use super::readahead::Streams;
 use super::{BlockSource, beyond_the_end, contains};
-use crate::report::Stats;
+use houndigrade_report::Stats;
 
 /// Most blocks fetched at the same time.
 const PARALLEL: usize = 32;
@@ -33,8 +34,8 @@ const PARALLEL: usize = 32;
 /// A completed EBS snapshot.
 pub struct Snapshot {
     runtime: Handle,
-    blocks: Arc<Blocks>,
-    runs: Mutex<Runs>,
+    blocks: Arc<SnapshotBlocks>,
+    streams: Mutex<Streams>,
     /// Bytes in a block.
     block_size: u64,
     /// Bytes in the volume.
@@ -52,12 +53,12 @@ impl Snapshot {
     /// # Errors
     /// If the EBS direct API refuses, can't be reached, or answers what makes no sense.
     pub async fn open(client: Client, id: &str, memory: usize) -> io::Result<Self> {
-        let api = Api::new(client, id);
+        let api = EbsApi::new(client, id);
         let (volume, page) = api.list(0).await.map_err(io::Error::other)?;
         let room = memory / volume.block_size;
         let parallel = (room / 2).clamp(1, PARALLEL);
         let kept = room.saturating_sub(parallel).max(1);
-        let blocks = Blocks::new(
+        let blocks = SnapshotBlocks::new(
             api,
             volume.block_size,
             Listing::new(page),
@@ -67,7 +68,7 @@ impl Snapshot {
         Ok(Self {
             runtime: Handle::current(),
             blocks: blocks.into(),
-            runs: Mutex::default(),
+            streams: Mutex::default(),
             block_size: volume.block_size as u64,
             size: volume.size,
             parallel,
@@ -76,20 +77,20 @@ impl Snapshot {
     }
 
     /// Fills `buffer`, which is not empty and within the volume.
-    async fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), api::Error> {
+    async fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), api::EbsError> {
         let size = self.block_size;
         let end = offset + buffer.len() as u64;
         let wanted = offset / size..end.div_ceil(size);
         let ahead = {
-            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            let ahead = runs.read(wanted.start..=wanted.end - 1).unwrap_or(0);
+            let mut streams = self.streams.lock();
+            let ahead = streams.read(wanted.start..=wanted.end - 1).unwrap_or(0);
             wanted.end..wanted.end + ahead.min(self.max_ahead)
         };
         let fill = async {
             let mut blocks = stream::iter(wanted)
                 .map(|index| {
                     let block = Arc::clone(&self.blocks).get(index);
-                    async move { Ok::<_, api::Error>((index, block.await?)) }
+                    async move { Ok::<_, api::EbsError>((index, block.await?)) }
                 })
                 .buffered(self.parallel);
             while let Some((index, block)) = blocks.try_next().await? {

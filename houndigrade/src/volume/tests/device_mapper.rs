@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::reference::Reference;
+use super::reference::LvsReport;
 use super::tools::{CREATE, Tools};
 use super::*;
 use crate::test_disks::MIB;
@@ -184,7 +184,7 @@ fn a_volume_that_is_being_moved_is_read() {
     tools.lvm("pvmove --background --atomic @0 @1");
     let text = tools.lvm("lvs -a --noheadings -o lv_name");
     assert!(text.contains("[pvmove0]"), "{text}");
-    let reference = Reference::new(&tools);
+    let reference = LvsReport::new(&tools);
     reference.paint(&tools);
     let assembled = assemble(tools.members());
     assert_eq!(names(&assembled), ["/dev/vg/root"]);

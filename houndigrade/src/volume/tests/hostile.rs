@@ -220,7 +220,7 @@ fn a_text_that_is_not_understood_is_a_problem(#[case] text: String, #[case] expe
 #[test]
 fn a_text_of_many_entries_is_refused() {
     let text = format!("a = [{}]", "1,".repeat(1 << 18));
-    assert_eq!(text::parse(&text), Err(text::Damage::Entries));
+    assert_eq!(text::parse(&text), Err(text::TextDamage::Entries));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Layouts that the tools make, and where they say the bytes lie.
 
-use super::reference::Reference;
+use super::reference::LvsReport;
 use super::tools::{CREATE, Tools};
 use super::*;
 use crate::facts;
+use crate::filesystem::MemoryBudget;
 use crate::filesystem::{self, Content, Root};
-use crate::memory::Memory;
 use crate::partition;
-use crate::source::Window;
+use crate::source::SourceWindow;
 use crate::test_disks::{MIB, MemoryDisk, partitioned, place, rhel};
 
 #[test]
@@ -32,7 +32,7 @@ fn every_layout_is_read_where_the_tools_say() {
         &format!("{CREATE} -n mirror -l 6 my-vg"),
         "lvconvert -y -m 1 --type mirror my-vg/mirror",
     ]);
-    let reference = Reference::new(&tools);
+    let reference = LvsReport::new(&tools);
     reference.paint(&tools);
     let assembled = assemble(tools.members());
     assert_eq!(assembled.problems, []);
@@ -72,11 +72,11 @@ fn a_file_system_is_read_across_segments() {
         &format!("{CREATE} -n root -l 9 vg @1"),
         "lvextend -l +7 vg/root @0",
     ]);
-    Reference::new(&tools).write(&tools, "root", &image);
+    LvsReport::new(&tools).write(&tools, "root", &image);
     let assembled = assemble(tools.members());
     let source = open(&assembled, "/dev/vg/root");
     let content = Content::probe(&**source).unwrap();
-    let fs = filesystem::open(content, Arc::clone(source), &Memory::default()).unwrap();
+    let fs = filesystem::open(content, Arc::clone(source), &MemoryBudget::default()).unwrap();
     let root = Root::new(&*fs);
     assert!(root.head("/usr/share/large", 10 * MIB).unwrap().unwrap() == large);
     assert!(!facts::gather(&root, "/dev/vg/root").evidence.is_empty());
@@ -128,7 +128,7 @@ fn disks_of_large_sectors_are_read() {
         "vgcreate -s 512k vg @0 @1",
         &format!("{CREATE} -n root -i 2 -I 64k -l 8 vg"),
     ]);
-    let reference = Reference::new(&tools);
+    let reference = LvsReport::new(&tools);
     reference.paint(&tools);
     reference.assert_same(&assemble(tools.members()), "vg", "root");
 }
@@ -146,7 +146,7 @@ fn moved_extents_are_found() {
         "pvchange -xn @1",
         "lvextend -l +2 vg/root",
     ]);
-    let reference = Reference::new(&tools);
+    let reference = LvsReport::new(&tools);
     reference.paint(&tools);
     let assembled = assemble(tools.members());
     reference.assert_same(&assembled, "vg", "root");
@@ -168,7 +168,7 @@ fn two_partitions_of_a_disk_make_a_group() {
         &format!("{CREATE} -n root -l 5 vg @1"),
         "lvextend -l +5 vg/root @0",
     ]);
-    let reference = Reference::new(&tools);
+    let reference = LvsReport::new(&tools);
     reference.paint(&tools);
     for (number, start) in [(0, MIB), (1, 9 * MIB)] {
         place(
@@ -180,7 +180,7 @@ fn two_partitions_of_a_disk_make_a_group() {
     let disk: Arc<dyn BlockSource> = Arc::new(MemoryDisk(disk));
     let partitions = partition::read(&*disk).unwrap().partitions.into_iter();
     let members = partitions.map(|part| {
-        let source = Arc::new(Window::new(Arc::clone(&disk), part.start, part.size));
+        let source = Arc::new(SourceWindow::new(Arc::clone(&disk), part.start, part.size));
         assert_eq!(Content::probe(&*source).unwrap().name(), Some("lvm2"));
         Member {
             name: format!("/dev/sda{}", part.number.unwrap()),

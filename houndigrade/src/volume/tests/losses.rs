@@ -25,7 +25,7 @@ fn a_missing_disk_takes_only_its_own_volumes_along() {
     assert_eq!(assembled.problems, []);
     open(&assembled, "/dev/vg/here");
     for name in ["/dev/vg/there", "/dev/vg/both"] {
-        let expected = Error::Missing {
+        let expected = VolumeError::Missing {
             id: id.trim().into(),
             device: tools.device(1).into(),
         };

@@ -20,13 +20,13 @@ struct Segment {
 }
 
 /// What the tools say about all groups.
-pub(super) struct Reference {
+pub(super) struct LvsReport {
     /// Disk, first byte of the first extent, and bytes of an extent.
     physical: BTreeMap<String, (usize, u64, u64)>,
     logical: BTreeMap<String, Vec<Segment>>,
 }
 
-impl Reference {
+impl LvsReport {
     pub(super) fn new(tools: &Tools) -> Self {
         let mut physical = BTreeMap::new();
         for line in rows(

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bytes::{array, le32};
-use crate::report::Stats;
 use crate::test_disks::random_cases;
+use houndigrade_report::Stats;
 
 /// The seed of the fuzz target: a small file system with subvolumes, compressed files and a log, of nodes of 4 KiB.
 static SEED: &[u8] = include_bytes!("../../../../fuzz/seeds/btrfs");
@@ -43,19 +43,19 @@ impl Disk {
     /// Writes `bytes` into a block, and makes its checksum right if it has one.
     fn change(&mut self, block: u64, at: usize, bytes: &[u8]) {
         let block = self.blocks.get_mut(&block).unwrap();
-        let checksum = checksum::crc32c(&block[superblock::CHECKSUM..]).to_le_bytes();
+        let checksum = checksum::crc32c(&block[checksum::SIZE..]).to_le_bytes();
         let checked = array(block, 0) == Some(checksum);
         for (place, byte) in block[at..].iter_mut().zip(bytes) {
             *place = *byte;
         }
         if checked {
-            let checksum = checksum::crc32c(&block[superblock::CHECKSUM..]).to_le_bytes();
+            let checksum = checksum::crc32c(&block[checksum::SIZE..]).to_le_bytes();
             block[..4].copy_from_slice(&checksum);
         }
     }
 
-    fn open(self) -> Result<Btrfs, Error> {
-        Btrfs::open(Arc::new(self), &Memory::default())
+    fn open(self) -> Result<Btrfs, FileSystemError> {
+        Btrfs::open(Arc::new(self), &MemoryBudget::default())
     }
 }
 
@@ -91,10 +91,10 @@ fn walk(fs: &Btrfs) -> usize {
         let Some(folder) = pending.pop() else { break };
         for name in fs.names(&format!("{folder}/"), 100).unwrap_or_default() {
             let path = format!("{folder}/{name}");
-            match fs.entry(&path) {
-                Ok(Some(Entry::Directory)) => pending.push(path),
-                Ok(Some(Entry::Symlink)) => drop(fs.link_target(&path)),
-                Ok(Some(Entry::File)) => {
+            match fs.file_type(&path) {
+                Ok(Some(FileType::Directory)) => pending.push(path),
+                Ok(Some(FileType::Symlink)) => drop(fs.link_target(&path)),
+                Ok(Some(FileType::File)) => {
                     let mut file = fs.open(&path).unwrap();
                     let end = file.size().saturating_sub(100);
                     let mut piece = [0; 5000];

@@ -5,13 +5,13 @@ use std::os::unix::fs::FileExt;
 use super::*;
 
 /// Copies the image while it is mounted, and compares it with what the kernel makes of its log. Returns whether it has one.
-fn assert_same_after_replay(image: &Image, mounted: Mount) -> bool {
+fn assert_same_after_replay(image: &Image, mounted: KernelMount) -> bool {
     let (ours, theirs) = (image.copy(), image.copy());
     drop(mounted);
     let source = ours.source();
-    let logged = Superblock::read(&*source).unwrap().log_root.is_some();
+    let logged = BtrfsSuperblock::read(&*source).unwrap().log_root.is_some();
     if logged {
-        let error = Btrfs::open(ours.source(), &Memory::new(1024))
+        let error = Btrfs::open(ours.source(), &MemoryBudget::new(1024))
             .err()
             .unwrap();
         assert!(error.to_string().starts_with("memory limit: "), "{error}");
@@ -209,7 +209,7 @@ fn any_log_counts(#[values(1, 2, 3, 4, 5, 6, 7, 8)] seed: u64) {
         // The copies are compared one after another: the kernel mounts no two of a file system.
         let pair = [image.copy(), image.copy()];
         logs += usize::from(
-            Superblock::read(&*pair[0].source())
+            BtrfsSuperblock::read(&*pair[0].source())
                 .unwrap()
                 .log_root
                 .is_some(),

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::filesystem::Content;
 use crate::source::DiskFile;
-use crate::test_disks::kernel::{Mount, assert_same_tree};
+use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 use crate::test_disks::{MIB, memory, run};
 
 /// Options of a mount that shows all subvolumes, and commits only when told.
@@ -44,8 +44,8 @@ impl Image {
         self.folder.path().join("image")
     }
 
-    fn mount(&self, options: &str) -> Option<Mount> {
-        Mount::new(&self.path(), options)
+    fn mount(&self, options: &str) -> Option<KernelMount> {
+        KernelMount::new(&self.path(), options)
     }
 
     /// As it is on the disk now, mounted or not.
@@ -65,12 +65,12 @@ impl Image {
         Arc::new(DiskFile::open(&self.path()).unwrap())
     }
 
-    fn open(&self) -> Result<Box<dyn FileSystem>, Error> {
+    fn open(&self) -> Result<Box<dyn FileSystem>, FileSystemError> {
         let source = self.source();
         crate::filesystem::open(
             Content::probe(&*source).unwrap(),
             source,
-            &Memory::default(),
+            &MemoryBudget::default(),
         )
     }
 }
@@ -321,7 +321,7 @@ fn reads_what_is_on_this_device(#[case] mkfs: &str, #[case] message: Option<&str
         return;
     };
     let options = format!("{TOP},device={}", attached.0);
-    let Some(mounted) = Mount::new(&disks[0], &options) else {
+    let Some(mounted) = KernelMount::new(&disks[0], &options) else {
         return;
     };
     fs::write(mounted.path().join("file"), text(100_000)).unwrap();
@@ -329,7 +329,7 @@ fn reads_what_is_on_this_device(#[case] mkfs: &str, #[case] message: Option<&str
     let results = [one, other].map(|disk| {
         let fs = Btrfs::open(
             Arc::new(DiskFile::open(Path::new(disk)).unwrap()),
-            &Memory::default(),
+            &MemoryBudget::default(),
         )
         .unwrap();
         let mut contents = vec![0; 100_000];
@@ -373,7 +373,7 @@ fn small_pieces_cost_no_more_than_the_whole(#[case] mount: &str, #[case] synced:
     let source = image.source();
     let fs = Btrfs::open(
         Arc::clone(&source) as Arc<dyn BlockSource>,
-        &Memory::default(),
+        &MemoryBudget::default(),
     )
     .unwrap();
     let mut file = fs.open("/file").unwrap();
@@ -395,7 +395,7 @@ fn a_damaged_tree_block_is_read_from_its_other_copy() {
     let Some(image) = Image::new("-m dup") else {
         return;
     };
-    let fs = Btrfs::open(image.source(), &Memory::default()).unwrap();
+    let fs = Btrfs::open(image.source(), &MemoryBudget::default()).unwrap();
     let root = fs.subvolume(TOP_LEVEL).unwrap().unwrap().root;
     let copies = fs
         .trees

@@ -6,7 +6,7 @@ fn btrfs(arguments: &[&str]) -> Option<()> {
     run("btrfs", arguments, "").map(drop)
 }
 
-fn at(mount: &Mount, path: &str) -> String {
+fn at(mount: &KernelMount, path: &str) -> String {
     mount.path().join(path).to_str().unwrap().to_owned()
 }
 
@@ -45,10 +45,10 @@ fn subvolumes_and_snapshots_are_directories() {
         Vec::<String>::new()
     );
     assert_eq!(
-        fs.entry("/snapshot/folder/inner").unwrap(),
-        Some(Entry::Directory)
+        fs.file_type("/snapshot/folder/inner").unwrap(),
+        Some(FileType::Directory)
     );
-    assert_eq!(fs.entry("/snapshot/folder/inner/file").unwrap(), None);
+    assert_eq!(fs.file_type("/snapshot/folder/inner/file").unwrap(), None);
     assert_eq!(fs.roots(), ["/root", "/@", "/"]);
 }
 

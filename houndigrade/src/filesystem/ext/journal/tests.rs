@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rstest::rstest;
 
-use super::super::overlay::Overlay;
+use super::super::overlay::JournalOverlay;
 use super::*;
-use crate::memory::Memory;
+use crate::filesystem::MemoryBudget;
 use crate::test_disks::MemoryDisk;
 
 const BLOCK: usize = 1024;
@@ -133,9 +133,12 @@ impl Disk {
     }
 
     /// The numbers that fill blocks 30 to 39 after recovery.
-    fn recovered(self) -> Result<Vec<u8>, Error> {
-        let (overlay, _) =
-            Overlay::recover("ext4", Arc::new(MemoryDisk(self.bytes)), &Memory::default())?;
+    fn recovered(self) -> Result<Vec<u8>, FileSystemError> {
+        let (overlay, _) = JournalOverlay::recover(
+            "ext4",
+            Arc::new(MemoryDisk(self.bytes)),
+            &MemoryBudget::default(),
+        )?;
         let mut blocks = vec![0; 10 * BLOCK];
         overlay.read_at(30 * BLOCK as u64, &mut blocks)?;
         Ok(blocks.chunks(BLOCK).map(|block| block[BLOCK - 1]).collect())
@@ -227,8 +230,12 @@ fn logs_are_replayed(#[case] write: fn(Disk) -> Disk, #[case] expected: &[u8]) {
 #[test]
 fn a_block_that_looks_like_the_journals_own_gets_its_mark_back() {
     let disk = Disk::new(PLAIN, 1).log_as(&[30], true).commit();
-    let (overlay, _) =
-        Overlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes)), &Memory::default()).unwrap();
+    let (overlay, _) = JournalOverlay::recover(
+        "ext4",
+        Arc::new(MemoryDisk(disk.bytes)),
+        &MemoryBudget::default(),
+    )
+    .unwrap();
     let mut head = [0; 6];
     overlay.read_at(30 * BLOCK as u64, &mut head).unwrap();
     assert_eq!(head, [0xc0, 0x3b, 0x39, 0x98, 2, 2]);
@@ -238,10 +245,10 @@ fn a_block_that_looks_like_the_journals_own_gets_its_mark_back() {
 fn what_is_replaced_has_to_fit_into_memory() {
     let disk = Disk::new(PLAIN, 1).log(&[30, 31, 33]).commit();
     let recover =
-        |memory| Overlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes.clone())), &memory);
-    let error = recover(Memory::new(64)).err().unwrap();
+        |memory| JournalOverlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes.clone())), &memory);
+    let error = recover(MemoryBudget::new(64)).err().unwrap();
     assert!(error.to_string().starts_with("memory limit: "), "{error}");
-    assert!(recover(Memory::new(1024)).is_ok());
+    assert!(recover(MemoryBudget::new(1024)).is_ok());
 }
 
 #[test]
@@ -251,8 +258,12 @@ fn reads_may_begin_and_end_anywhere() {
     for (block, number) in [(30, 2), (31, 3), (33, 4)] {
         whole[block * BLOCK..(block + 1) * BLOCK].fill(number);
     }
-    let (overlay, _) =
-        Overlay::recover("ext4", Arc::new(MemoryDisk(disk.bytes)), &Memory::default()).unwrap();
+    let (overlay, _) = JournalOverlay::recover(
+        "ext4",
+        Arc::new(MemoryDisk(disk.bytes)),
+        &MemoryBudget::default(),
+    )
+    .unwrap();
     for (start, end) in [(29, 35), (30, 31), (32, 33), (33, 40)] {
         for (before, behind) in [(0, 0), (1, 1), (1000, 3), (0, 500)] {
             let range = start * BLOCK - before..end * BLOCK + behind;

@@ -36,21 +36,25 @@ fn disk(features: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads all there is, as far as that gets. A damaged tree may have circles.
-fn read(image: Vec<u8>) -> Result<(), Error> {
-    let fs = Ext::open("ext4", Arc::new(MemoryDisk(image)), &Memory::default())?;
+fn read(image: Vec<u8>) -> Result<(), FileSystemError> {
+    let fs = Ext::open(
+        "ext4",
+        Arc::new(MemoryDisk(image)),
+        &MemoryBudget::default(),
+    )?;
     let mut pending = vec![String::new()];
     let mut first_error = Ok(());
     for _ in 0..100 {
         let Some(path) = pending.pop() else { break };
         let at = if path.is_empty() { "/" } else { &path };
-        let result = fs.entry(at).and_then(|entry| match entry {
-            Some(Entry::Directory) => {
+        let result = fs.file_type(at).and_then(|found| match found {
+            Some(FileType::Directory) => {
                 let names = fs.names(at, 1000)?;
                 pending.extend(names.iter().map(|name| format!("{path}/{name}")));
                 Ok(())
             }
-            Some(Entry::Symlink) => fs.link_target(at).map(drop),
-            Some(Entry::File) => {
+            Some(FileType::Symlink) => fs.link_target(at).map(drop),
+            Some(FileType::File) => {
                 let mut file = FileSystem::open(&fs, at)?;
                 let mut buffer = vec![0; 900 * 1024];
                 file.read_at(0, &mut buffer)?;
@@ -128,9 +132,9 @@ fn checksums_cover_all_metadata() {
     let Some(image) = disk("metadata_csum,^resize_inode") else {
         return;
     };
-    let superblock = Superblock::read("ext4", &MemoryDisk(image.clone())).unwrap();
+    let superblock = ExtSuperblock::read("ext4", &MemoryDisk(image.clone())).unwrap();
     let volume_disk = MemoryDisk(image.clone());
-    let volume = Volume {
+    let volume = ExtVolume {
         superblock: &superblock,
         disk: &volume_disk,
     };
@@ -170,13 +174,13 @@ fn encrypted_files_are_errors() {
     let fs = Ext::open(
         "ext4",
         Arc::new(MemoryDisk(fs::read(disk.path()).unwrap())),
-        &Memory::default(),
+        &MemoryBudget::default(),
     )
     .unwrap();
     for error in [
         FileSystem::open(&fs, "/file").err(),
         fs.names("/folder", 9).err(),
-        fs.entry("/folder/file").err(),
+        fs.file_type("/folder/file").err(),
     ] {
         let error = error.unwrap().to_string();
         assert!(error.ends_with("is encrypted"), "{error}");

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 use crate::source::DiskFile;
-use crate::test_disks::kernel::{Mount, assert_same_tree};
+use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 use crate::test_disks::{MIB, run};
 
 /// A file system that `mke2fs` made with the options, and `work` changed through the kernel.
@@ -19,18 +19,18 @@ fn disk(make: &[&str], size: &str, work: impl Fn(&Path)) -> Option<NamedTempFile
     let disk = NamedTempFile::new().unwrap();
     let path = disk.path().to_str().unwrap();
     run("mke2fs", &[&["-q", "-F"], make, &[path, size]].concat(), "")?;
-    let mount = Mount::new(disk.path(), "rw")?;
+    let mount = KernelMount::new(disk.path(), "rw")?;
     work(mount.path());
     Some(disk)
 }
 
 fn open(disk: &NamedTempFile) -> Ext {
     let source = DiskFile::open(disk.path()).unwrap();
-    Ext::open("ext4", Arc::new(source), &Memory::default()).unwrap()
+    Ext::open("ext4", Arc::new(source), &MemoryBudget::default()).unwrap()
 }
 
 fn assert_reads_as_the_kernel_does(disk: &NamedTempFile) {
-    let Some(mount) = Mount::new(disk.path(), "ro") else {
+    let Some(mount) = KernelMount::new(disk.path(), "ro") else {
         return;
     };
     assert_same_tree(&open(disk), mount.path());
@@ -187,7 +187,7 @@ fn sparse_files_are_read_at_any_offset(#[case] make: &[&str], #[case] end: u64) 
     let Some(disk) = disk(make, "16M", work) else {
         return;
     };
-    let Some(mount) = Mount::new(disk.path(), "ro") else {
+    let Some(mount) = KernelMount::new(disk.path(), "ro") else {
         return;
     };
     let theirs = File::open(mount.path().join("sparse")).unwrap();

@@ -56,7 +56,7 @@ fn fedora() {
     let Some((machine, region)) = machine(&[("home", &home), ("root", &root)], None) else {
         return;
     };
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!(image.errors, [""; 0]);
     assert_eq!(image.verdict, Verdict::NotRhel);
     assert_eq!(image.distribution.as_ref().unwrap().id, "fedora");
@@ -101,7 +101,7 @@ fn sles() {
     let Some((machine, region)) = machine(&subvolumes, Some("@/.snapshots/1/snapshot")) else {
         return;
     };
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!(image.errors, [""; 0]);
     assert_eq!(image.verdict, Verdict::NotRhel);
     assert_eq!(image.distribution.as_ref().unwrap().id, "sles");
@@ -155,7 +155,7 @@ fn a_mount_without_a_subvolume(#[case] default: Option<&str>, #[case] id: &str) 
     ) else {
         return;
     };
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!(image.errors, [""; 0]);
     assert_eq!(image.distribution.as_ref().unwrap().id, id);
     let mount = machine.mount(region, "ro").unwrap();

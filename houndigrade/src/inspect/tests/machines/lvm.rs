@@ -80,7 +80,7 @@ fn rhel_9_after_a_power_cut() {
     let ignored = "ro,norecovery";
     assert_in_journal(&machine, volume("root"), ignored, "etc/os-release");
     assert_in_journal(&machine, volume("var"), ignored, "lib/rpm/rpmdb.sqlite");
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!(image.errors, [""; 0]);
     assert_eq!(
         (image.verdict, image.rhel_version.as_deref()),
@@ -170,7 +170,7 @@ fn a_group_over_two_disks() {
     }
     assert!(rest.is_empty() && volumes["usr"].len() == 2);
 
-    let image = inspect(disks(&[&first, &second]), Memory::default());
+    let image = inspect(disks(&[&first, &second]), MemoryBudget::default());
     assert_eq!(image.errors, [""; 0]);
     assert_eq!(image.verdict, Verdict::Rhel);
     let expected = [
@@ -181,7 +181,7 @@ fn a_group_over_two_disks() {
     assert_eq!(places(&image), expected);
     assert!(image.drives["/dev/vdb"].is_empty());
 
-    let image = inspect(disks(&[&first]), Memory::default());
+    let image = inspect(disks(&[&first]), MemoryBudget::default());
     assert_eq!(image.verdict, Verdict::Unknown);
     let errors = image.errors.join("\n");
     assert!(
@@ -215,7 +215,7 @@ fn an_encrypted_root() {
     };
     machine.write(parts[0], &boot);
     machine.write(volumes["root"][0].1, b"LUKS\xba\xbe\x00\x02");
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!(image.verdict, Verdict::Unknown);
     assert_eq!(
         image.errors,
@@ -244,7 +244,7 @@ fn a_disk_of_10_gib() {
     let Some(()) = machine.install(volumes["root"][0].1, "mkfs.xfs -q", &root) else {
         return;
     };
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!((image.verdict, &*image.errors), (Verdict::Rhel, &[][..]));
     let found = packages(&image, "/dev/vg/root");
     assert_eq!(found.package_count, count(database));

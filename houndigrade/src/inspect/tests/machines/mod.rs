@@ -11,11 +11,11 @@ use std::path::Path;
 
 use super::systems::places;
 use super::*;
-use crate::report::SignedPackages;
 use crate::rpm::tests::databases::Made;
-use crate::test_disks::kernel::{Mount, assert_same_tree};
+use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 use crate::test_disks::machine::{Machine, Region};
 use crate::test_disks::run;
+use houndigrade_report::SignedPackages;
 
 /// GPT's types of partitions for the BIOS, UEFI, Linux and LVM2.
 const BIOS: &str = "type=21686148-6449-6E6F-744E-656564454649";
@@ -33,7 +33,7 @@ fn disks(machines: &[&Machine]) -> Vec<Disk> {
 
 /// Fails the test unless the volume called `name` has the same tree as the folder.
 fn assert_same_volume(machine: &Machine, name: &str, folder: &Path) {
-    let observed = volumes::observe(disks(&[machine]), Memory::default());
+    let observed = volumes::observe(disks(&[machine]), MemoryBudget::default());
     let volume = observed.volumes.iter().find(|volume| volume.name == name);
     assert_same_tree(volume.unwrap().tree().unwrap(), folder);
 }
@@ -59,7 +59,7 @@ fn count(made: &Made) -> Option<u64> {
 }
 
 /// What the kernel's copy says in its os-release.
-fn release(mount: &Mount) -> String {
+fn release(mount: &KernelMount) -> String {
     fs::read_to_string(mount.path().join("etc/os-release")).unwrap()
 }
 

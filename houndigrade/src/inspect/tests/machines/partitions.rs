@@ -40,7 +40,7 @@ fn rhel_7_after_a_power_cut() {
         .read_at(superblock + 0x60, &mut features)
         .unwrap();
     assert!(u32::from_le_bytes(features) & 4 != 0, "nothing to recover");
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!(image.errors, [""; 0]);
     assert_eq!(
         (image.verdict, image.rhel_version.as_deref()),
@@ -81,7 +81,7 @@ fn coreos_after_a_power_cut() {
         return;
     }
 
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!((image.verdict, &*image.errors), (Verdict::Rhel, &[][..]));
     let root = &image.drives["/dev/vda"]["/dev/vda4"];
     let deployment = "/ostree/deploy/rhcos/deploy/new.0";
@@ -121,7 +121,7 @@ fn two_systems_and_one_usr() {
             return;
         };
     }
-    let image = inspect(disks(&[&machine]), Memory::default());
+    let image = inspect(disks(&[&machine]), MemoryBudget::default());
     assert_eq!(image.verdict, Verdict::Unknown);
     assert_eq!(image.distribution.as_ref().unwrap().id, "fedora");
     let expected = [

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-use crate::images::Limits;
-use crate::location::Location;
+use crate::images::ImageLimits;
+use crate::location::DiskLocation;
 use crate::output::Output;
 
 const MIB: usize = 1024 * 1024;
@@ -24,8 +24,8 @@ const MIN_BLOCKS: usize = 4 * MIB;
 #[command(name = "houndigrade", version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// The cloud the images are from; only copied to the result
-    #[arg(short, long, value_enum, default_value_t = Cloud::Aws)]
-    pub(crate) cloud: Cloud,
+    #[arg(short, long, value_enum, default_value_t = CloudName::Aws)]
+    pub(crate) cloud: CloudName,
 
     /// An image and where its disk is. Repeat it for more images, or for more disks of one
     #[arg(short, long = "target", num_args = 2, required = true, value_names = ["IMAGE_ID", "SOURCE"])]
@@ -87,13 +87,13 @@ Exit status:
   3  at least one image could not be read; the result says which and why";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Cloud {
+pub(crate) enum CloudName {
     Aws,
     Azure,
     Gcp,
 }
 
-impl Cloud {
+impl CloudName {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -108,8 +108,8 @@ impl Arguments {
     ///
     /// # Errors
     /// If a location has a scheme or parameter that is unknown.
-    pub(crate) fn images(&self) -> Result<BTreeMap<String, Vec<Location>>, String> {
-        let mut images: BTreeMap<String, Vec<Location>> = BTreeMap::new();
+    pub(crate) fn images(&self) -> Result<BTreeMap<String, Vec<DiskLocation>>, String> {
+        let mut images: BTreeMap<String, Vec<DiskLocation>> = BTreeMap::new();
         for target in self.targets.chunks_exact(2) {
             let location = target[1]
                 .parse()
@@ -120,12 +120,12 @@ impl Arguments {
     }
 
     /// How many of `images` are inspected at the same time, and what each may take.
-    pub(crate) fn limits(&self, images: usize) -> (usize, Limits) {
+    pub(crate) fn limits(&self, images: usize) -> (usize, ImageLimits) {
         let blocks = usize::from(self.max_memory) * MIB / BLOCKS_PART;
         let jobs = usize::from(self.jobs)
             .min(images)
             .clamp(1, blocks / MIN_BLOCKS);
-        let limits = Limits {
+        let limits = ImageLimits {
             timeout: self.timeout,
             blocks: blocks / jobs,
             logs: usize::from(self.max_memory) * MIB / LOGS_PART / jobs,

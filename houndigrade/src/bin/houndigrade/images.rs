@@ -8,15 +8,15 @@ use futures::{StreamExt, stream};
 use houndigrade::report::{InspectedImage, Problem, ProblemCode};
 use houndigrade::source::{BlockSource, Deadline, DiskFile, Snapshot, ebs_client};
 use houndigrade::stopwatch::{Stage, Stopwatch, milliseconds};
-use houndigrade::{Disk, Memory, inspect};
+use houndigrade::{Disk, MemoryBudget, inspect};
 use tracing::{info, warn};
 
-use crate::location::Location;
+use crate::location::DiskLocation;
 use crate::progress::Progress;
 
 /// What one image may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct ImageLimits {
     pub(crate) timeout: Duration,
     /// Bytes of memory for the blocks of its disks.
     pub(crate) blocks: usize,
@@ -26,9 +26,9 @@ pub(crate) struct Limits {
 
 /// Inspects all images, `jobs` at the same time.
 pub(crate) async fn inspect_all(
-    images: BTreeMap<String, Vec<Location>>,
+    images: BTreeMap<String, Vec<DiskLocation>>,
     jobs: usize,
-    limits: Limits,
+    limits: ImageLimits,
     progress: &Progress,
 ) -> BTreeMap<String, InspectedImage> {
     stream::iter(images)
@@ -48,8 +48,8 @@ pub(crate) async fn inspect_all(
 /// Inspects the disks of one image on a thread of their own.
 async fn inspect_image(
     id: &str,
-    locations: Vec<Location>,
-    limits: Limits,
+    locations: Vec<DiskLocation>,
+    limits: ImageLimits,
     progress: &Progress,
 ) -> InspectedImage {
     let started = Instant::now();
@@ -68,7 +68,7 @@ async fn inspect_image(
             .filter_map(|disk| disk.source.as_ref().ok().map(Arc::clone))
             .collect();
         let inspection =
-            tokio::task::spawn_blocking(move || inspect(disks, Memory::new(limits.logs)));
+            tokio::task::spawn_blocking(move || inspect(disks, MemoryBudget::new(limits.logs)));
         match progress.follow(&sources, inspection).await {
             Ok(mut image) => {
                 image.stats.stages += watch.stages();
@@ -91,13 +91,13 @@ async fn inspect_image(
     image
 }
 
-async fn open(location: Location, memory: usize, until: Instant) -> Disk {
+async fn open(location: DiskLocation, memory: usize, until: Instant) -> Disk {
     let (name, source) = match location {
-        Location::Path(path) => (
+        DiskLocation::Path(path) => (
             path.display().to_string(),
             DiskFile::open(&path).map(|file| limited(file.with_cache(memory), until)),
         ),
-        Location::Snapshot { id, access } => {
+        DiskLocation::Snapshot { id, access } => {
             let client = ebs_client(access).await;
             let snapshot = Snapshot::open(client, &id, memory).await;
             (id, snapshot.map(|snapshot| limited(snapshot, until)))

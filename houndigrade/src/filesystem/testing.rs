@@ -1,34 +1,36 @@
-//! A file system in memory, for tests of what stands on one.
+//! A fake file system, for tests of the layers above file systems.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Entry, Error, File, FileSystem};
+use super::{FileSystem, FileSystemError, FileType, OpenFile};
 
-/// By path: a file's contents, or as `Err` where a symlink points to. Directories are those they lie in.
-pub(crate) struct Memory(pub(crate) BTreeMap<&'static str, Result<&'static str, &'static str>>);
+/// Path to a file's contents, or as `Err` to a symlink's target. Directories follow from the paths.
+pub(crate) struct InMemoryFileSystem(
+    pub(crate) BTreeMap<&'static str, Result<&'static str, &'static str>>,
+);
 
-impl FileSystem for Memory {
-    fn entry(&self, path: &str) -> Result<Option<Entry>, Error> {
+impl FileSystem for InMemoryFileSystem {
+    fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
         Ok(match self.0.get(path) {
-            Some(Ok(_)) => Some(Entry::File),
-            Some(Err(_)) => Some(Entry::Symlink),
+            Some(Ok(_)) => Some(FileType::File),
+            Some(Err(_)) => Some(FileType::Symlink),
             None => self
                 .0
                 .keys()
                 .any(|file| file.starts_with(&format!("{path}/")))
-                .then_some(Entry::Directory),
+                .then_some(FileType::Directory),
         })
     }
 
-    fn link_target(&self, path: &str) -> Result<String, Error> {
+    fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
         Ok(self.0[path].unwrap_err().into())
     }
 
-    fn open(&self, path: &str) -> Result<Box<dyn File + '_>, Error> {
+    fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
         Ok(Box::new(self.0[path].unwrap().as_bytes()))
     }
 
-    fn names(&self, path: &str, _limit: usize) -> Result<Vec<String>, Error> {
+    fn names(&self, path: &str, _limit: usize) -> Result<Vec<String>, FileSystemError> {
         let inside = self.0.keys().filter_map(|file| {
             file.strip_prefix(path.trim_end_matches('/'))?
                 .strip_prefix('/')
@@ -38,12 +40,12 @@ impl FileSystem for Memory {
     }
 }
 
-impl File for &[u8] {
+impl OpenFile for &[u8] {
     fn size(&self) -> u64 {
         self.len() as u64
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let rest = usize::try_from(offset)
             .ok()
             .and_then(|offset| self.get(offset..))

@@ -14,7 +14,7 @@ use rstest::rstest;
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::test_disks::kernel::{Mount, assert_same_tree};
+use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 use crate::test_disks::{MemoryDisk, random_cases, run};
 
 /// `shutdown` of ext4's own: nothing more reaches the disk, as if the power were cut.
@@ -32,7 +32,7 @@ fn dirty(make: &[&str], options: &str) -> Option<Vec<u8>> {
         &[&["-q", "-F"], make, &[path, "32M"]].concat(),
         "",
     )?;
-    let mount = Mount::new(&image, options)?;
+    let mount = KernelMount::new(&image, options)?;
     for round in 0..9 {
         work(mount.path(), round);
     }
@@ -106,10 +106,15 @@ fn a_dirty_disk_reads_as_the_kernel_recovers_it(#[case] make: &[&str], #[case] o
     assert!(needs_recovery(&image));
     let copy = tempfile::NamedTempFile::new().unwrap();
     fs::write(copy.path(), &image).unwrap();
-    let Some(mount) = Mount::new(copy.path(), "rw") else {
+    let Some(mount) = KernelMount::new(copy.path(), "rw") else {
         return;
     };
-    let ours = Ext::open("ext4", Arc::new(MemoryDisk(image)), &Memory::default()).unwrap();
+    let ours = Ext::open(
+        "ext4",
+        Arc::new(MemoryDisk(image)),
+        &MemoryBudget::default(),
+    )
+    .unwrap();
     assert_same_tree(&ours, mount.path());
 }
 
@@ -133,7 +138,7 @@ fn journals_of_all_checksums_are_replayed(#[case] features: &str, #[case] journa
         contents_of(&Ext::open(
             "ext4",
             Arc::new(MemoryDisk(image)),
-            &Memory::default(),
+            &MemoryBudget::default(),
         )?)
     };
     let image = fs::read(disk.path()).unwrap();
@@ -168,7 +173,7 @@ fn disk_with_file(features: &str) -> Option<(NamedTempFile, String)> {
     Some((disk, blocks.trim().into()))
 }
 
-fn contents_of(fs: &Ext) -> Result<Vec<u8>, Error> {
+fn contents_of(fs: &Ext) -> Result<Vec<u8>, FileSystemError> {
     Ok(Root::new(fs).head("/file", 10)?.unwrap_or_default())
 }
 
@@ -183,7 +188,7 @@ fn damage_in_the_middle_of_a_file_is_an_error() {
     let fs = Ext::open(
         "ext4",
         Arc::new(MemoryDisk(fs::read(disk.path()).unwrap())),
-        &Memory::default(),
+        &MemoryBudget::default(),
     )
     .unwrap();
     let mut file = FileSystem::open(&fs, "/file").unwrap();
@@ -204,9 +209,13 @@ fn damage_in_the_middle_of_a_file_is_an_error() {
 fn features_that_cannot_be_read_are_named(#[case] bit: u32, #[case] what: &str) {
     let mut image = vec![0; 64 * 1024];
     image[1024 + 0x60..][..4].copy_from_slice(&(bit | 2).to_le_bytes());
-    let error = Ext::open("ext4", Arc::new(MemoryDisk(image)), &Memory::default())
-        .err()
-        .unwrap();
+    let error = Ext::open(
+        "ext4",
+        Arc::new(MemoryDisk(image)),
+        &MemoryBudget::default(),
+    )
+    .err()
+    .unwrap();
     assert_eq!(
         error.to_string(),
         format!("unsupported file system: {what}")
@@ -242,7 +251,8 @@ fn damage_in_a_journal_is_survived(#[case] features: &str, #[case] journal: &str
             for (at, byte) in log.into_iter().chain(others) {
                 disk[at] = byte;
             }
-            if let Ok(fs) = Ext::open("ext4", Arc::new(MemoryDisk(disk)), &Memory::default()) {
+            if let Ok(fs) = Ext::open("ext4", Arc::new(MemoryDisk(disk)), &MemoryBudget::default())
+            {
                 let _ = contents_of(&fs);
             }
             Ok(())

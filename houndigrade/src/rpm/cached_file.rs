@@ -1,7 +1,7 @@
 //! A file of any size, read through a cache of a fixed one.
 
-use super::Error;
-use crate::filesystem::File;
+use super::RpmError;
+use crate::filesystem::OpenFile;
 
 /// Bytes read at once. Databases are mostly written in order: a block serves several of their pages.
 const BLOCK: usize = 16 * 1024;
@@ -9,8 +9,8 @@ const BLOCK: usize = 16 * 1024;
 const SLOTS: usize = 64;
 
 /// A file and the blocks of it read last.
-pub(super) struct Blocks<'a> {
-    file: Box<dyn File + 'a>,
+pub(super) struct CachedFile<'a> {
+    file: Box<dyn OpenFile + 'a>,
     size: u64,
     slots: Vec<Slot>,
 }
@@ -22,12 +22,12 @@ struct Slot {
     bytes: Vec<u8>,
 }
 
-impl<'a> Blocks<'a> {
+impl<'a> CachedFile<'a> {
     /// Refuses a file of more than `limit` bytes.
-    pub(super) fn new(file: Box<dyn File + 'a>, limit: u64) -> Result<Self, Error> {
+    pub(super) fn new(file: Box<dyn OpenFile + 'a>, limit: u64) -> Result<Self, RpmError> {
         let size = file.size();
         if size > limit {
-            return Err(Error::Limit {
+            return Err(RpmError::Limit {
                 limit,
                 of: "bytes in a file",
             });
@@ -45,7 +45,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// Fills all of `buffer` from `offset` on.
-    pub(super) fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), RpmError> {
         let mut at = offset;
         let mut rest = buffer;
         while !rest.is_empty() {
@@ -53,7 +53,7 @@ impl<'a> Blocks<'a> {
             let block = self.block(at / BLOCK as u64)?;
             let bytes = block.get(within..).unwrap_or_default();
             if bytes.is_empty() {
-                return Err(Error::damaged(format!(
+                return Err(RpmError::damaged(format!(
                     "something is said to be at byte {at}, where the file ends before"
                 )));
             }
@@ -67,13 +67,13 @@ impl<'a> Blocks<'a> {
     }
 
     /// The bytes at `offset`.
-    pub(super) fn array<const N: usize>(&mut self, offset: u64) -> Result<[u8; N], Error> {
+    pub(super) fn array<const N: usize>(&mut self, offset: u64) -> Result<[u8; N], RpmError> {
         let mut bytes = [0; N];
         self.read(offset, &mut bytes)?;
         Ok(bytes)
     }
 
-    fn block(&mut self, number: u64) -> Result<&[u8], Error> {
+    fn block(&mut self, number: u64) -> Result<&[u8], RpmError> {
         let slot = &mut self.slots[(number % SLOTS as u64) as usize];
         if slot.number != Some(number) {
             slot.number = None;

@@ -1,49 +1,69 @@
-//! Handing the result over: one PUT to a URL that is itself the permission to do so, and is therefore never shown.
+//! Uploading the result by one PUT to a presigned URL. The URL is itself the permission to do so, and is never shown.
 
+use std::fmt;
 use std::time::Duration;
 
+use houndigrade::error_chain;
 use reqwest::{Client, StatusCode, header};
 use tracing::warn;
 
 /// Environment variable with the URL.
-pub(crate) const URL: &str = "HOUNDIGRADE_RESULT_URL";
+const VARIABLE: &str = "HOUNDIGRADE_RESULT_URL";
 
+/// Before the second attempt; doubled for each further one.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 5;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// PUTs the JSON to `url`. Tried again, with growing pauses from `pause` on, unless the answer is a refusal that would stay one.
+/// A URL that grants the right to PUT to it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PresignedUrl(String);
+
+impl PresignedUrl {
+    pub(super) fn from_environment() -> Option<Self> {
+        std::env::var(VARIABLE).ok().map(Self)
+    }
+}
+
+impl fmt::Debug for PresignedUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PresignedUrl")
+    }
+}
+
+/// PUTs the JSON to `url`. Retries with growing pauses, the first of which is `pause`, unless the answer is a permanent refusal.
 ///
 /// # Errors
-/// Why the last attempt failed, without the URL.
-pub(crate) async fn put(url: &str, json: &str, pause: Duration) -> Result<(), String> {
+/// The reason of the last attempt's failure, without the URL.
+pub(super) async fn put(url: &PresignedUrl, json: &str, pause: Duration) -> Result<(), String> {
     let client = Client::builder()
         .timeout(ATTEMPT_TIMEOUT)
-        // A redirect would carry the result to somebody the URL's maker did not name.
+        // A redirect would carry the result to a host that the URL does not name.
         .redirect(reqwest::redirect::Policy::none())
         .build()
-        .map_err(|error| reasons(&error.without_url()))?;
+        .map_err(|error| error_chain(&error.without_url()))?;
     let mut attempt = 1;
     loop {
-        let error = match try_put(&client, url, json).await {
+        let error = match try_put(&client, &url.0, json).await {
             Ok(()) => return Ok(()),
-            Err(Failure::Final(why)) => return Err(why),
-            Err(Failure::Passing(why)) => why,
+            Err(PutError::Permanent(why)) => return Err(why),
+            Err(PutError::Transient(why)) => why,
         };
         if attempt == ATTEMPTS {
             return Err(format!("{error}, after {ATTEMPTS} attempts"));
         }
-        warn!(attempt, "delivering the result: {error}; trying again");
+        warn!(attempt, "uploading the result: {error}; trying again");
         tokio::time::sleep(pause * 2u32.pow(attempt - 1)).await;
         attempt += 1;
     }
 }
 
-enum Failure {
-    Passing(String),
-    Final(String),
+enum PutError {
+    Transient(String),
+    Permanent(String),
 }
 
-async fn try_put(client: &Client, url: &str, json: &str) -> Result<(), Failure> {
+async fn try_put(client: &Client, url: &str, json: &str) -> Result<(), PutError> {
     let request = client
         .put(url)
         .header(header::CONTENT_TYPE, "application/json")
@@ -51,30 +71,26 @@ async fn try_put(client: &Client, url: &str, json: &str) -> Result<(), Failure> 
     let status = match request.send().await {
         Ok(response) => response.status(),
         Err(error) if error.is_builder() => {
-            return Err(Failure::Final(format!("{URL} is not an HTTP URL")));
+            return Err(PutError::Permanent(format!(
+                "{VARIABLE} is not an HTTP URL"
+            )));
         }
-        Err(error) => return Err(Failure::Passing(reasons(&error.without_url()))),
+        Err(error) => return Err(PutError::Transient(error_chain(&error.without_url()))),
     };
-    // The body of a refusal may repeat the signature: only the status is told.
+    // The body of a refusal may repeat the signature, so only the status is reported.
     match status {
         status if status.is_success() => Ok(()),
         status if status.is_server_error() => {
-            Err(Failure::Passing(format!("the answer was {status}")))
+            Err(PutError::Transient(format!("the answer was {status}")))
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
-            Err(Failure::Passing(format!("the answer was {status}")))
+            Err(PutError::Transient(format!("the answer was {status}")))
         }
-        StatusCode::FORBIDDEN => Err(Failure::Final(format!(
+        StatusCode::FORBIDDEN => Err(PutError::Permanent(format!(
             "the answer was {status}; the URL may have expired"
         ))),
-        status => Err(Failure::Final(format!("the answer was {status}"))),
+        status => Err(PutError::Permanent(format!("the answer was {status}"))),
     }
-}
-
-/// The error and what caused it.
-fn reasons(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]
@@ -123,11 +139,16 @@ mod tests {
     #[tokio::test]
     async fn is_tried_as_often_as_makes_sense(
         #[case] statuses: &'static [&'static str],
-        #[case] delivered: bool,
+        #[case] uploaded: bool,
     ) {
         let (url, requests) = server(statuses);
-        let result = put(&url, r#"{"cloud":"aws"}"#, Duration::from_millis(1)).await;
-        assert_eq!(result.is_ok(), delivered, "{result:?}");
+        let result = put(
+            &PresignedUrl(url),
+            r#"{"cloud":"aws"}"#,
+            Duration::from_millis(1),
+        )
+        .await;
+        assert_eq!(result.is_ok(), uploaded, "{result:?}");
         let requests = requests.lock().unwrap();
         assert_eq!(requests.len(), statuses.len());
         assert!(
@@ -142,10 +163,12 @@ mod tests {
     #[case::not_a_url("bucket/key?X-Amz-Signature=5ec4e7")]
     #[tokio::test]
     async fn errors_do_not_show_the_url(#[case] url: &str) {
-        let error = put(url, "{}", Duration::from_millis(1)).await.unwrap_err();
+        let url = PresignedUrl(url.into());
+        let error = put(&url, "{}", Duration::from_millis(1)).await.unwrap_err();
         assert!(
             !error.contains("5ec4e7") && !error.contains("/key"),
             "{error}"
         );
+        assert!(!format!("{url:?}").contains("5ec4e7"));
     }
 }

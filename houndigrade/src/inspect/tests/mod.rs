@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::report::{ProblemCode, Report, Verdict};
 use crate::source::Deadline;
 use crate::test_disks::{
     MIB, MemoryDisk, Tree, debian, partitioned, place, random_cases, rhel, texts,
 };
+use houndigrade_report::{ProblemCode, Report, Verdict};
 
 mod machines;
 mod systems;
@@ -19,7 +19,7 @@ fn inspect_bytes(disk: Vec<u8>) -> InspectedImage {
             name: "/dev/sda".into(),
             source: Ok(Arc::new(MemoryDisk(disk))),
         }],
-        Memory::default(),
+        MemoryBudget::default(),
     )
 }
 
@@ -119,7 +119,7 @@ fn several_disks_make_one_image() {
                 source: Err(io::Error::other("gone")),
             },
         ],
-        Memory::default(),
+        MemoryBudget::default(),
     );
     assert_eq!(image.verdict, Verdict::Rhel);
     assert_eq!(codes(&image), [ProblemCode::Unreadable]);
@@ -175,7 +175,7 @@ fn the_deadline_ends_an_inspection() {
             name: "a".into(),
             source: Ok(source),
         }],
-        Memory::default(),
+        MemoryBudget::default(),
     );
     assert_eq!(image.verdict, Verdict::Unknown);
     assert_eq!(
@@ -200,7 +200,7 @@ fn a_reader_that_panics_costs_one_partition() {
             );
             self.0.read_at(offset, buffer)
         }
-        fn stats(&self) -> crate::report::Stats {
+        fn stats(&self) -> houndigrade_report::Stats {
             self.0.stats()
         }
     }
@@ -217,7 +217,7 @@ fn a_reader_that_panics_costs_one_partition() {
             name: "a".into(),
             source: Ok(Arc::new(Trap(MemoryDisk(disk)))),
         }],
-        Memory::default(),
+        MemoryBudget::default(),
     );
     assert_eq!(image.verdict, Verdict::Rhel);
     assert_eq!(image.errors, ["a3: the reader of ext4 failed: sprung"]);

@@ -19,14 +19,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::facts::{self, Findings, system_purpose};
-use crate::filesystem::{Error, FileSystem, Root, fstab};
-use crate::memory::Memory;
-use crate::report::{Facts, InspectedImage, InspectedPartition, Problem, ProblemCode};
+use crate::filesystem::MemoryBudget;
+use crate::filesystem::{FileSystem, FileSystemError, Root, fstab};
 use crate::source::BlockSource;
 use crate::stopwatch::{Stage, Stopwatch};
-use crate::verdict::{Seen, verdict};
-use layout::{Installed, Mount};
-use volumes::{Holds, Volume};
+use crate::verdict::{PartitionFindings, verdict};
+use houndigrade_report::{Facts, InspectedImage, InspectedPartition, Problem, ProblemCode};
+use layout::{Installed, PlannedMount};
+use volumes::{Contents, ProbedVolume};
 
 /// A disk of an image, or why it could not be opened.
 pub struct Disk {
@@ -41,7 +41,7 @@ pub struct Disk {
 /// Nothing makes this fail: what can't be read is an error in the report. It takes as long as the sources let it: give them a
 /// [`Deadline`](crate::source::Deadline). A damaged disk may even keep a reader busy without a read, so a caller who must
 /// not hang runs this on a thread that it can leave behind.
-pub fn inspect(disks: Vec<Disk>, memory: Memory) -> InspectedImage {
+pub fn inspect(disks: Vec<Disk>, memory: MemoryBudget) -> InspectedImage {
     let started = Instant::now();
     let mut watch = Stopwatch::default();
     let observed = watch.time(Stage::Volumes, || volumes::observe(disks, memory));
@@ -67,26 +67,27 @@ pub fn inspect(disks: Vec<Disk>, memory: Memory) -> InspectedImage {
 /// A system, and what makes up its tree.
 struct System {
     installed: Installed,
-    mounts: Vec<Mount>,
+    mounts: Vec<PlannedMount>,
     /// Why the tree may lack something.
     problem: Option<Problem>,
 }
 
 /// The systems of an image.
 struct Systems<'a> {
-    volumes: &'a [Volume],
+    volumes: &'a [ProbedVolume],
     /// For each volume its system, or why that is not known.
     by_volume: Vec<Result<Option<System>, Problem>>,
 }
 
 impl<'a> Systems<'a> {
-    fn on(volumes: &'a [Volume]) -> Self {
+    fn on(volumes: &'a [ProbedVolume]) -> Self {
         let names: Vec<_> = volumes.iter().map(|volume| &volume.names).collect();
-        let find = |(index, volume): (usize, &Volume)| {
-            let Some(mut installed) = survive(volume.kind, || system::find(index, volumes))? else {
+        let find = |(index, volume): (usize, &ProbedVolume)| {
+            let Some(mut installed) = catch_panic(volume.kind, || system::find(index, volumes))?
+            else {
                 return Ok(None);
             };
-            let fstab = survive(volume.kind, || system::fstab(&installed, volumes));
+            let fstab = catch_panic(volume.kind, || system::fstab(&installed, volumes));
             let problem = fstab.map(|fstab| installed.fstab = fstab).err();
             Ok(Some(System {
                 mounts: layout::mounts(&installed, &names),
@@ -106,20 +107,20 @@ impl<'a> Systems<'a> {
     fn read(
         &self,
         index: usize,
-        volume: &Volume,
+        volume: &ProbedVolume,
     ) -> (InspectedPartition, Result<Findings, Problem>) {
         let mut report = InspectedPartition {
             filesystem: volume.kind.map(str::to_owned),
             mounted_at: self.place(index).map(str::to_owned),
             ..InspectedPartition::default()
         };
-        let findings = match &volume.holds {
-            Holds::Unknown(why) => Err(why.clone()),
-            Holds::Nothing(reason) => {
+        let findings = match &volume.contents {
+            Contents::Unknown(why) => Err(why.clone()),
+            Contents::Nothing(reason) => {
                 report.skipped = Some(reason.clone());
                 Ok(Findings::default())
             }
-            Holds::Tree(fs) => match &self.by_volume[index] {
+            Contents::FileSystem(fs) => match &self.by_volume[index] {
                 Ok(Some(system)) => {
                     let root = system.installed.root();
                     report.root = Some(root).filter(|root| root != "/");
@@ -127,15 +128,15 @@ impl<'a> Systems<'a> {
                 }
                 // Its files are those of a system, and were read there.
                 Ok(None) if report.mounted_at.is_some() => Ok(Findings::default()),
-                Ok(None) => survive(volume.kind, || Ok(gather_data(&**fs, volume))),
+                Ok(None) => catch_panic(volume.kind, || Ok(gather_data(&**fs, volume))),
                 Err(why) => Err(why.clone()),
             },
         };
         (report, findings)
     }
 
-    fn read_system(&self, system: &System, volume: &Volume) -> Result<Findings, Problem> {
-        let mut findings = survive(volume.kind, || {
+    fn read_system(&self, system: &System, volume: &ProbedVolume) -> Result<Findings, Problem> {
+        let mut findings = catch_panic(volume.kind, || {
             let System {
                 installed, mounts, ..
             } = system;
@@ -162,12 +163,15 @@ impl<'a> Systems<'a> {
 }
 
 /// What is on a file system that no system has: the original looked there too.
-fn gather_data(fs: &dyn FileSystem, volume: &Volume) -> Findings {
+fn gather_data(fs: &dyn FileSystem, volume: &ProbedVolume) -> Findings {
     facts::gather(&Root::at(fs, &fs.top()), &volume.name)
 }
 
 /// A reader of somebody else's that panics on a damaged disk must not take the other volumes' results along.
-fn survive<T>(kind: Option<&str>, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Problem> {
+fn catch_panic<T>(
+    kind: Option<&str>,
+    read: impl FnOnce() -> Result<T, FileSystemError>,
+) -> Result<T, Problem> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(result) => result.map_err(|error| Problem::new(error.code(), error.to_string())),
         Err(panic) => {
@@ -188,13 +192,13 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[derive(Default)]
 struct Inspection {
     image: InspectedImage,
-    seen: Vec<Seen>,
+    seen: Vec<PartitionFindings>,
 }
 
 impl Inspection {
     fn add(
         &mut self,
-        volume: &Volume,
+        volume: &ProbedVolume,
         mut report: InspectedPartition,
         findings: Result<Findings, Problem>,
     ) {
@@ -214,7 +218,7 @@ impl Inspection {
             self.image.problems.extend(problems);
         }
         self.image.readable |= report.error.is_none() && report.skipped.is_none();
-        self.seen.push(Seen {
+        self.seen.push(PartitionFindings {
             evidence: !findings.evidence.is_empty(),
             distribution: findings.distribution.is_some(),
             unreadable: report.error.is_some(),
@@ -224,7 +228,7 @@ impl Inspection {
         drive.insert(volume.name.clone(), report);
     }
 
-    /// Adds to the image what one of its partitions holds.
+    /// Adds to the image what one of its partitions contents.
     fn merge(&mut self, findings: Findings) -> Facts {
         let Findings {
             facts,
@@ -261,9 +265,9 @@ impl Inspection {
     fn unreadable(&mut self, problem: Problem) {
         self.image.errors.push(problem.to_string());
         self.image.problems.push(problem);
-        self.seen.push(Seen {
+        self.seen.push(PartitionFindings {
             unreadable: true,
-            ..Seen::default()
+            ..PartitionFindings::default()
         });
     }
 

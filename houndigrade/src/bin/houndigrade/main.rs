@@ -1,7 +1,6 @@
 //! `houndigrade`: what is on this disk?
 
 mod cli;
-mod deliver;
 mod images;
 mod location;
 mod output;
@@ -10,7 +9,6 @@ mod summary;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use houndigrade::report::{Report, Verdict};
@@ -24,8 +22,6 @@ use crate::summary::summary;
 
 /// At least one image could not be read.
 const UNREADABLE: u8 = 3;
-/// Before the second attempt to deliver the result; it doubles from then on.
-const DELIVERY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Crates that log what they send, an external id included, if they are asked to.
 const NOT_TO_LOG: [&str; 2] = ["aws_smithy_runtime=info", "aws_smithy_runtime_api=info"];
@@ -74,7 +70,7 @@ async fn run(arguments: &Arguments, progress: &Progress) -> ExitCode {
     let (jobs, limits) = arguments.limits(images.len());
     let images = inspect_all(images, jobs, limits, progress).await;
     let report = Report::new(arguments.cloud.name(), images);
-    if let Err(message) = hand_over(arguments, &report).await {
+    if let Err(message) = write_outputs(arguments, &report).await {
         return failed(&message);
     }
     let unreadable = |verdict| verdict == Verdict::Unknown;
@@ -88,8 +84,8 @@ async fn run(arguments: &Arguments, progress: &Progress) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Gives the result to everybody who is to have it. One who can't be given it does not keep it from the others.
-async fn hand_over(arguments: &Arguments, report: &Report) -> Result<(), String> {
+/// Writes the result to all outputs. A failed one does not keep the others from it.
+async fn write_outputs(arguments: &Arguments, report: &Report) -> Result<(), String> {
     let json = if arguments.pretty {
         serde_json::to_string_pretty(report)
     } else {
@@ -97,11 +93,6 @@ async fn hand_over(arguments: &Arguments, report: &Report) -> Result<(), String>
     };
     let json = json.map_err(|error| format!("writing the result as JSON: {error}"))?;
     let mut failures = Vec::new();
-    if let Some(output) = arguments.json_to()
-        && let Err(error) = output.write(&json).await
-    {
-        failures.push(format!("writing the result to {error}"));
-    }
     if arguments.summary {
         let summary = summary(report);
         let printed = match arguments.json_to() {
@@ -112,10 +103,12 @@ async fn hand_over(arguments: &Arguments, report: &Report) -> Result<(), String>
             failures.push(format!("printing the summary: {error}"));
         }
     }
-    if let Ok(url) = std::env::var(deliver::URL)
-        && let Err(error) = deliver::put(&url, &json, DELIVERY_PAUSE).await
+    for output in arguments
+        .json_to()
+        .into_iter()
+        .chain(&Output::from_environment())
     {
-        failures.push(format!("delivering the result: {error}"));
+        failures.extend(output.write(&json).await.err());
     }
     if failures.is_empty() {
         Ok(())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use houndigrade::source::{Role, SnapshotAccess};
+use houndigrade::source::{SnapshotAccess, SnapshotRole};
 use reqwest::Url;
 
 const SCHEME: &str = "ebs://";
@@ -11,12 +11,12 @@ const FORM: &str = "ebs://SNAPSHOT_ID?region=REGION";
 
 /// A file or block device, or a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Location {
+pub(crate) enum DiskLocation {
     Path(PathBuf),
     Snapshot { id: String, access: SnapshotAccess },
 }
 
-impl FromStr for Location {
+impl FromStr for DiskLocation {
     type Err = String;
 
     /// Messages leave out what comes after the question mark: an external id is a secret.
@@ -73,7 +73,7 @@ fn access(query: &str) -> Result<SnapshotAccess, String> {
         (None, Some(_)) => Err("external-id needs a role-arn".into()),
         (arn, external_id) => Ok(SnapshotAccess {
             region,
-            role: arn.map(|arn| Role { arn, external_id }),
+            role: arn.map(|arn| SnapshotRole { arn, external_id }),
         }),
     }
 }
@@ -84,12 +84,12 @@ mod tests {
 
     use super::*;
 
-    fn snapshot(region: Option<&str>, role: Option<(&str, Option<&str>)>) -> Location {
-        Location::Snapshot {
+    fn snapshot(region: Option<&str>, role: Option<(&str, Option<&str>)>) -> DiskLocation {
+        DiskLocation::Snapshot {
             id: "snap-0a1b".into(),
             access: SnapshotAccess {
                 region: region.map(str::to_owned),
-                role: role.map(|(arn, external_id)| Role {
+                role: role.map(|(arn, external_id)| SnapshotRole {
                     arn: arn.into(),
                     external_id: external_id.map(str::to_owned),
                 }),
@@ -100,8 +100,8 @@ mod tests {
     const ARN: &str = "arn:aws:iam::123456789012:role/reader";
 
     #[rstest]
-    #[case("disk.img", Location::Path("disk.img".into()))]
-    #[case("/dev/sdb", Location::Path("/dev/sdb".into()))]
+    #[case("disk.img", DiskLocation::Path("disk.img".into()))]
+    #[case("/dev/sdb", DiskLocation::Path("/dev/sdb".into()))]
     #[case("ebs://snap-0a1b", snapshot(None, None))]
     #[case("ebs://snap-0a1b?region=eu-west-1", snapshot(Some("eu-west-1"), None))]
     #[case(
@@ -112,7 +112,7 @@ mod tests {
         &format!("ebs://snap-0a1b?role-arn={ARN}&external-id=a%26b%3d%2Bc+d/e"),
         snapshot(None, Some((ARN, Some("a&b=+c+d/e"))))
     )]
-    fn locations(#[case] text: &str, #[case] expected: Location) {
+    fn locations(#[case] text: &str, #[case] expected: DiskLocation) {
         assert_eq!(text.parse(), Ok(expected));
     }
 
@@ -128,7 +128,7 @@ mod tests {
         "unknown parameter \"zone\""
     )]
     fn wrong_locations_say_what_is_wrong_and_no_secret(#[case] text: &str, #[case] expected: &str) {
-        let error = text.parse::<Location>().unwrap_err();
+        let error = text.parse::<DiskLocation>().unwrap_err();
         assert!(
             error.contains(expected) && !error.contains("5ec4e7"),
             "{error}"
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn an_external_id_is_not_shown() {
         let text = format!("ebs://snap-0a1b?role-arn={ARN}&external-id=5ec4e7");
-        let shown = format!("{:?}", text.parse::<Location>());
+        let shown = format!("{:?}", text.parse::<DiskLocation>());
         assert!(shown.contains(ARN) && !shown.contains("5ec4e7"), "{shown}");
     }
 }
