@@ -63,4 +63,4 @@ clippy:
 	cargo clippy --locked --manifest-path houndigrade/fuzz/Cargo.toml --no-default-features -- -D warnings
 
 bench: ## Measure parser, houndigrade, ingest, recomputation and REST API, and write docs/performance.md
-	docs/performance/measure
+	e2e/bench/measure

@@ -1,6 +1,7 @@
 """A Postgres server of the bench's own, which commits durably, as in production; and the cloudigrade to measure."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -48,3 +49,10 @@ def program(options: argparse.Namespace) -> Path:
     built = [TARGET / profile / "cloudigrade" for profile in ("release", "debug")]
     found = options.program or next((each for each in built if each.exists()), None)
     return found or sys.exit("there is no cloudigrade to measure: cargo build --release --workspace --bins")
+
+
+def bar(name: str, bar: str, value: str, met: bool) -> None:
+    """Notes a bar for docs/performance.md, if `make bench` measures."""
+    if file := os.environ.get("CLOUDIGRADE_BENCH_BARS"):
+        with open(file, "a") as bars:
+            print(json.dumps({"name": name, "bar": bar, "value": value, "met": met}), file=bars)
