@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::{Missing, skip};
 use crate::filesystem::{FileSystem, FileType};
 
 /// A file system that the kernel has mounted. It is unmounted when this is dropped.
@@ -18,8 +19,8 @@ pub(crate) struct KernelMount {
 }
 
 impl KernelMount {
-    /// Mounts the image in the file at `image` with `options` of `mount -o`, beside `loop`. `None`, and a word about it, where
-    /// this may not be done: it takes root, loop devices and a kernel that knows the file system.
+    /// Mounts the image in the file at `image` with `options` of `mount -o`, beside `loop`. Skips the test where
+    /// that fails: it takes root, loop devices and a kernel that knows the file system.
     pub(crate) fn new(image: &Path, options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let output = Command::new("mount")
@@ -28,10 +29,9 @@ impl KernelMount {
             .output()
             .unwrap();
         if !output.status.success() {
-            eprintln!(
-                "SKIPPED: the kernel can't mount the disk: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            let why = String::from_utf8_lossy(&output.stderr);
+            let reason = format!("the kernel can't mount the disk: {why}");
+            skip(Missing::Tool, &reason);
             return None;
         }
         Some(Self { folder })

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::kernel::KernelMount;
-use super::{MIB, Tree, memory, run, text};
+use super::{MIB, Missing, Tree, memory, run, skip, text};
 use crate::source::DiskFile;
 
 /// Bytes of a disk: a partition, or a logical volume in one piece.
@@ -57,7 +57,7 @@ impl Machine {
         DiskFile::open(&self.path()).unwrap()
     }
 
-    /// Makes the partitions of an `sfdisk` script, and returns where they lie. `None`, and a word about it, without the tool.
+    /// Makes the partitions of an `sfdisk` script, and returns where they lie. Skips the test without the tool.
     pub(crate) fn partition(&self, script: &str) -> Option<Vec<Region>> {
         let path = self.path();
         let quietly = ["--quiet", "--no-reread", "--no-tell-kernel", text(&path)];
@@ -73,7 +73,7 @@ impl Machine {
         Some(partitions.iter().map(region).collect())
     }
 
-    /// Runs `mkfs` or the like on a region. `None`, and a word about it, without the tool or the right to use loop devices.
+    /// Runs `mkfs` or the like on a region. Skips the test without the tool or the right to use loop devices.
     pub(crate) fn format(&self, region: Region, command: &str) -> Option<()> {
         let device = region.attach(&self.path())?;
         let mut words = command.split_whitespace();
@@ -121,7 +121,7 @@ impl Machine {
 pub(crate) struct LoopDevice(String);
 
 impl LoopDevice {
-    /// With options of `losetup`. `None`, and a word about it, without the right to use loop devices.
+    /// With options of `losetup`. Skips the test without the right to use loop devices.
     pub(crate) fn attach(file: &Path, options: &[String]) -> Option<Self> {
         let output = Command::new("losetup")
             .args(["--find", "--show"])
@@ -131,7 +131,7 @@ impl LoopDevice {
             .unwrap();
         if !output.status.success() {
             let why = String::from_utf8_lossy(&output.stderr);
-            eprintln!("SKIPPED: no loop device: {}", why.trim());
+            skip(Missing::Tool, &format!("no loop device: {why}"));
             return None;
         }
         Some(Self(

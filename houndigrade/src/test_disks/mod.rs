@@ -2,6 +2,9 @@
 
 pub(crate) mod kernel;
 pub(crate) mod machine;
+mod skip;
+
+pub(crate) use skip::{Missing, reference_data, skip};
 
 use std::fs;
 use std::io::{self, Write};
@@ -92,7 +95,7 @@ impl Tree {
         place
     }
 
-    /// The tree as a file system of `kind`: `ext2`, `ext3` or `ext4`. `None`, and a word about it, without the tool.
+    /// The tree as a file system of `kind`: `ext2`, `ext3` or `ext4`. Skips the test without the tool.
     pub(crate) fn file_system(&self, kind: &str, size: usize) -> Option<Vec<u8>> {
         let image = memory();
         let image = image.path().join("image");
@@ -135,7 +138,7 @@ pub(crate) fn debian() -> Tree {
         .link("/etc/os-release", "/usr/lib/os-release")
 }
 
-/// An empty disk of `size` bytes with the partitions of an `sfdisk` script. `None`, and a word about it, without the tool.
+/// An empty disk of `size` bytes with the partitions of an `sfdisk` script. Skips the test without the tool.
 pub(crate) fn partitioned(size: usize, script: &str) -> Option<Vec<u8>> {
     let mut image = tempfile::NamedTempFile::new().unwrap();
     image.write_all(&vec![0; size]).unwrap();
@@ -192,7 +195,7 @@ pub(crate) fn run(tool: &str, arguments: &[&str], input: &str) -> Option<String>
     let mut child = match command {
         Ok(child) => child,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            eprintln!("SKIPPED: {tool} is not installed");
+            skip(Missing::Tool, &format!("{tool} is not installed"));
             return None;
         }
         Err(error) => panic!("{tool}: {error}"),

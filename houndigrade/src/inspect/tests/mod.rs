@@ -11,6 +11,7 @@ use crate::test_disks::{
 use houndigrade_report::{ProblemCode, Report, Verdict};
 
 mod machines;
+mod reference;
 mod systems;
 
 fn inspect_bytes(disk: Vec<u8>) -> InspectedImage {

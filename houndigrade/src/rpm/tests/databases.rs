@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::rpm::DatabaseFormat;
-use crate::test_disks::{memory, run};
+use crate::test_disks::{Missing, memory, run, skip};
 
 /// Packages in the larger ones, before every seventh is taken out.
 pub(crate) const COUNT: usize = 700;
@@ -27,20 +27,25 @@ pub(crate) struct Made {
     pub(crate) answer: Option<Vec<(String, BTreeSet<String>)>>,
 }
 
-/// Made once for all tests. `None`, and a word about it, without the tools.
+/// Returns the databases, which are made once for all tests. Skips the test without the tools.
 pub(crate) fn made() -> Option<&'static AllMade> {
-    static MADE: OnceLock<Option<AllMade>> = OnceLock::new();
-    MADE.get_or_init(make).as_ref()
+    static MADE: OnceLock<Result<AllMade, String>> = OnceLock::new();
+    match MADE.get_or_init(make) {
+        Ok(made) => Some(made),
+        Err(missing) => {
+            skip(Missing::Tool, missing);
+            None
+        }
+    }
 }
 
-fn make() -> Option<AllMade> {
+fn make() -> Result<AllMade, String> {
     let folder = memory();
     let script = "src/rpm/tests/databases.sh";
     let arguments = [script, folder.path().to_str().unwrap(), &COUNT.to_string()];
-    let said = run("sh", &arguments, "")?;
-    if said.contains("SKIPPED") {
-        eprint!("{said}");
-        return None;
+    let output = run("sh", &arguments, "").ok_or("there is no sh")?;
+    if let Some(missing) = output.strip_prefix("missing: ") {
+        return Err(missing.into());
     }
     let names = [
         ("sqlite", DatabaseFormat::Sqlite),
@@ -59,7 +64,7 @@ fn make() -> Option<AllMade> {
             .trim()
             .to_owned()
     };
-    Some(AllMade {
+    Ok(AllMade {
         databases: names.map(load).into(),
         rsa: key("rsa.key"),
         ed25519: key("ed25519.key"),

@@ -8,7 +8,7 @@ set -eu
 cd "$1"
 count=$2
 for tool in rpm rpmbuild rpmsign gpg python3 db5.3_load; do
-    command -v $tool >/dev/null || { echo "SKIPPED: $tool is not installed"; exit 0; }
+    command -v $tool >/dev/null || { echo "missing: $tool is not installed"; exit 0; }
 done
 export HOME=$PWD GNUPGHOME=$PWD/gnupg
 trap 'gpgconf --kill all' EXIT

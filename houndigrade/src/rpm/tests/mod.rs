@@ -1,5 +1,6 @@
 mod damage;
 pub(crate) mod databases;
+mod reference;
 
 use std::collections::BTreeSet;
 

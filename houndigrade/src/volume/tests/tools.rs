@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::super::*;
 use crate::source::DiskFile;
 use crate::test_disks::machine::{LoopDevice, Region};
-use crate::test_disks::{MIB, memory};
+use crate::test_disks::{MIB, Missing, memory, skip};
 
 /// Makes a volume and leaves it alone.
 pub(crate) const CREATE: &str = "lvcreate -an -Zn -Wn -y";
@@ -23,17 +23,22 @@ pub(crate) struct Tools {
     folder: TempDir,
 }
 
+fn require_lvm() -> Option<()> {
+    if Command::new("lvm").arg("version").output().is_err() {
+        skip(Missing::Tool, "lvm is not installed");
+        return None;
+    }
+    Some(())
+}
+
 impl Tools {
-    /// Disks of so many MiB. `None`, and a word about it, without the tools or the right to use loop devices.
+    /// Disks of so many MiB. Skips the test without the tools or the right to use loop devices.
     pub(crate) fn new(sizes: &[usize]) -> Option<Self> {
         Self::with_sectors(sizes, 512)
     }
 
     pub(crate) fn with_sectors(sizes: &[usize], sector: u32) -> Option<Self> {
-        if Command::new("lvm").arg("version").output().is_err() {
-            eprintln!("SKIPPED: lvm is not installed");
-            return None;
-        }
+        require_lvm()?;
         let mut tools = Self {
             folder: memory(),
             devices: Vec::new(),
@@ -52,10 +57,7 @@ impl Tools {
 
     /// On partitions that exist: the file of their disk, and where they lie on it.
     pub(crate) fn on(partitions: &[(PathBuf, Region)]) -> Option<Self> {
-        if Command::new("lvm").arg("version").output().is_err() {
-            eprintln!("SKIPPED: lvm is not installed");
-            return None;
-        }
+        require_lvm()?;
         let attach = |(file, region): &(PathBuf, Region)| region.attach(file);
         Some(Self {
             folder: memory(),

@@ -1,19 +1,17 @@
-//! The original inspector's answers for nine disks, field by field beside ours. Neither disks nor answers are part of this
-//! project: they are read where `REFERENCE_DISKS` says, or beside the checkout.
-
-#![allow(clippy::unwrap_used)] // clippy does not take helpers in this folder for tests
+//! The original inspector's answers for nine disks, compared with ours field by field. Disks and answers are not part of this
+//! repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use flate2::read::GzDecoder;
-use houndigrade::report::Report;
-use houndigrade::source::DiskFile;
-use houndigrade::{Disk, MemoryBudget, inspect};
 use serde_json::Value;
+
+use super::*;
+use crate::source::DiskFile;
+use crate::test_disks::reference_data;
 
 const DISKS: [&str; 9] = [
     "centos_release",
@@ -81,11 +79,9 @@ const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
 
 #[test]
 fn answers_differ_from_the_originals_only_on_purpose() {
-    let folder = folder();
-    if !folder.is_dir() {
-        eprintln!("SKIPPED: no reference disks in {}", folder.display());
+    let Some(folder) = reference_data("disks") else {
         return;
-    }
+    };
     let mut unseen: BTreeSet<_> = (0..DIFFERENCES.len()).collect();
     let mut unexpected = Vec::new();
     for name in DISKS {
@@ -102,11 +98,6 @@ fn answers_differ_from_the_originals_only_on_purpose() {
     assert!(unexpected.is_empty(), "{}", unexpected.join("\n"));
     let unseen: Vec<_> = unseen.into_iter().map(|row| DIFFERENCES[row]).collect();
     assert!(unseen.is_empty(), "no longer so: {unseen:#?}");
-}
-
-fn folder() -> PathBuf {
-    let beside = || PathBuf::from("../../shared/disks");
-    std::env::var_os("REFERENCE_DISKS").map_or_else(beside, PathBuf::from)
 }
 
 fn their_answer(folder: &Path, name: &str) -> Value {
