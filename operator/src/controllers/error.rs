@@ -21,6 +21,13 @@ pub struct KubernetesError {
     pub source: Box<kube::Error>,
 }
 
+impl KubernetesError {
+    /// Whether the object was changed since it was read.
+    pub fn is_conflict(&self) -> bool {
+        matches!(&*self.source, kube::Error::Api(status) if status.code == 409)
+    }
+}
+
 impl Reason for KubernetesError {
     fn reason(&self) -> &'static str {
         "KubernetesFailed"

@@ -1,187 +1,178 @@
-//! What the conditions say after a pass. Pure.
+//! Rules that hold for every condition: what a failure, a duplicate and a deletion do to it. The words of each condition are
+//! in the file of its [step](super::steps). Pure.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::Event;
 
-use super::act::Done;
-use super::decide::Plan;
 use super::error::AccountError;
-use super::steps::{EVENTS_FLOWING, OF_READY, READY, flow};
+use super::status::{is_deleting, prior_failures};
+use super::steps::{EVENTS_FLOWING, OF_READY, READY, TRAIL_CONFIGURED, flow, ready, trail};
 use crate::controllers::error::Reason;
 use crate::controllers::event::{normal, warning};
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, Conditions};
 use cloudigrade_store::enrolments::Enrolment;
 
-/// Failures in a row that say nothing about the account, up to which what was known of it stands: some 20 minutes.
+/// Transient failures in a row that leave a condition as it is: some 20 minutes.
 const PATIENCE: u32 = 8;
-/// Reason of a stop that was asked for.
-const SUSPENDED: &str = "Suspended";
 
-/// The conditions of `account` once `done` is done. `has_events`: CloudTrail has told us something already.
-pub(super) fn after(
-    account: &CloudAccount,
-    plan: &Plan,
-    done: &Done,
-    has_events: bool,
-    now: Timestamp,
-) -> Vec<Condition> {
-    let mut after = After::of(account, now);
-    if let Some(holder) = &done.refused_for {
-        after.refuse(holder);
-        return after.conditions;
-    }
-    // That events come is known for certain once one has, whatever the trail says of itself.
-    let has_come = |reason: &str| has_events && reason == flow::NOTHING_DELIVERED;
-    for change in &done.changes {
-        if has_come(change.reason) {
-            after.set(flow::recorded())
-        } else {
-            after.set(change.clone())
-        }
-    }
-    if after
-        .conditions
-        .find(EVENTS_FLOWING)
-        .is_some_and(|condition| has_come(&condition.reason))
-    {
-        after.set(flow::recorded());
-    }
-    match (&done.failure, plan) {
-        (Some((step, error)), _) => after.fail(step, error, plan),
-        (None, Plan::Check) => {
-            after.ready(ConditionStatus::True, "Metering", "usage is metered".into())
-        }
-        (None, Plan::Suspend { .. }) => after.suspended(),
-        (None, Plan::Rest | Plan::Refuse { .. }) => {}
-    }
-    after.conditions
-}
-
-/// Conditions on their way from one pass to the next.
-struct After {
+/// Conditions under way: those of the object, and their updates, one a type.
+pub(super) struct ConditionBuilder {
     conditions: Vec<Condition>,
+    updates: Vec<ConditionUpdate>,
     generation: Option<i64>,
     failures: u32,
-    now: Timestamp,
+    suspend: bool,
+    deleting: bool,
 }
 
-impl After {
-    fn of(account: &CloudAccount, now: Timestamp) -> Self {
-        let status = account.status.clone().unwrap_or_default();
+impl ConditionBuilder {
+    pub(super) fn new(account: &CloudAccount) -> Self {
+        let status = account.status.as_ref();
         Self {
-            conditions: status.conditions,
+            conditions: status.map_or_else(Vec::new, |status| status.conditions.clone()),
+            updates: Vec::new(),
             generation: account.metadata.generation,
-            failures: status.failures,
-            now,
+            failures: prior_failures(account),
+            suspend: account.spec.suspend,
+            deleting: is_deleting(account),
         }
     }
 
-    fn set(&mut self, change: ConditionUpdate) {
-        self.conditions.set(&change, self.generation, self.now);
+    /// Sets a condition; the last update of a type counts.
+    pub(super) fn set(&mut self, update: ConditionUpdate) {
+        match self
+            .updates
+            .iter_mut()
+            .find(|old| old.type_ == update.type_)
+        {
+            Some(old) => *old = update,
+            None => self.updates.push(update),
+        }
     }
 
-    fn ready(&mut self, status: ConditionStatus, reason: &'static str, message: String) {
-        self.set(ConditionUpdate {
-            type_: READY,
-            status,
-            reason,
-            message,
-        });
+    /// An event of the account was recorded, so log files arrive, even if the trail reports no delivery yet.
+    pub(super) fn events_were_recorded(&mut self) {
+        let reason = match self.update(EVENTS_FLOWING) {
+            Some(update) => Some(update.reason),
+            None => self
+                .conditions
+                .find(EVENTS_FLOWING)
+                .map(|condition| condition.reason.as_str()),
+        };
+        if reason == Some(flow::NOTHING_DELIVERED) {
+            self.set(flow::recorded());
+        }
     }
 
-    fn suspended(&mut self) {
-        let message = "nothing is metered while spec.suspend is set; what was recorded stays";
-        self.ready(ConditionStatus::False, SUSPENDED, message.into());
-    }
-
-    /// An older CloudAccount has the account. What this one may have known of it, when it had it, is void.
-    fn refuse(&mut self, holder: &Enrolment) {
+    /// An older CloudAccount has the account. Everything that this one knew of it, when it had it, is void.
+    pub(super) fn duplicate(&mut self, holder: &Enrolment) {
         let Enrolment {
             namespace, name, ..
         } = holder;
         let message = format!(
             "CG1002 CloudAccount {namespace}/{name} is older and meters this account; this one does nothing"
         );
+        self.updates.clear();
         for type_ in OF_READY.into_iter().chain([EVENTS_FLOWING]) {
             if self.conditions.find(type_).is_some() {
-                let message = message.clone();
-                self.set(ConditionUpdate {
-                    type_,
-                    status: ConditionStatus::Unknown,
-                    reason: "DuplicateAccount",
-                    message,
-                });
+                self.set(unknown(type_, ready::DUPLICATE, message.clone()));
             }
         }
-        self.ready(ConditionStatus::False, "DuplicateAccount", message);
+        self.set(ready::not_ready(ready::DUPLICATE, message));
     }
 
-    fn fail(&mut self, step: &'static str, error: &AccountError, plan: &Plan) {
-        if matches!(plan, Plan::Suspend { .. }) {
-            self.suspended();
-        }
-        if error.is_transient() && self.failures < PATIENCE && self.still_holds(step, error) {
+    /// The step of condition `failed` failed.
+    pub(super) fn fail(&mut self, failed: &'static str, error: &AccountError) {
+        if self.deleting && failed == TRAIL_CONFIGURED {
+            self.not_deleted(error.reason(), &format!("deleting the trail: {error}"));
             return;
         }
-        let status = if error.is_transient() {
-            ConditionStatus::Unknown
-        } else {
-            ConditionStatus::False
-        };
-        self.set(ConditionUpdate {
-            type_: step,
-            status,
-            reason: error.reason(),
-            message: error.to_string(),
-        });
-        self.not_reached(step);
-        if *plan == Plan::Check {
-            self.ready(ConditionStatus::False, error.reason(), error.to_string());
+        let held = error.is_transient() && self.failures < PATIENCE && self.holds(failed, error);
+        if failed != READY && !held {
+            self.set(ConditionUpdate {
+                type_: failed,
+                status: match error.is_transient() {
+                    true => ConditionStatus::Unknown,
+                    false => ConditionStatus::False,
+                },
+                reason: error.reason(),
+                message: error.to_string(),
+            });
+            self.not_reached(failed);
+        }
+        if self.suspend && failed != READY {
+            self.set(ready::suspended());
+        } else if !held {
+            self.set(ready::not_ready(error.reason(), error.to_string()));
         }
     }
 
-    /// A failure that says nothing about the account: what was true for this very spec stands, and the error is told.
-    fn still_holds(&mut self, step: &str, error: &AccountError) -> bool {
+    /// The trail is still there, though the account is being deleted.
+    pub(super) fn not_deleted(&mut self, reason: &'static str, message: &str) {
+        self.set(trail::not_deleted(reason, message.to_owned()));
+        self.set(ready::not_ready("Deleting", message.to_owned()));
+    }
+
+    /// Applies the updates.
+    pub(super) fn build(&self, now: Timestamp) -> Vec<Condition> {
+        let mut conditions = self.conditions.clone();
+        for update in &self.updates {
+            conditions.set(update, self.generation, now);
+        }
+        conditions
+    }
+
+    /// Keeps a condition that is true for this very spec, with the error in its message.
+    fn holds(&mut self, type_: &str, error: &AccountError) -> bool {
         let generation = self.generation;
         let held = self.conditions.iter_mut().find(|condition| {
-            condition.type_ == step
+            condition.type_ == type_
                 && condition.status == "True"
                 && condition.observed_generation == generation
         });
         let Some(condition) = held else { return false };
         condition.message = format!("held when last checked; checking again failed: {error}");
+        self.updates.retain(|update| update.type_ != type_);
         true
     }
 
-    /// The steps after a failed one: what they say must be about this spec.
+    /// Voids the conditions of the steps after a failed one, unless they are about this spec.
     fn not_reached(&mut self, failed: &str) {
         let later = OF_READY
             .into_iter()
             .chain([EVENTS_FLOWING])
             .skip_while(|type_| *type_ != failed)
             .skip(1);
-        for type_ in later.collect::<Vec<_>>() {
-            let known = self
-                .conditions
-                .find(type_)
-                .is_some_and(|c| c.observed_generation == self.generation);
+        for type_ in later {
+            let known = self.update(type_).is_some()
+                || self
+                    .conditions
+                    .find(type_)
+                    .is_some_and(|c| c.observed_generation == self.generation);
             if !known {
-                let message = format!("waits for {failed}");
-                self.set(ConditionUpdate {
-                    type_,
-                    status: ConditionStatus::Unknown,
-                    reason: "NotChecked",
-                    message,
-                });
+                self.set(unknown(type_, "NotChecked", format!("waits for {failed}")));
             }
         }
     }
+
+    fn update(&self, type_: &str) -> Option<&ConditionUpdate> {
+        self.updates.iter().find(|update| update.type_ == type_)
+    }
 }
 
-/// An event for each condition that has come to say something else, each reason once.
+fn unknown(type_: &'static str, reason: &'static str, message: String) -> ConditionUpdate {
+    ConditionUpdate {
+        type_,
+        status: ConditionStatus::Unknown,
+        reason,
+        message,
+    }
+}
+
+/// Returns an event for each condition whose status or reason has changed, each reason once.
 pub(super) fn events(before: &[Condition], after: &[Condition]) -> Vec<Event> {
-    let mut told: Vec<&str> = Vec::new();
+    let mut reasons: Vec<&str> = Vec::new();
     let mut events = Vec::new();
     for condition in after {
         let same = |old: &&Condition| {
@@ -189,18 +180,17 @@ pub(super) fn events(before: &[Condition], after: &[Condition]) -> Vec<Event> {
                 && old.status == condition.status
                 && old.reason == condition.reason
         };
-        let is_news = !before.iter().any(|old| same(&old)) && condition.status != "Unknown";
-        if !is_news || told.contains(&condition.reason.as_str()) {
+        let changed = !before.iter().any(|old| same(&old)) && condition.status != "Unknown";
+        if !changed || reasons.contains(&condition.reason.as_str()) {
             continue;
         }
-        told.push(&condition.reason);
-        let asked_for = condition.status == "True" || condition.reason == SUSPENDED;
-        let tell = if asked_for { normal } else { warning };
-        events.push(tell(&condition.reason, condition.message.clone()));
+        reasons.push(&condition.reason);
+        let wanted = condition.status == "True" || condition.reason == ready::SUSPENDED;
+        let event = if wanted { normal } else { warning };
+        events.push(event(&condition.reason, condition.message.clone()));
     }
     events
 }
 
 #[cfg(test)]
-#[path = "conditions_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use kube::{Api, ResourceExt};
 
-use super::roles::Roles;
+use super::role_cache::RoleCache;
 use super::schedule::Schedule;
 use crate::controllers::runtime::Runtime;
 use cloudigrade_api::CloudAccount;
@@ -23,7 +23,7 @@ pub struct AccountContext<C> {
     pub(super) cloud: C,
     pub(super) trail_bucket: String,
     pub(super) schedule: Schedule,
-    pub(super) roles: Roles,
+    pub(super) roles: RoleCache,
 }
 
 impl<C> AccountContext<C> {
@@ -35,7 +35,7 @@ impl<C> AccountContext<C> {
             cloud,
             trail_bucket,
             schedule: Schedule::default(),
-            roles: Roles::default(),
+            roles: RoleCache::default(),
         }
     }
 

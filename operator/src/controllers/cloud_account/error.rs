@@ -1,11 +1,12 @@
-//! Why a pass, or a step of it, did not succeed.
+//! Errors of a step, and how a reconciliation ends because of one.
 
 use crate::controllers::error::{KubernetesError, Reason};
 use crate::controllers::role::RoleError;
 use cloudigrade_cloud::{CloudError, ErrorKind};
 use cloudigrade_store::StoreError;
+use cloudigrade_store::enrolments::Enrolment;
 
-/// Why a pass, or a step of it, did not succeed. The codes are those of the original (§2.4).
+/// Why a step did not succeed. Codes are those of the [original](docs/design/original.md#error-codes).
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The spec leads to no role.
@@ -25,19 +26,19 @@ pub enum AccountError {
         /// By GetCallerIdentity
         actual: String,
     },
-    /// The role may not do what is needed.
+    /// The role may not do all that is needed, by a dry run.
     #[error("CG3003 the role's policy does not allow {}; add that to it", .0.join(", "))]
     ActionsDenied(Vec<&'static str>),
-    /// The role may not do what is needed: seen when it was done.
+    /// The role may not make a call that was needed.
     #[error("CG3003 {0}; the role's policy must allow it")]
     Denied(CloudError),
     /// The account has as many trails as it may.
     #[error("CG3001 {0}; delete a trail that is no longer needed, or have AWS raise the limit")]
     TrailLimit(CloudError),
-    /// CloudTrail cannot write to our bucket.
+    /// CloudTrail can't write to our bucket.
     #[error("{0}; the policy of bucket {bucket} must let cloudtrail.amazonaws.com write to it", bucket = .1)]
     TrailBucket(CloudError, String),
-    /// There is a trail of that name, and it is not ours.
+    /// A trail of that name exists, and is not ours.
     #[error(
         "trail {name} exists and writes to bucket {bucket}; set spec.aws.trail.adopt to take it over, or spec.aws.trail.name to another name"
     )]
@@ -47,14 +48,14 @@ pub enum AccountError {
         /// Where it writes
         bucket: String,
     },
-    /// Some regions could not be looked at; what the others hold is recorded.
+    /// Some regions did not answer; the instances of the others are recorded.
     #[error("{} of {looked_at} regions could not be looked at; {}: {first}", .regions.len(), .regions.join(", "))]
     Regions {
-        /// Those that could not
+        /// Regions that did not answer
         regions: Vec<String>,
-        /// All that were tried
+        /// Number of all regions
         looked_at: usize,
-        /// What AWS said of the first
+        /// The error of the first
         first: CloudError,
     },
     /// Another call to the cloud failed.
@@ -87,7 +88,7 @@ impl Reason for AccountError {
 }
 
 impl AccountError {
-    /// Nothing but another spec helps; trying again would not.
+    /// Whether only another spec helps: trying again would not.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -95,7 +96,7 @@ impl AccountError {
         )
     }
 
-    /// It says nothing about the account: what was true of it is likely still true.
+    /// Whether it says nothing about the account, whose conditions likely still hold.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Cloud(error) | Self::Regions { first: error, .. } => is_transient(error),
@@ -106,7 +107,12 @@ impl AccountError {
         }
     }
 
-    /// The customer has taken access away, as far as one can see.
+    /// Whether the object was changed since it was read. The change triggers the next reconciliation.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kubernetes(error) if error.is_conflict())
+    }
+
+    /// Whether the customer seems to have revoked access.
     pub fn is_lost_access(&self) -> bool {
         match self {
             Self::RoleRefused(_) | Self::Denied(_) | Self::WrongAccount { .. } => true,
@@ -121,4 +127,43 @@ fn is_transient(error: &CloudError) -> bool {
         error.kind,
         ErrorKind::Throttled | ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Credentials
     )
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub(super) struct StepError {
+    /// Type of the condition that it is about
+    pub(super) condition: &'static str,
+    /// The error
+    pub(super) error: Box<AccountError>,
+}
+
+/// An end of the steps before the last one.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// This CloudAccount, which is older, meters the account.
+    Duplicate(Enrolment),
+    /// A step failed.
+    Failed(StepError),
+}
+
+impl From<StepError> for Stop {
+    fn from(error: StepError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Names the condition that an error is about.
+pub(super) trait ForCondition<T> {
+    /// Wraps the error with the type of the condition.
+    fn for_condition(self, condition: &'static str) -> Result<T, StepError>;
+}
+
+impl<T, E: Into<AccountError>> ForCondition<T> for Result<T, E> {
+    fn for_condition(self, condition: &'static str) -> Result<T, StepError> {
+        self.map_err(|error| StepError {
+            condition,
+            error: Box::new(error.into()),
+        })
+    }
 }

@@ -1,19 +1,16 @@
-//! CloudAccount: each pass observes, decides, acts and reports.
+//! CloudAccount: a [pipeline](pipeline) of [steps], or the [deletion]; each ends in one [status].
 //!
-//! What is acted on is a list of [`steps`], each of which owns one condition: `AccessVerified`, `TrailConfigured` and
-//! `Discovered` make up `Ready`, `EventsFlowing` informs. A step that fails stops those after it.
+//! Each step has one condition: `AccessVerified`, `TrailConfigured` and `Discovered` make up `Ready`, `EventsFlowing` informs.
 
-mod act;
-mod cleanup;
 mod conditions;
 mod context;
-mod decide;
+mod deletion;
 mod error;
-mod observe;
+mod pipeline;
 mod reconcile;
-mod report;
-mod roles;
+mod role_cache;
 mod schedule;
+mod status;
 mod steps;
 mod wake;
 

@@ -1,16 +1,55 @@
-//! Access: the role can be assumed, leads where its ARN says, and may do what is needed (§2.3).
+//! Access: the role can be assumed, leads to the account of its ARN, and may do all that is needed.
+//! The [original](docs/design/original.md#access) proved access in the same way.
 
 use super::ACCESS_VERIFIED;
-use crate::controllers::cloud_account::error::AccountError;
-use cloudigrade_api::{ConditionStatus, ConditionUpdate};
-use cloudigrade_cloud::IamRole;
-use cloudigrade_cloud::{Access, CloudError, ErrorKind};
+use super::admit::Admitted;
+use crate::controllers::cloud_account::context::{AccountContext, Cloud};
+use crate::controllers::cloud_account::error::{AccountError, ForCondition, StepError};
+use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
+use cloudigrade_cloud::{Access, CloudError, ErrorKind, IamRole};
+use cloudigrade_store::enrolments::Claimant;
+
+/// An account that lets us in, and the role that does.
+#[derive(Debug)]
+pub(crate) struct VerifiedAccess {
+    /// The role
+    pub(crate) role: IamRole,
+    /// Who claims the account now that access is proven
+    pub(crate) claimant: Claimant,
+}
 
 /// Proves access anew.
-pub(in crate::controllers::cloud_account) async fn verify(
-    role: &IamRole,
-    cloud: &impl Access,
-) -> Result<ConditionUpdate, AccountError> {
+pub(crate) async fn verify<C: Cloud>(
+    admitted: Admitted,
+    account: &CloudAccount,
+    context: &AccountContext<C>,
+) -> Result<VerifiedAccess, StepError> {
+    let role = context
+        .roles
+        .resolve(&context.runtime.client, account)
+        .await
+        .for_condition(ACCESS_VERIFIED)?;
+    prove(&role, &context.cloud)
+        .await
+        .for_condition(ACCESS_VERIFIED)?;
+    Ok(VerifiedAccess {
+        role,
+        claimant: admitted.claimant,
+    })
+}
+
+/// The condition of an account with access.
+pub(crate) fn verified(access: &VerifiedAccess) -> ConditionUpdate {
+    let account_id = access.role.arn.account_id();
+    ConditionUpdate {
+        type_: ACCESS_VERIFIED,
+        status: ConditionStatus::True,
+        reason: "RoleAssumed",
+        message: format!("the role leads to account {account_id} and may describe it"),
+    }
+}
+
+async fn prove(role: &IamRole, cloud: &impl Access) -> Result<(), AccountError> {
     let identity = cloud.identity(role).await.map_err(refused)?;
     let denied = cloud.denied(role).await.map_err(refused)?;
     decide(role.arn.account_id(), &identity, denied)
@@ -23,11 +62,7 @@ fn refused(error: CloudError) -> AccountError {
     }
 }
 
-fn decide(
-    account_id: &str,
-    identity: &str,
-    denied: Vec<&'static str>,
-) -> Result<ConditionUpdate, AccountError> {
+fn decide(account_id: &str, identity: &str, denied: Vec<&'static str>) -> Result<(), AccountError> {
     if identity != account_id {
         return Err(AccountError::WrongAccount {
             expected: account_id.to_owned(),
@@ -37,12 +72,7 @@ fn decide(
     if !denied.is_empty() {
         return Err(AccountError::ActionsDenied(denied));
     }
-    Ok(ConditionUpdate {
-        type_: ACCESS_VERIFIED,
-        status: ConditionStatus::True,
-        reason: "RoleAssumed",
-        message: format!("the role leads to account {account_id} and may describe it"),
-    })
+    Ok(())
 }
 
 #[cfg(test)]
@@ -52,19 +82,17 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("210987654321", vec![], Ok("RoleAssumed"))]
+    #[case("210987654321", vec![], Ok(()))]
     #[case("999999999999", vec![], Err("CG3002 the role leads to account 999999999999, not to 210987654321 as its ARN says"))]
     #[case("210987654321", vec!["ec2:DescribeImages", "ec2:DescribeRegions"], Err("CG3003 the role's policy does not allow ec2:DescribeImages, ec2:DescribeRegions; add that to it"))]
     fn access_is_the_right_account_and_every_action(
         #[case] identity: &str,
         #[case] denied: Vec<&'static str>,
-        #[case] expected: Result<&str, &str>,
+        #[case] expected: Result<(), &str>,
     ) {
         let decided = decide("210987654321", identity, denied);
         assert_eq!(
-            decided
-                .map(|change| change.reason)
-                .map_err(|error| error.to_string()),
+            decided.map_err(|error| error.to_string()),
             expected.map_err(String::from)
         );
     }

@@ -1,16 +1,14 @@
-//! Flow: whether log files arrive. It informs; a quiet account sends nothing.
+//! Flow: the arrival of log files. It informs only, because a quiet account sends nothing.
 
 use super::EVENTS_FLOWING;
 use cloudigrade_api::{ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::LoggingStatus;
 
 /// Reason of a trail that has not written anything yet.
-pub(in crate::controllers::cloud_account) const NOTHING_DELIVERED: &str = "NothingDelivered";
+pub(crate) const NOTHING_DELIVERED: &str = "NothingDelivered";
 
-/// What the trail says of its deliveries; `None` when the role may not ask.
-pub(in crate::controllers::cloud_account) fn flow(
-    status: &Option<LoggingStatus>,
-) -> ConditionUpdate {
+/// The condition by the deliveries of the trail; `None` when the role may not ask for them.
+pub(crate) fn flow(status: &Option<LoggingStatus>) -> ConditionUpdate {
     let (status, reason, message) = match status {
         None => (
             ConditionStatus::Unknown,
@@ -48,8 +46,8 @@ pub(in crate::controllers::cloud_account) fn flow(
     }
 }
 
-/// An event of the account was recorded, which no look at the trail can prove better.
-pub(in crate::controllers::cloud_account) fn recorded() -> ConditionUpdate {
+/// The condition of an account with a recorded event, which proves more than the trail's own word.
+pub(crate) fn recorded() -> ConditionUpdate {
     ConditionUpdate {
         type_: EVENTS_FLOWING,
         status: ConditionStatus::True,
@@ -58,8 +56,8 @@ pub(in crate::controllers::cloud_account) fn recorded() -> ConditionUpdate {
     }
 }
 
-/// Nothing is to arrive.
-pub(in crate::controllers::cloud_account) fn suspended() -> ConditionUpdate {
+/// The condition without a trail.
+pub(crate) fn suspended() -> ConditionUpdate {
     ConditionUpdate {
         type_: EVENTS_FLOWING,
         status: ConditionStatus::Unknown,

@@ -1,20 +1,25 @@
-//! The steps, one file and one condition each.
+//! The steps, in their order. Each takes the result of the one before as a value, so that none can be taken without it.
+//! The file of a step holds its condition: the type, and all that it says when the step succeeds or is not wanted.
+//! Failures are worded by [`super::error`].
 
 pub(super) mod access;
+pub(super) mod admit;
+pub(super) mod claim;
 pub(super) mod discovery;
 pub(super) mod flow;
+pub(super) mod ready;
 pub(super) mod trail;
 
-/// The account lets us in.
+/// The account can be accessed.
 pub(super) const ACCESS_VERIFIED: &str = "AccessVerified";
 /// The trail is as it should be.
 pub(super) const TRAIL_CONFIGURED: &str = "TrailConfigured";
-/// What runs is known.
+/// All running instances are known.
 pub(super) const DISCOVERED: &str = "Discovered";
 /// Log files arrive.
 pub(super) const EVENTS_FLOWING: &str = "EventsFlowing";
 /// All of the first three.
 pub(super) const READY: &str = "Ready";
 
-/// What `Ready` sums up, in the order of the steps.
+/// The conditions that `Ready` sums up, in the order of the steps.
 pub(super) const OF_READY: [&str; 3] = [ACCESS_VERIFIED, TRAIL_CONFIGURED, DISCOVERED];

@@ -1,32 +1,37 @@
-//! The trail: made, and put right when somebody has changed it (§3.3).
+//! The trail: created, and repaired when somebody has changed it. The [original](docs/design/original.md#trail) had the same
+//! settings.
 
 use super::TRAIL_CONFIGURED;
+use super::claim::ClaimedAccount;
 use crate::controllers::cloud_account::context::{AccountContext, Cloud};
-use crate::controllers::cloud_account::error::AccountError;
-use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, TrailStatus as Reported};
-use cloudigrade_cloud::{CloudError, ErrorKind, LoggingStatus, Trail, TrailConfiguration, Trails};
-use cloudigrade_cloud::{IamRole, RoleArn};
+use crate::controllers::cloud_account::error::{AccountError, ForCondition, StepError};
+use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, TrailStatus};
+use cloudigrade_cloud::{
+    CloudError, ErrorKind, IamRole, LoggingStatus, RoleArn, Trail, TrailConfiguration, Trails,
+};
 
 /// A trail that is as it should be.
 #[derive(Debug)]
-pub(in crate::controllers::cloud_account) struct Configured {
-    pub(in crate::controllers::cloud_account) change: ConditionUpdate,
-    pub(in crate::controllers::cloud_account) trail: Reported,
-    /// What somebody had changed.
-    pub(in crate::controllers::cloud_account) repairs: Vec<&'static str>,
-    /// What the trail does; `None` when the role may not ask.
-    pub(in crate::controllers::cloud_account) status: Option<LoggingStatus>,
+pub(crate) struct ConfiguredTrail {
+    /// The trail, for the status
+    pub(crate) trail: TrailStatus,
+    /// Its name
+    name: String,
+    /// Settings that somebody had changed
+    pub(crate) repairs: Vec<&'static str>,
+    /// Its deliveries; `None` when the role may not ask
+    pub(crate) logging: Option<LoggingStatus>,
 }
 
 /// A trail as found; what the role may not ask for is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Seen {
+struct ObservedTrail {
     trail: Option<Trail>,
     writes_only: Option<bool>,
-    status: Option<LoggingStatus>,
+    logging: Option<LoggingStatus>,
 }
 
-/// One thing to do about a trail.
+/// One repair of a trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repair {
     Create,
@@ -36,21 +41,62 @@ enum Repair {
 }
 
 /// Makes the trail what it should be.
-pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
+pub(crate) async fn configure<C: Cloud>(
+    claimed: &ClaimedAccount,
     account: &CloudAccount,
-    role: &IamRole,
     context: &AccountContext<C>,
-) -> Result<Configured, AccountError> {
-    let cloud = &context.cloud;
+) -> Result<ConfiguredTrail, StepError> {
+    let role = &claimed.role;
     let wanted = wanted(account, &role.arn, &context.trail_bucket);
-    let before = account
-        .status
-        .as_ref()
-        .and_then(|status| status.trail.as_ref());
+    let adopt = account.spec.aws.trail.adopt;
+    sync(&wanted, adopt, reported(account), role, &context.cloud)
+        .await
+        .for_condition(TRAIL_CONFIGURED)
+}
 
-    let seen = observe(role, &wanted.name, cloud).await?;
-    let repairs = decide(&wanted, account.spec.aws.trail.adopt, before, &seen)?;
-    let (arn, home_region) = act(role, &wanted, &repairs, &seen, cloud).await?;
+/// The condition of a trail that is as it should be.
+pub(crate) fn configured(trail: &ConfiguredTrail) -> ConditionUpdate {
+    ConditionUpdate {
+        type_: TRAIL_CONFIGURED,
+        status: ConditionStatus::True,
+        reason: "TrailLogging",
+        message: format!(
+            "trail {} records all regions into bucket {}",
+            trail.name, trail.trail.bucket
+        ),
+    }
+}
+
+/// The condition of an account that is to have no trail.
+pub(crate) fn suspended() -> ConditionUpdate {
+    ConditionUpdate {
+        type_: TRAIL_CONFIGURED,
+        status: ConditionStatus::False,
+        reason: "Suspended",
+        message: "the trail is removed while spec.suspend is set".into(),
+    }
+}
+
+/// The condition of a trail that deletion has not removed.
+pub(crate) fn not_deleted(reason: &'static str, message: String) -> ConditionUpdate {
+    ConditionUpdate {
+        type_: TRAIL_CONFIGURED,
+        status: ConditionStatus::False,
+        reason,
+        message,
+    }
+}
+
+async fn sync(
+    wanted: &TrailConfiguration,
+    adopt: bool,
+    before: Option<&TrailStatus>,
+    role: &IamRole,
+    cloud: &impl Trails,
+) -> Result<ConfiguredTrail, AccountError> {
+    let observed = observe(role, &wanted.name, cloud).await?;
+    let repairs = plan_repairs(wanted, adopt, before, &observed)?;
+    let (arn, home_region) = repair(role, wanted, &repairs, &observed, cloud).await?;
 
     if let Some(old) = before
         .and_then(|before| trail_name(&before.arn))
@@ -59,48 +105,36 @@ pub(in crate::controllers::cloud_account) async fn configure<C: Cloud>(
         cloud
             .delete_trail(role, old)
             .await
-            .map_err(|error| explain(error, &wanted))?;
+            .map_err(|error| explain(error, wanted))?;
     }
-    let status = match &seen.status {
+    let logging = match &observed.logging {
         Some(status) => Some(LoggingStatus {
             logging: true,
             ..status.clone()
         }),
         None => allowed(cloud.logging_status(role, &wanted.name).await)?,
     };
-    Ok(Configured {
-        change: ConditionUpdate {
-            type_: TRAIL_CONFIGURED,
-            status: ConditionStatus::True,
-            reason: "TrailLogging",
-            message: format!(
-                "trail {} records all regions into bucket {}",
-                wanted.name, wanted.bucket
-            ),
-        },
-        repairs: drift(&repairs, &seen),
-        trail: Reported {
+    Ok(ConfiguredTrail {
+        name: wanted.name.clone(),
+        repairs: drift(&repairs, &observed),
+        trail: TrailStatus {
             arn,
             home_region,
-            bucket: wanted.bucket,
+            bucket: wanted.bucket.clone(),
         },
-        status,
+        logging,
     })
 }
 
-/// Removes the trail, if it is ours. That it is gone already is fine.
-pub(in crate::controllers::cloud_account) async fn remove<C: Cloud>(
+/// Deletes the trail, if it is ours. A trail that is gone already is success.
+pub(crate) async fn remove<C: Cloud>(
     account: &CloudAccount,
     role: &IamRole,
     context: &AccountContext<C>,
 ) -> Result<(), AccountError> {
     let cloud = &context.cloud;
     let wanted = wanted(account, &role.arn, &context.trail_bucket);
-    let before = account
-        .status
-        .as_ref()
-        .and_then(|status| status.trail.as_ref());
-    let name = before
+    let name = reported(account)
         .and_then(|before| trail_name(&before.arn))
         .unwrap_or(&wanted.name);
     match cloud
@@ -117,6 +151,11 @@ pub(in crate::controllers::cloud_account) async fn remove<C: Cloud>(
     }
 }
 
+/// The trail by the status.
+fn reported(account: &CloudAccount) -> Option<&TrailStatus> {
+    account.status.as_ref()?.trail.as_ref()
+}
+
 /// The trail that `account` should have.
 fn wanted(account: &CloudAccount, arn: &RoleArn, bucket: &str) -> TrailConfiguration {
     let name = account.spec.aws.trail.name.clone();
@@ -131,22 +170,27 @@ fn trail_name(arn: &str) -> Option<&str> {
     arn.split_once(":trail/").map(|(_, name)| name)
 }
 
-async fn observe(role: &IamRole, name: &str, cloud: &impl Trails) -> Result<Seen, AccountError> {
+async fn observe(
+    role: &IamRole,
+    name: &str,
+    cloud: &impl Trails,
+) -> Result<ObservedTrail, AccountError> {
     let Some(trail) = cloud.trail(role, name).await.map_err(denied)? else {
-        return Ok(Seen::default());
+        return Ok(ObservedTrail::default());
     };
-    let (writes_only, status) = tokio::join!(
+    let (writes_only, logging) = tokio::join!(
         cloud.has_write_only_selectors(role, name),
         cloud.logging_status(role, name)
     );
-    Ok(Seen {
+    Ok(ObservedTrail {
         trail: Some(trail),
         writes_only: allowed(writes_only)?,
-        status: allowed(status)?,
+        logging: allowed(logging)?,
     })
 }
 
-/// These two permissions are no part of the original's policy (§3.1): where they are missing we do without.
+/// Does without an answer that the role may not ask for: the policy of the
+/// [original](docs/design/original.md#permissions) lacks both permissions, and customers may still have it.
 fn allowed<T>(answer: Result<T, CloudError>) -> Result<Option<T>, AccountError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
@@ -155,14 +199,14 @@ fn allowed<T>(answer: Result<T, CloudError>) -> Result<Option<T>, AccountError> 
     }
 }
 
-/// What there is to do, in order. What cannot be seen is done every time: each of these can be repeated.
-fn decide(
+/// Returns the repairs, in order. Settings that can't be read are repaired every time, which changes nothing if they are right.
+fn plan_repairs(
     wanted: &TrailConfiguration,
     adopt: bool,
-    before: Option<&Reported>,
-    seen: &Seen,
+    before: Option<&TrailStatus>,
+    observed: &ObservedTrail,
 ) -> Result<Vec<Repair>, AccountError> {
-    let Some(trail) = &seen.trail else {
+    let Some(trail) = &observed.trail else {
         return Ok(vec![Repair::Create, Repair::Select, Repair::Start]);
     };
     let ours =
@@ -177,10 +221,13 @@ fn decide(
         && trail.multi_region
         && trail.global_events
         && !trail.prefixed;
-    let logging = seen.status.as_ref().is_some_and(|status| status.logging);
+    let logging = observed
+        .logging
+        .as_ref()
+        .is_some_and(|status| status.logging);
     let repairs = [
         (!as_wanted, Repair::Update),
-        (seen.writes_only != Some(true), Repair::Select),
+        (observed.writes_only != Some(true), Repair::Select),
         (!logging, Repair::Start),
     ];
     Ok(repairs
@@ -189,30 +236,30 @@ fn decide(
         .collect())
 }
 
-/// Which of the repairs put right what was seen to be wrong, in words.
-fn drift(repairs: &[Repair], seen: &Seen) -> Vec<&'static str> {
+/// Describes the repairs of settings that were found to be changed.
+fn drift(repairs: &[Repair], observed: &ObservedTrail) -> Vec<&'static str> {
     let drift = |repair: &Repair| match repair {
         Repair::Update => Some("where and what it records"),
-        Repair::Select => seen.writes_only.map(|_| "which events it records"),
-        Repair::Start => seen.status.as_ref().map(|_| "that it records at all"),
+        Repair::Select => observed.writes_only.map(|_| "which events it records"),
+        Repair::Start => observed.logging.as_ref().map(|_| "that it records at all"),
         Repair::Create => None,
     };
-    if seen.trail.is_none() {
+    if observed.trail.is_none() {
         Vec::new()
     } else {
         repairs.iter().filter_map(drift).collect()
     }
 }
 
-/// Does the repairs; the trail's ARN and home region.
-async fn act(
+/// Makes the repairs; returns the trail's ARN and home region.
+async fn repair(
     role: &IamRole,
     wanted: &TrailConfiguration,
     repairs: &[Repair],
-    seen: &Seen,
+    observed: &ObservedTrail,
     cloud: &impl Trails,
 ) -> Result<(String, String), AccountError> {
-    let mut arn = seen
+    let mut arn = observed
         .trail
         .as_ref()
         .map(|trail| trail.arn.clone())
@@ -235,16 +282,14 @@ async fn act(
 }
 
 fn explain(error: CloudError, wanted: &TrailConfiguration) -> AccountError {
-    match error.code.as_str() {
-        "MaximumNumberOfTrailsExceededException" => AccountError::TrailLimit(error),
-        "InsufficientS3BucketPolicyException" | "S3BucketDoesNotExistException" => {
-            AccountError::TrailBucket(error, wanted.bucket.clone())
-        }
+    match error.kind {
+        ErrorKind::LimitExceeded => AccountError::TrailLimit(error),
+        ErrorKind::BucketRefused => AccountError::TrailBucket(error, wanted.bucket.clone()),
         _ => denied(error),
     }
 }
 
-/// A refused session is another thing than a refused call: here the role was assumed.
+/// Tells a refused session, for which the role could not be assumed, from a refused call.
 fn denied(error: CloudError) -> AccountError {
     match (error.kind, error.operation) {
         (ErrorKind::Denied, "AssumeRole") => AccountError::RoleRefused(error),
@@ -254,5 +299,4 @@ fn denied(error: CloudError) -> AccountError {
 }
 
 #[cfg(test)]
-#[path = "trail_tests.rs"]
 mod tests;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::reconcile::pass;
+use super::reconcile::reconcile_once;
 use super::*;
 use crate::controllers::client::Clients;
 use crate::controllers::runtime::Runtime;
@@ -81,7 +81,7 @@ impl World {
     /// One pass over what the API server holds; the calls it was made to answer.
     async fn pass(&self, now: Timestamp) -> Vec<String> {
         let account = self.account();
-        pass(&account, &self.context, now).await.unwrap();
+        reconcile_once(&account, &self.context, now).await.unwrap();
         std::mem::take(&mut *self.server.calls.lock().unwrap())
     }
 
@@ -414,10 +414,10 @@ async fn a_pass_fits_the_stack_of_a_thread() {
     let config = aws_config::SdkConfig::builder().build();
     let aws = cloudigrade_aws::Aws::with_config(config, Metrics::default().aws);
     let context = AccountContext::new(runtime(client), database, aws, "ours".into());
-    let pass = pass(&account, &context, NOW);
+    let reconciliation = reconcile_once(&account, &context, NOW);
     assert!(
-        size_of_val(&pass) < 16 * 1024,
+        size_of_val(&reconciliation) < 16 * 1024,
         "{} bytes",
-        size_of_val(&pass)
+        size_of_val(&reconciliation)
     );
 }

@@ -23,8 +23,8 @@ fn enrolment(uid: Uuid, created_at: Timestamp) -> Enrolment {
     }
 }
 
-fn seen(holder: Option<Enrolment>, next_check: Option<Timestamp>) -> Seen {
-    let claimant = Claimant {
+fn claimant() -> Claimant {
+    Claimant {
         account_id: "210987654321".into(),
         org_id: "1".into(),
         role_arn: "arn:aws:iam::210987654321:role/r".into(),
@@ -33,35 +33,30 @@ fn seen(holder: Option<Enrolment>, next_check: Option<Timestamp>) -> Seen {
         namespace: "customers".into(),
         name: "ours".into(),
         created_at: NOW - HOUR,
-    };
-    Seen {
-        claimant,
-        holder,
-        next_check,
     }
 }
 
-fn name(plan: Plan) -> &'static str {
+fn name(plan: AccountPlan) -> &'static str {
     match plan {
-        Plan::Refuse { .. } => "refuse",
-        Plan::Check => "check",
-        Plan::Suspend { enrolment: Some(_) } => "suspend",
-        Plan::Suspend { enrolment: None } => "nothing to suspend",
-        Plan::Rest => "rest",
+        AccountPlan::Duplicate(_) => "duplicate",
+        AccountPlan::Sync(_) => "sync",
+        AccountPlan::Suspend(Some(_)) => "suspend",
+        AccountPlan::Suspend(None) => "nothing to suspend",
+        AccountPlan::NotDue(..) => "not due",
     }
 }
 
 #[rstest]
-#[case::never_looked_at(None, None, false, "check")]
-#[case::due(Some((OURS, -HOUR)), Some(SignedDuration::ZERO), false, "check")]
-#[case::not_due(Some((OURS, -HOUR)), Some(HOUR), false, "rest")]
-#[case::an_older_one_has_it(Some((Uuid::from_u128(9), -HOUR * 2)), None, false, "refuse")]
-#[case::an_older_one_has_it_and_suspend(Some((Uuid::from_u128(9), -HOUR * 2)), None, true, "refuse")]
-#[case::a_younger_one_has_it(Some((Uuid::from_u128(9), SignedDuration::ZERO)), None, false, "check")]
-#[case::made_in_the_same_second(Some((Uuid::from_u128(9), -HOUR)), None, false, "refuse")]
+#[case::never_looked_at(None, None, false, "sync")]
+#[case::due(Some((OURS, -HOUR)), Some(SignedDuration::ZERO), false, "sync")]
+#[case::not_due(Some((OURS, -HOUR)), Some(HOUR), false, "not due")]
+#[case::an_older_one_has_it(Some((Uuid::from_u128(9), -HOUR * 2)), None, false, "duplicate")]
+#[case::an_older_one_has_it_and_suspend(Some((Uuid::from_u128(9), -HOUR * 2)), None, true, "duplicate")]
+#[case::a_younger_one_has_it(Some((Uuid::from_u128(9), SignedDuration::ZERO)), None, false, "sync")]
+#[case::made_in_the_same_second(Some((Uuid::from_u128(9), -HOUR)), None, false, "duplicate")]
 #[case::suspend(Some((OURS, -HOUR)), None, true, "suspend")]
 #[case::suspended_from_the_start(None, None, true, "nothing to suspend")]
-#[case::suspended_and_seen_to(Some((OURS, -HOUR)), Some(HOUR), true, "rest")]
+#[case::suspended_and_done(Some((OURS, -HOUR)), Some(HOUR), true, "not due")]
 fn plans(
     #[case] holder: Option<(Uuid, SignedDuration)>,
     #[case] next_check: Option<SignedDuration>,
@@ -71,6 +66,7 @@ fn plans(
     let mut spec = account().spec;
     spec.suspend = suspend;
     let holder = holder.map(|(uid, since)| enrolment(uid, NOW + since));
-    let plan = decide(&spec, &seen(holder, next_check.map(|wait| NOW + wait)), NOW);
+    let next_check = next_check.map(|wait| NOW + wait);
+    let plan = decide(&spec, claimant(), holder, next_check, NOW);
     assert_eq!(name(plan), expected);
 }

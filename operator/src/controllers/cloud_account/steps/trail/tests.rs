@@ -13,8 +13,8 @@ fn wanted() -> TrailConfiguration {
 }
 
 /// A trail as wanted, as far as the role may see.
-fn intact() -> Seen {
-    Seen {
+fn intact() -> ObservedTrail {
+    ObservedTrail {
         trail: Some(Trail {
             arn: ARN.into(),
             home_region: "us-east-1".into(),
@@ -24,32 +24,32 @@ fn intact() -> Seen {
             prefixed: false,
         }),
         writes_only: Some(true),
-        status: Some(LoggingStatus {
+        logging: Some(LoggingStatus {
             logging: true,
             ..LoggingStatus::default()
         }),
     }
 }
 
-fn changed(change: impl FnOnce(&mut Trail)) -> Seen {
-    let mut seen = intact();
-    seen.trail.as_mut().map(change);
-    seen
+fn changed(change: impl FnOnce(&mut Trail)) -> ObservedTrail {
+    let mut observed = intact();
+    observed.trail.as_mut().map(change);
+    observed
 }
 
 #[rstest]
-#[case::none(Seen::default(), &[Repair::Create, Repair::Select, Repair::Start], &[])]
+#[case::none(ObservedTrail::default(), &[Repair::Create, Repair::Select, Repair::Start], &[])]
 #[case::intact(intact(), &[], &[])]
 #[case::one_region(changed(|trail| trail.multi_region = false), &[Repair::Update], &["where and what it records"])]
 #[case::no_global_events(changed(|trail| trail.global_events = false), &[Repair::Update], &["where and what it records"])]
 #[case::under_a_prefix(changed(|trail| trail.prefixed = true), &[Repair::Update], &["where and what it records"])]
-#[case::reads_too(Seen { writes_only: Some(false), ..intact() }, &[Repair::Select], &["which events it records"])]
-#[case::stopped(Seen { status: Some(LoggingStatus::default()), ..intact() }, &[Repair::Start], &["that it records at all"])]
-#[case::may_not_ask(Seen { writes_only: None, status: None, ..intact() }, &[Repair::Select, Repair::Start], &[])]
-fn repairs(#[case] seen: Seen, #[case] expected: &[Repair], #[case] told: &[&str]) {
-    let repairs = decide(&wanted(), false, None, &seen).unwrap();
+#[case::reads_too(ObservedTrail { writes_only: Some(false), ..intact() }, &[Repair::Select], &["which events it records"])]
+#[case::stopped(ObservedTrail { logging: Some(LoggingStatus::default()), ..intact() }, &[Repair::Start], &["that it records at all"])]
+#[case::may_not_ask(ObservedTrail { writes_only: None, logging: None, ..intact() }, &[Repair::Select, Repair::Start], &[])]
+fn repairs(#[case] observed: ObservedTrail, #[case] expected: &[Repair], #[case] told: &[&str]) {
+    let repairs = plan_repairs(&wanted(), false, None, &observed).unwrap();
     assert_eq!(repairs, expected);
-    assert_eq!(drift(&repairs, &seen), told);
+    assert_eq!(drift(&repairs, &observed), told);
 }
 
 #[rstest]
@@ -66,13 +66,13 @@ fn a_trail_with_another_bucket(
     #[case] before: Option<&str>,
     #[case] expected: Result<Vec<Repair>, &str>,
 ) {
-    let before = before.map(|arn| Reported {
+    let before = before.map(|arn| TrailStatus {
         arn: arn.into(),
         home_region: "us-east-1".into(),
         bucket: "ours".into(),
     });
-    let seen = changed(|trail| trail.bucket = "theirs".into());
-    let decided = decide(&wanted(), adopt, before.as_ref(), &seen);
+    let observed = changed(|trail| trail.bucket = "theirs".into());
+    let decided = plan_repairs(&wanted(), adopt, before.as_ref(), &observed);
     assert_eq!(decided.map_err(|error| error.reason()), expected);
 }
 
@@ -86,7 +86,7 @@ fn a_trail_with_another_bucket(
 )]
 #[case(
     "InsufficientS3BucketPolicyException",
-    ErrorKind::Other,
+    ErrorKind::BucketRefused,
     "CreateTrail",
     "TrailBucketRefused",
     "policy of bucket ours"

@@ -3,19 +3,19 @@ use rstest::rstest;
 use super::*;
 
 const ENABLED: Timestamp = Timestamp::constant(1_800_000_000, 0);
-/// The look, an hour after metering began.
+/// The run, an hour after metering began.
 const NOW: Timestamp = Timestamp::constant(1_800_003_600, 0);
 
 const ON: EventKind = EventKind::PowerOn;
 const OFF: EventKind = EventKind::PowerOff;
 
-/// So many minutes after metering began.
+/// Minutes after metering began.
 fn minute(minutes: i64) -> Timestamp {
     ENABLED + SignedDuration::from_mins(minutes)
 }
 
-fn look() -> Look {
-    Look {
+fn run() -> DiscoveryRun {
+    DiscoveryRun {
         enrolment: 1,
         enabled_at: ENABLED,
         at: NOW,
@@ -52,13 +52,13 @@ fn off(minutes: Option<i64>) -> InstanceState {
 #[case::started_a_minute_ago_still_seen_off(off(Some(30)), Some((ON, 59)), None)]
 #[case::an_event_came_in_while_looking(off(Some(30)), Some((ON, 61)), None)]
 fn what_is_missing(
-    #[case] seen: InstanceState,
+    #[case] observed: InstanceState,
     #[case] newest: Option<(EventKind, i64)>,
     #[case] expected: Option<(EventKind, i64)>,
 ) {
     let newest = newest.map(|(kind, at)| (kind, minute(at)));
     assert_eq!(
-        missing(seen, newest, look()),
+        missing(observed, newest, run()),
         expected.map(|(kind, at)| (kind, minute(at)))
     );
 }
@@ -85,7 +85,7 @@ fn found(id: &str, power: InstanceState) -> (String, Instance) {
 
 #[test]
 fn an_instance_gone_from_a_region_that_was_looked_at_is_off() {
-    let seen = Seen {
+    let observed = ObservedInstances {
         regions: ["us-east-1".to_owned()].into(),
         failed: Vec::new(),
         instances: vec![found("i-here", runs(10))],
@@ -95,21 +95,21 @@ fn an_instance_gone_from_a_region_that_was_looked_at_is_off() {
         known("i-gone", "us-east-1", Some((ON, 10))),
         known("i-elsewhere", "eu-west-1", Some((ON, 10))),
     ];
-    let events = missing_events(&known, &seen, look());
-    let told: Vec<_> = events
+    let missing = events(&known, &observed, run());
+    let reported: Vec<_> = missing
         .iter()
         .map(|event| (event.instance_id.as_str(), event.kind, event.at))
         .collect();
-    assert_eq!(told, [("i-gone", OFF, NOW)]);
+    assert_eq!(reported, [("i-gone", OFF, NOW)]);
 }
 
 #[test]
 fn the_same_look_twice_gives_the_same_ids() {
-    let seen = Seen {
+    let observed = ObservedInstances {
         instances: vec![found("i-1", runs(10))],
-        ..Seen::default()
+        ..ObservedInstances::default()
     };
-    let [first, second] = [(), ()].map(|()| missing_events(&[], &seen, look()));
+    let [first, second] = [(), ()].map(|()| events(&[], &observed, run()));
     assert_eq!(first, second);
     assert_eq!(
         first[0].event_id,
@@ -123,14 +123,14 @@ fn the_same_look_twice_gives_the_same_ids() {
 #[case::met_before(&[known("i-1", "us-east-1", None)], 0)]
 fn the_type_of_an_instance_that_is_off_is_kept_for_its_start(
     #[case] known: &[KnownInstance],
-    #[case] events: usize,
+    #[case] expected: usize,
 ) {
-    let seen = Seen {
+    let observed = ObservedInstances {
         instances: vec![found("i-1", off(Some(-60)))],
-        ..Seen::default()
+        ..ObservedInstances::default()
     };
-    let missing = missing_events(known, &seen, look());
-    assert_eq!(missing.len(), events);
+    let missing = events(known, &observed, run());
+    assert_eq!(missing.len(), expected);
     for event in missing {
         assert_eq!(
             (event.kind, event.at, event.instance_type.as_deref()),

@@ -1,0 +1,101 @@
+//! Admission: the claim that the spec makes, its holder by Postgres, and the time of the next check decide which steps are
+//! taken. It asks nothing of the cloud.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use uuid::Uuid;
+
+use super::{ACCESS_VERIFIED, READY};
+use crate::controllers::cloud_account::context::AccountContext;
+use crate::controllers::cloud_account::error::{ForCondition, StepError};
+use crate::controllers::role::RoleError;
+use cloudigrade_api::{CloudAccount, CloudAccountSpec};
+use cloudigrade_cloud::RoleArn;
+use cloudigrade_store::enrolments::{self, Claimant, Enrolment};
+
+/// The steps that are taken for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AccountPlan {
+    /// None: this CloudAccount, which is older, meters the AWS account.
+    Duplicate(Enrolment),
+    /// None: the next check is due only then. The status still follows Postgres.
+    NotDue(Timestamp, Option<Enrolment>),
+    /// Metering stops, and nothing is forgotten.
+    Suspend(Option<Enrolment>),
+    /// All steps.
+    Sync(Admitted),
+}
+
+/// A CloudAccount that no older one stands against: what access is verified for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// This CloudAccount, as one that would meter its AWS account
+    pub(crate) claimant: Claimant,
+    /// Its enrolment, from an earlier claim
+    pub(crate) enrolment: Option<Enrolment>,
+}
+
+/// Reads the holder of the account, and decides.
+pub(crate) async fn admit<C>(
+    account: &CloudAccount,
+    context: &AccountContext<C>,
+    now: Timestamp,
+) -> Result<AccountPlan, StepError> {
+    let claimant = claimant(account).for_condition(ACCESS_VERIFIED)?;
+    let holder = enrolments::holder(&context.database, &claimant.account_id)
+        .await
+        .for_condition(READY)?;
+    let next_check = context.schedule.next(account);
+    Ok(decide(&account.spec, claimant, holder, next_check, now))
+}
+
+fn decide(
+    spec: &CloudAccountSpec,
+    claimant: Claimant,
+    holder: Option<Enrolment>,
+    next_check: Option<Timestamp>,
+    now: Timestamp,
+) -> AccountPlan {
+    let enrolment = match holder {
+        Some(holder) if holder.uid == claimant.uid => Some(holder),
+        Some(holder) if !claimant.precedes(&holder) => return AccountPlan::Duplicate(holder),
+        _ => None,
+    };
+    match next_check {
+        Some(at) if now < at => AccountPlan::NotDue(at, enrolment),
+        _ if spec.suspend => AccountPlan::Suspend(enrolment),
+        _ => AccountPlan::Sync(Admitted {
+            claimant,
+            enrolment,
+        }),
+    }
+}
+
+/// Returns `account` as one that would meter its AWS account.
+///
+/// # Errors
+/// When the ARN of the role can't be read.
+pub(crate) fn claimant(account: &CloudAccount) -> Result<Claimant, RoleError> {
+    let arn: RoleArn = account.spec.aws.role_arn.parse()?;
+    Ok(Claimant {
+        account_id: arn.account_id().to_owned(),
+        org_id: account.spec.owner.org_id.clone(),
+        role_arn: arn.as_str().to_owned(),
+        account_number: account.spec.owner.account_number.clone(),
+        uid: uid(account),
+        namespace: account.namespace().unwrap_or_default(),
+        name: account.name_any(),
+        created_at: account
+            .creation_timestamp()
+            .map_or(Timestamp::MAX, |time| time.0),
+    })
+}
+
+/// Returns the UID of `account`, as enrolments refer to it.
+pub(crate) fn uid(account: &CloudAccount) -> Uuid {
+    let uid = account.metadata.uid.as_deref();
+    uid.and_then(|uid| uid.parse().ok()).unwrap_or(Uuid::nil())
+}
+
+#[cfg(test)]
+mod tests;
