@@ -242,3 +242,6 @@ fn trace_id() -> String {
 fn uid(object: &impl ResourceExt) -> String {
     object.uid().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ mod role_cache;
 mod schedule;
 mod status;
 mod steps;
-mod wake;
+mod trigger;
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub async fn run<C: Cloud>(context: AccountContext<C>, accounts: Subscription<Cl
     let changes = changes
         .map(|account: Arc<Guarded<CloudAccount>>| Ok((*account).clone()))
         .predicate_filter(generation.combine(finalizers), PredicateConfig::default());
-    let changed = wake::changed_accounts(context.database.clone(), store.clone());
+    let changed = trigger::changed_accounts(context.database.clone(), store.clone());
     let controller = Controller::for_stream(changes, store).reconcile_on(changed);
     let runtime = context.runtime.clone();
     runtime.run_controller(controller, context).await;

@@ -1,10 +1,11 @@
-//! An API server that knows one account, and no other calls than those that passes over it are to make.
+//! An API server that knows one account, and no other calls than those of its reconciliation.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use cloudigrade_api::CloudAccount;
@@ -13,11 +14,13 @@ const PATH: &str = "/apis/cloudigrade.io/v1alpha1/namespaces/customers/cloudacco
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/customers/events";
 const SECRET: &str = "/api/v1/namespaces/customers/secrets/external-id";
 
-/// An API server that holds one account and notes what it is asked.
+/// An API server that holds one account and notes the calls.
 #[derive(Clone)]
 pub(super) struct ApiServer {
     pub(super) account: Arc<Mutex<Value>>,
-    pub(super) calls: Arc<Mutex<Vec<String>>>,
+    calls: Arc<Mutex<Vec<String>>>,
+    /// Method and end of the path that fail, and the HTTP status
+    failing: Arc<Mutex<Option<(&'static str, &'static str, u16)>>>,
 }
 
 impl ApiServer {
@@ -27,6 +30,7 @@ impl ApiServer {
         let server = Self {
             account,
             calls: Arc::default(),
+            failing: Arc::default(),
         };
         let answering = server.clone();
         tokio::spawn(async move {
@@ -35,7 +39,8 @@ impl ApiServer {
                 let bytes = request.into_body().collect_bytes().await.unwrap();
                 let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
                 let answer = answering.answer(&call, &body);
-                let status = if answer["code"] == 404 { 404 } else { 200 };
+                let code = answer["code"].as_u64();
+                let status = code.map_or(200, |code| u16::try_from(code).unwrap());
                 let answer = Response::builder()
                     .status(status)
                     .body(Body::from(answer.to_string().into_bytes()));
@@ -45,9 +50,30 @@ impl ApiServer {
         (server, Client::new(service, "default"))
     }
 
+    /// The calls since the last time, those that failed left out.
+    pub(super) fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.calls.lock())
+    }
+
+    /// Answers calls of `method` to paths that end in `path` with an error from now on.
+    pub(super) fn fail(&self, method: &'static str, path: &'static str, code: u16) {
+        *self.failing.lock() = Some((method, path, code));
+    }
+
+    /// Answers every call again.
+    pub(super) fn recover(&self) {
+        *self.failing.lock() = None;
+    }
+
     fn answer(&self, call: &str, body: &Value) -> Value {
-        let mut account = self.account.lock().unwrap();
-        let told = match call.split_once(' ').unwrap() {
+        if let Some((method, path, code)) = *self.failing.lock()
+            && call.starts_with(method)
+            && call.ends_with(path)
+        {
+            return failure(code);
+        }
+        let mut account = self.account.lock();
+        let summary = match call.split_once(' ').unwrap() {
             ("PATCH", PATH) => {
                 account["metadata"]["finalizers"] = body["metadata"]["finalizers"].clone();
                 format!("finalizers {}", body["metadata"]["finalizers"])
@@ -59,29 +85,29 @@ impl ApiServer {
             ("POST", EVENTS) => {
                 self.calls
                     .lock()
-                    .unwrap()
                     .push(format!("event {}", body["reason"].as_str().unwrap()));
                 return body.clone();
             }
             ("GET", SECRET) => {
                 let value = k8s_openapi::ByteString(b"acme-external-id".to_vec());
                 return match account["secret"].as_bool() {
-                    Some(false) => not_found(),
+                    Some(false) => failure(404),
                     _ => json!({"metadata": {"name": "external-id"}, "data": {"id": value}}),
                 };
             }
             // The same event again is written into the first.
             ("PATCH", path) if path.starts_with(EVENTS) => {
-                self.calls.lock().unwrap().push("event again".into());
+                self.calls.lock().push("event again".into());
                 return body.clone();
             }
             (_, path) => panic!("nobody should call {path}"),
         };
-        self.calls.lock().unwrap().push(told);
+        self.calls.lock().push(summary);
         account.clone()
     }
 }
 
-fn not_found() -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404, "message": ""})
+fn failure(code: u16) -> Value {
+    let reason = if code == 404 { "NotFound" } else { "" };
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code, "message": "no"})
 }

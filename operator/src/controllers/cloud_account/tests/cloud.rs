@@ -1,8 +1,9 @@
-//! A cloud that answers from its fields and notes what it is asked.
+//! A cloud that answers from its fields and notes the operations.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use metering::described::ImageDescription;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{HOUR, NOW};
 use cloudigrade_cloud::IamRole;
@@ -26,9 +27,9 @@ pub(super) struct State {
 pub(super) struct TestCloud(pub(super) Arc<Mutex<State>>);
 
 impl TestCloud {
-    /// Notes that `operation` was asked for, and refuses it if that is to be.
+    /// Notes `operation`, and refuses it if that is to be.
     fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, CloudError> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock();
         state.asked.push(operation.into());
         match state.refuse {
             Some((refused, kind)) if refused == operation => Err(CloudError {
@@ -42,9 +43,9 @@ impl TestCloud {
         }
     }
 
-    /// What was asked for since the last time.
+    /// The operations since the last time.
     pub(super) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().asked)
+        std::mem::take(&mut self.0.lock().asked)
     }
 }
 
