@@ -21,9 +21,9 @@ pub enum LeaderError {
     /// The Lease could not be reached when starting.
     #[error("reaching the Lease {LEASE} in namespace {namespace}: {source}")]
     Reach {
-        /// Where the Lease is
+        /// Namespace of the Lease
         namespace: String,
-        /// What the API server said
+        /// The answer of the API server, or none
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Another replica leads now, or renewal failed. The process ends: two leaders are worse than a restart.
@@ -38,7 +38,7 @@ impl Leadership {
     /// Waits until this replica, named `identity`, holds the Lease.
     ///
     /// # Errors
-    /// When the Lease cannot be read or made at all: a missing permission, a wrong namespace.
+    /// When the Lease can't be read or created at all: a missing permission, a wrong namespace.
     pub async fn acquire(
         config: Config,
         namespace: &str,

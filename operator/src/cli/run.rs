@@ -156,7 +156,7 @@ async fn run_ingest(context: AppContext) -> Result<(), CommandError> {
 /// The process role `api`.
 async fn run_api(context: AppContext) -> Result<(), CommandError> {
     let own_account = context.aws.own_account().await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the API can't tell customers which account to trust");
+        tracing::warn!(%error, "the API can't name the account that customers are to trust");
         None
     });
     let gate: Option<Arc<dyn Gate>> = if context.config.internal_routes {

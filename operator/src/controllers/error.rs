@@ -15,14 +15,14 @@ pub trait Reason: Error + Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}: {source}")]
 pub struct KubernetesError {
-    /// What was being done
+    /// The call, as a participle: `writing the status`
     pub doing: &'static str,
-    /// What the API server said
+    /// The answer of the API server, or none
     pub source: Box<kube::Error>,
 }
 
 impl KubernetesError {
-    /// Whether the object was changed since it was read.
+    /// Returns true when the object was changed since it was read.
     pub fn is_conflict(&self) -> bool {
         matches!(&*self.source, kube::Error::Api(status) if status.code == 409)
     }
@@ -40,9 +40,9 @@ impl Reason for StoreError {
     }
 }
 
-/// Says what was being done when the API server refused.
+/// Adds to an error of the API server what was being done.
 pub trait KubernetesContext<T> {
-    /// Wraps the error with what was being done.
+    /// Wraps the error with `doing`, a participle.
     ///
     /// # Errors
     /// When `self` is one.

@@ -1,11 +1,10 @@
-//! The role that a CloudAccount names, with its external id.
+//! The role of a CloudAccount, with its external id.
 
 use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
 use kube::{Api, Client, ResourceExt};
 
 use cloudigrade_api::{CloudAccount, SecretKeyRef};
-use cloudigrade_cloud::Secret;
-use cloudigrade_cloud::{IamRole, InvalidRoleArn};
+use cloudigrade_cloud::{IamRole, InvalidRoleArn, Secret};
 
 /// The spec does not lead to a role.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +20,7 @@ pub enum RoleError {
         "Secret {0} of spec.aws.externalIdSecretRef does not exist in this namespace; create it"
     )]
     NoSecret(String),
-    /// The Secret has no such key, or what it holds is no text.
+    /// The Secret has no such key, or its value is no text.
     #[error("Secret {secret} of spec.aws.externalIdSecretRef has no text under key {key:?}")]
     NoKey {
         /// Its name
@@ -34,7 +33,7 @@ pub enum RoleError {
     Unreadable {
         /// Its name
         name: String,
-        /// What the API server said
+        /// The answer of the API server, or none
         source: Box<kube::Error>,
     },
 }
@@ -51,11 +50,11 @@ impl RoleError {
     }
 }
 
-/// The role to assume for `account`. The Secret is read every time, so that a new external id is used at once.
+/// Resolves the role to assume for `account`. The Secret is read every time, so that a new external id is used at once.
 ///
 /// # Errors
 /// When the spec leads to no role.
-pub async fn of(client: &Client, account: &CloudAccount) -> Result<IamRole, RoleError> {
+pub async fn resolve_role(client: &Client, account: &CloudAccount) -> Result<IamRole, RoleError> {
     let aws = &account.spec.aws;
     let external_id = match (&aws.external_id, &aws.external_id_secret_ref) {
         (Some(id), _) => Secret::new(id.as_str()),

@@ -27,13 +27,13 @@ use cloudigrade_api::FIELD_MANAGER;
 /// Objects of a kind reconciled at once; each mostly waits for others.
 const CONCURRENCY: u16 = 16;
 
-/// How one kind is reconciled.
+/// The part of a controller that differs by kind.
 pub trait Reconciler: Send + Sync + 'static {
     /// Name of the kind in spans and metrics
     const KIND: &'static str;
     /// The custom resource
     type Object: Watchable;
-    /// Why an object could not be reconciled, and its status not written
+    /// The error of a reconciliation that could not even write a status
     type Error: Reason;
 
     /// Brings `object` closer to its spec, and says when to come back. An error is logged, counted, and repeated with growing waits.
@@ -44,7 +44,7 @@ pub trait Reconciler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Action, Self::Error>> + Send;
 }
 
-/// What controllers share.
+/// Everything that controllers share.
 #[derive(Clone)]
 pub struct Runtime {
     /// For calls; each has a time limit
@@ -208,7 +208,7 @@ impl<R: Reconciler> Running<R> {
     }
 }
 
-/// When to come back after an error; the wait grows with each in a row.
+/// Requeues after an error; the wait grows with each in a row.
 fn error_policy<R: Reconciler>(
     object: Arc<Guarded<R::Object>>,
     _: &R::Error,

@@ -48,7 +48,7 @@ pub struct SharedWatch<K: Watchable> {
     subscribers: Vec<UnboundedSender<Arc<Guarded<K>>>>,
 }
 
-/// What a reader of a [`SharedWatch`] gets.
+/// A reader's part of a [`SharedWatch`].
 pub struct Subscription<K: Watchable> {
     /// All objects
     pub store: Store<Guarded<K>>,

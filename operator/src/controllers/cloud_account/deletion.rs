@@ -14,7 +14,7 @@ use cloudigrade_store::enrolments;
 
 /// Failures after which access counts as revoked: some 40 s.
 const TRIES: u32 = 4;
-/// Time after which the trail is left behind, whatever the error.
+/// Time after which the trail is left behind, for any error.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// The next thing to do with the trail.
@@ -78,7 +78,7 @@ pub(super) async fn clean_up<C: Cloud>(
     Ok(Next::LetGo)
 }
 
-/// Whether there may be a trail of ours: only the holder of an account makes one.
+/// Returns whether there may be a trail of ours: only the holder of an account makes one.
 async fn has_trail<C>(
     account: &CloudAccount,
     context: &AccountContext<C>,
@@ -110,7 +110,7 @@ fn decide(
     }
 }
 
-/// Whether to let go with the trail still there.
+/// Decides to let go with the trail still there.
 fn gives_up(error: &AccountError, tries: u32, since: Timestamp, now: Timestamp) -> bool {
     (error.is_lost_access() && tries >= TRIES) || now.duration_since(since) > LONGEST
 }

@@ -45,7 +45,7 @@ pub enum AccountError {
     ForeignTrail {
         /// Its name
         name: String,
-        /// Where it writes
+        /// The bucket that it writes to
         bucket: String,
     },
     /// Some regions did not answer; the instances of the others are recorded.
@@ -88,7 +88,7 @@ impl Reason for AccountError {
 }
 
 impl AccountError {
-    /// Whether only another spec helps: trying again would not.
+    /// Returns true for errors that only another spec mends: trying again would not.
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
@@ -96,7 +96,7 @@ impl AccountError {
         )
     }
 
-    /// Whether it says nothing about the account, whose conditions likely still hold.
+    /// Returns true for errors that say nothing about the account, whose conditions likely still hold.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Cloud(error) | Self::Regions { first: error, .. } => is_transient(error),
@@ -107,12 +107,12 @@ impl AccountError {
         }
     }
 
-    /// Whether the object was changed since it was read. The change triggers the next reconciliation.
+    /// Returns true when the object was changed since it was read. The change triggers the next reconciliation.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Kubernetes(error) if error.is_conflict())
     }
 
-    /// Whether the customer seems to have revoked access.
+    /// Returns true when the customer seems to have revoked access.
     pub fn is_lost_access(&self) -> bool {
         match self {
             Self::RoleRefused(_) | Self::Denied(_) | Self::WrongAccount { .. } => true,

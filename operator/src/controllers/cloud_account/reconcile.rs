@@ -1,5 +1,5 @@
-//! One reconciliation of one account: the [steps](super::pipeline) or the [deletion](super::deletion), and whatever came of
-//! them, one status.
+//! One reconciliation of one account: the [steps](super::pipeline) or the [deletion](super::deletion), and for every outcome
+//! a status.
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -19,7 +19,7 @@ use cloudigrade_store::account_status;
 /// Name of the kind in spans and metrics.
 const KIND: &str = "CloudAccount";
 
-/// What comes after a reconciliation without an error.
+/// The end of a reconciliation without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// The next check, after the interval of the spec.
@@ -74,7 +74,7 @@ pub(super) async fn reconcile_once<C: Cloud>(
     write(account, context, &mut status).await
 }
 
-/// Reads from Postgres what is known of the account's instances and images.
+/// Reads the counts of the account's instances and images from Postgres.
 async fn count<C>(
     status: &mut StatusBuilder<'_>,
     context: &AccountContext<C>,
@@ -91,7 +91,7 @@ async fn count<C>(
 /// Notes a failure in the status.
 ///
 /// # Errors
-/// When the object was changed meanwhile: the failure says nothing about what it is now.
+/// When the object was changed meanwhile: the failure says nothing about its present state.
 fn fail<C>(
     failure: StepError,
     context: &AccountContext<C>,

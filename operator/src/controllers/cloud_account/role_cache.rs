@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use kube::Client;
 use parking_lot::Mutex;
 
-use crate::controllers::role::{self, RoleError};
+use crate::controllers::role::{RoleError, resolve_role};
 use cloudigrade_api::CloudAccount;
 use cloudigrade_cloud::IamRole;
 
@@ -21,7 +21,7 @@ impl RoleCache {
         client: &Client,
         account: &CloudAccount,
     ) -> Result<IamRole, RoleError> {
-        let role = role::of(client, account).await?;
+        let role = resolve_role(client, account).await?;
         self.0.lock().insert(uid(account), role.clone());
         Ok(role)
     }

@@ -17,9 +17,9 @@ use cloudigrade_api::{
 use cloudigrade_store::account_status::Counts;
 use cloudigrade_store::enrolments::Enrolment;
 
-/// How often a duplicate asks whether the account is free now. That costs one query.
+/// Time between two checks of a duplicate for the account to be free. Each costs one query.
 const DUPLICATE_RECHECK: Duration = Duration::from_secs(60);
-/// How far `lastEventTime` may lag behind when nothing else changes.
+/// Longest lag of `lastEventTime` when nothing else changes.
 const EVENT_TIME_LAG: SignedDuration = SignedDuration::from_mins(10);
 
 /// A status under way. It begins as the one of the object; each result of a step replaces a part.
@@ -36,7 +36,7 @@ pub(super) struct StatusBuilder<'a> {
 /// A status that is ready to be written.
 pub(super) struct StatusUpdate {
     pub(super) status: CloudAccountStatus,
-    /// Whether it says anything new; only then it is written
+    /// True if it says anything new; only then it is written
     pub(super) is_needed: bool,
     /// Events to publish after it is written
     pub(super) events: Vec<Event>,
@@ -97,7 +97,7 @@ impl<'a> StatusBuilder<'a> {
         self.status.trail = trail.cloned();
     }
 
-    /// All regions have been looked at now.
+    /// All regions were described now.
     pub(super) fn set_discovery_time(&mut self) {
         self.status.last_discovery_time = Some(Time(self.now));
     }
@@ -210,12 +210,12 @@ pub(super) fn prior_failures(account: &CloudAccount) -> u32 {
     status.map_or(0, |status| status.failures)
 }
 
-/// Whether `account` is being deleted.
+/// Returns true when `account` is being deleted.
 pub(super) fn is_deleting(account: &CloudAccount) -> bool {
     account.metadata.deletion_timestamp.is_some()
 }
 
-/// Whether a write would say anything new. A time alone is not enough, or every check would write.
+/// Returns true if a write would say anything new. A time alone is not enough, or every check would write.
 fn needs_update(before: &CloudAccountStatus, after: &CloudAccountStatus) -> bool {
     let event_time =
         |status: &CloudAccountStatus| status.last_event_time.as_ref().map(|time| time.0);

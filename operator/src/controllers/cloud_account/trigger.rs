@@ -17,7 +17,7 @@ use cloudigrade_store::account_status::{self, Changed};
 
 /// Time between two polls.
 const PERIOD: Duration = Duration::from_secs(3);
-/// How far each poll reaches back: a change is stamped a while before it is committed.
+/// Overlap of a poll with the one before: a change is stamped a while before it is committed.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 
 /// The poller, with the changes of the overlap that it has reported.

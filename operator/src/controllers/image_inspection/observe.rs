@@ -30,7 +30,7 @@ pub(super) async fn observe<C: InspectionCloud>(
         },
         Look::Preparing => Seen::Preparing(match gate {
             Ok(account) => {
-                let role = role::of(&context.client, account).await?;
+                let role = role::resolve_role(&context.client, account).await?;
                 let image = context
                     .cloud
                     .image(&role, &spec.region, &spec.image_id)

@@ -118,7 +118,7 @@ impl<C: Inventory> Lookups<C> {
             .account(&due.namespace, &due.account)
             .filter(is_open)
             .ok_or(Error::Closed)?;
-        Ok(role::of(&self.client, &account).await?)
+        Ok(role::resolve_role(&self.client, &account).await?)
     }
 }
 

@@ -14,7 +14,7 @@ use cloudigrade_store::enrolments::Claimant;
 pub(crate) struct VerifiedAccess {
     /// The role
     pub(crate) role: IamRole,
-    /// Who claims the account now that access is proven
+    /// The claim to make, now that access is proven
     pub(crate) claimant: Claimant,
 }
 

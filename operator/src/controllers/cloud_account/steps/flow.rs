@@ -85,11 +85,11 @@ mod tests {
         ConditionStatus::False, "DeliveryFailed"
     )]
     fn an_error_outweighs_earlier_deliveries(
-        #[case] seen: Option<LoggingStatus>,
+        #[case] logging: Option<LoggingStatus>,
         #[case] status: ConditionStatus,
         #[case] reason: &str,
     ) {
-        let change = flow(&seen);
+        let change = flow(&logging);
         assert_eq!((change.status, change.reason), (status, reason));
     }
 }

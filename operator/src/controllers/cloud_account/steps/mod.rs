@@ -1,6 +1,8 @@
-//! The steps, in their order. Each takes the result of the one before as a value, so that none can be taken without it.
-//! The file of a step holds its condition: the type, and all that it says when the step succeeds or is not wanted.
-//! Failures are worded by [`super::error`].
+//! The steps. Each takes the result of the one before as a value, so that none can be taken without it.
+//!
+//! A condition is set in the file of its step, with its wording for success and suspension: `AccessVerified` in [`access`],
+//! `TrailConfigured` in [`trail`], `Discovered` in [`discovery`], `EventsFlowing` in [`flow`], `Ready` in [`ready`].
+//! [`super::conditions`] has the rules that are the same for all: failures, duplicates, deletion; [`super::error`] their words.
 
 pub(super) mod access;
 pub(super) mod admit;

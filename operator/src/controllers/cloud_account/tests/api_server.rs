@@ -19,8 +19,17 @@ const SECRET: &str = "/api/v1/namespaces/customers/secrets/external-id";
 pub(super) struct ApiServer {
     pub(super) account: Arc<Mutex<Value>>,
     calls: Arc<Mutex<Vec<String>>>,
-    /// Method and end of the path that fail, and the HTTP status
-    failing: Arc<Mutex<Option<(&'static str, &'static str, u16)>>>,
+    failing: Arc<Mutex<Option<Fault>>>,
+}
+
+/// Calls that fail.
+#[derive(Clone, Copy)]
+struct Fault {
+    method: &'static str,
+    /// End of the path
+    path: &'static str,
+    /// HTTP status
+    code: u16,
 }
 
 impl ApiServer {
@@ -57,7 +66,7 @@ impl ApiServer {
 
     /// Answers calls of `method` to paths that end in `path` with an error from now on.
     pub(super) fn fail(&self, method: &'static str, path: &'static str, code: u16) {
-        *self.failing.lock() = Some((method, path, code));
+        *self.failing.lock() = Some(Fault { method, path, code });
     }
 
     /// Answers every call again.
@@ -66,7 +75,7 @@ impl ApiServer {
     }
 
     fn answer(&self, call: &str, body: &Value) -> Value {
-        if let Some((method, path, code)) = *self.failing.lock()
+        if let Some(Fault { method, path, code }) = *self.failing.lock()
             && call.starts_with(method)
             && call.ends_with(path)
         {

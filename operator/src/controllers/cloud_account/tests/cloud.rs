@@ -19,7 +19,7 @@ pub(super) struct State {
     /// An operation, and how it fails
     pub(super) refuse: Option<(&'static str, ErrorKind)>,
     pub(super) trail: Option<Trail>,
-    /// Whether the running instance has been stopped, an hour after [`NOW`]
+    /// Set once the running instance has been stopped, an hour after [`NOW`]
     pub(super) stopped: bool,
 }
 
