@@ -4,8 +4,8 @@
 //! source ──► partition ──► filesystem ──► facts ──► verdict ──► report
 //! blocks     parts         files          findings   an answer   JSON
 //! ```
-//! A disk comes from strangers. Whatever is on it, an inspection ends in a report: sizes, counts, loops and time are bounded, and
-//! what can't be read is an error in the report, never "not RHEL".
+//! A disk comes from strangers. An inspection of any disk ends in a report: sizes, counts, loops and time are bounded, and
+//! unread parts are errors in the report, never "not RHEL".
 
 mod bytes;
 mod error_chain;

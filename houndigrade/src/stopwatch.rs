@@ -1,4 +1,4 @@
-//! How long each stage of an inspection takes.
+//! Wall time of the stages of an inspection.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ pub enum Stage {
     Open,
     /// Reading partition tables and logical volumes, and opening the file systems with their journals.
     Volumes,
-    /// Finding the systems installed, and what makes up their trees.
+    /// Finding the installed systems and composing their directory trees.
     Systems,
     /// Making the checks.
     Facts,
 }
 
-/// Adds up what the stages take, however often each is entered.
+/// Sums of the time in each stage, which may be entered several times.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stopwatch {
     spent: [Duration; 4],
@@ -38,7 +38,7 @@ impl Stopwatch {
         *spent = spent.saturating_add(time);
     }
 
-    /// What has been measured so far.
+    /// Returns the times measured so far.
     pub fn stages(&self) -> Stages {
         let milliseconds = |stage| milliseconds(self.spent[stage as usize]);
         Stages {
@@ -50,7 +50,7 @@ impl Stopwatch {
     }
 }
 
-/// As the report counts.
+/// Returns whole milliseconds, the unit of the report.
 pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,8 +1,8 @@
-//! From what was found on all partitions to one answer.
+//! The verdict, from the findings on all partitions.
 
 use houndigrade_report::Verdict;
 
-/// What counts of a partition.
+/// Findings on a partition that the verdict follows from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionFindings {
     /// Something says RHEL.
@@ -13,7 +13,7 @@ pub struct PartitionFindings {
     pub unreadable: bool,
 }
 
-/// Evidence anywhere is enough. Without it, "not RHEL" is said only if nothing was left unread and there is a distribution.
+/// Returns RHEL for evidence anywhere; "not RHEL" only if everything was read and there is a distribution.
 pub fn verdict(partitions: &[PartitionFindings]) -> Verdict {
     let any = |property: fn(&PartitionFindings) -> bool| partitions.iter().any(property);
     if any(|seen| seen.evidence) {

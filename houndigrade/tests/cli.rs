@@ -1,4 +1,4 @@
-//! The program as the operator's Job runs it: arguments, environment, exit status, and what goes where.
+//! The program as in the operator's Job: arguments, environment, exit status, outputs.
 
 #![allow(clippy::unwrap_used)] // clippy does not take helpers in this folder for tests
 
@@ -232,7 +232,7 @@ fn images_are_inspected_at_the_same_time_and_all_are_in_the_result() {
     assert_eq!(images["image-4"]["drives"].as_object().unwrap().len(), 1);
 }
 
-/// A server of AWS that refuses whatever it is asked for, and keeps the first line and the body.
+/// A server of AWS that refuses all requests, and records the first line and the body.
 fn refusing_aws() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! btrfs with subvolumes, compressed files and a log. Checksums of what is changed are made right, or no change would be looked at.
+//! btrfs with subvolumes, compressed files and a log. Checksums of changed blocks are corrected: otherwise no change would be read.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ static SEED: LazyLock<(u64, BTreeMap<u64, Vec<u8>>)> = LazyLock::new(|| {
 struct Disk(BTreeMap<u64, Vec<u8>>);
 
 impl Disk {
-    /// `input` is any number of changes: one byte of block, two of position, one of length, and up to 16 of what to write.
+    /// `input` is any number of changes: one byte of block, two of position, one of length, and up to 16 of contents.
     fn new(mut input: &[u8]) -> Self {
         let mut changed = BTreeMap::new();
         while let [which, low, high, length, rest @ ..] = input {

@@ -1,4 +1,4 @@
-//! fstab: what it mounts lies in the tree, and is absolute.
+//! fstab: mount points lie in the tree, and are absolute.
 #![no_main]
 
 use houndigrade::filesystem::fstab;

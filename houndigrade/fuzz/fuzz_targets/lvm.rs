@@ -9,7 +9,7 @@ use houndigrade::volume::{self, Member};
 use houndigrade_fuzz::InputDisk;
 use libfuzzer_sys::fuzz_target;
 
-/// Where the tools put the label and the first metadata area.
+/// Positions of the label and of the first metadata area, as the tools choose them.
 const LABEL: usize = 512;
 const AREA: usize = 4096;
 
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Makes the checksums right, of what is there.
+/// Corrects all checksums.
 fn seal(data: &mut [u8]) -> Option<()> {
     let offset = u64::from_le_bytes(*data.get(AREA + 40..)?.first_chunk()?);
     let size = u64::from_le_bytes(*data.get(AREA + 48..)?.first_chunk()?);

@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Makes the checksums right, of what is there.
+/// Corrects all checksums.
 fn seal(wal: &mut [u8]) {
     let Some((header, frames)) = wal.split_at_mut_checked(32) else {
         return;

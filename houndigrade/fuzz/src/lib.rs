@@ -1,4 +1,4 @@
-//! What the fuzz targets share.
+//! Input types of several fuzz targets.
 
 mod patched;
 
@@ -15,7 +15,7 @@ use houndigrade::source::BlockSource;
 pub struct InputDisk(Vec<u8>);
 
 impl InputDisk {
-    /// The disk that begins with `data`.
+    /// Returns the disk that begins with `data`.
     pub fn new(data: &[u8]) -> Self {
         Self(data.to_vec())
     }

@@ -15,7 +15,7 @@ pub struct Patched {
 
 impl Patched {
     /// `input` is any number of changes: four bytes of position among the bytes of `seed` that are not zeros, one of length,
-    /// and up to 16 of what to write.
+    /// and up to 16 of contents.
     pub fn new(seed: &[u8], mut input: &[u8]) -> Self {
         let number = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().unwrap()));
         let (size, mut rest) = seed.split_at(4);

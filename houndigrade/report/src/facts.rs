@@ -30,7 +30,7 @@ pub struct ReleaseFiles {
     /// The files, sorted by path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub release_files: Vec<ReleaseFile>,
-    /// Why there are none.
+    /// The reason, if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
 }
@@ -43,7 +43,7 @@ pub struct ReleaseFile {
     pub rhel_release_file: String,
     /// Its text. Bytes that are not UTF-8 are replaced.
     pub rhel_release_file_contents: String,
-    /// It names Red Hat.
+    /// Its text names Red Hat.
     pub rhel_found: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct ProductCerts {
     /// Their paths in the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rhel_pem_files: Option<Vec<String>>,
-    /// Why the check has no result.
+    /// The reason, if the check has no result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
 }
@@ -100,13 +100,13 @@ pub struct SignedPackages {
     /// All packages, as `rpm -qa` counts them: imported keys are among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package_count: Option<u64>,
-    /// Where they were counted.
+    /// The database they were counted in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<PackageDatabase>,
-    /// Why there are none.
+    /// The reason, if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// Why there may be more.
+    /// The reason, if there may be more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

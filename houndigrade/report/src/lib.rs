@@ -27,7 +27,7 @@ pub struct Report {
     pub cloud: String,
     /// The errors of all images, each preceded by its image's id.
     pub errors: Vec<String>,
-    /// Image id to what is on its disks.
+    /// The inspected images, by id.
     pub images: BTreeMap<String, InspectedImage>,
 }
 
@@ -61,8 +61,7 @@ pub struct InspectedImage {
     pub errors: Vec<String>,
     /// The same for programs: an entry for each reason.
     pub problems: Vec<Problem>,
-    /// Disk to partition to what is on it. Partitions are named as `fdisk` names them; a file system without a
-    /// partition table has the name of its disk.
+    /// Partitions by disk and name, which is `fdisk`'s; a file system without a partition table has the name of its disk.
     pub drives: BTreeMap<String, BTreeMap<String, InspectedPartition>>,
     /// The work it took.
     pub stats: Stats,
@@ -116,16 +115,16 @@ pub struct InspectedPartition {
     /// File system or other content recognised: `ext4`, `swap`, `ntfs`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filesystem: Option<String>,
-    /// Where its files are in the tree of the system that it belongs to. Those of `/` have all the facts of that tree.
+    /// Its mount point in the system that it belongs to. The entry of `/` has all facts of that system's tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mounted_at: Option<String>,
     /// The directory that becomes `/`, where it is another than that of the file system: a subvolume, or a deployment of ostree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
-    /// Why the partition needed no reading.
+    /// The reason, if the partition needed no reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// Why the partition, or a part of it, could not be read.
+    /// The reason, if the partition or a part of it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -14,7 +14,7 @@ pub struct Stats {
     pub bytes_read: u64,
     /// Wall time.
     pub milliseconds: u64,
-    /// Where it went.
+    /// Its parts.
     pub stages: Stages,
 }
 
@@ -26,7 +26,7 @@ pub struct Stages {
     pub open: u64,
     /// Reading partition tables and logical volumes, and opening the file systems with their journals.
     pub volumes: u64,
-    /// Finding the systems installed, and what makes up their trees.
+    /// Finding the installed systems and composing their directory trees.
     pub systems: u64,
     /// Making the checks.
     pub facts: u64,

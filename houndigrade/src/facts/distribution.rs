@@ -1,10 +1,10 @@
-//! Which Linux it is: os-release, as `man 5 os-release` describes it, and for systems older than that their release files.
+//! The distribution: from os-release (`man 5 os-release`), or for older systems from their release files.
 
 use houndigrade_report::{Distribution, ReleaseFile};
 
-/// Where the system's own os-release is.
+/// The system's own os-release.
 const PATH: &str = "/etc/os-release";
-/// Where the vendor's is. The one in `/etc` comes first, and usually is a symlink to this.
+/// The vendor's. The one in `/etc` comes first, and usually is a symlink to it.
 pub(super) const VENDOR_PATH: &str = "/usr/lib/os-release";
 
 /// Beginnings of release files of distributions that had no os-release yet, and their ids since.
@@ -18,7 +18,7 @@ const BEFORE_OS_RELEASE: [(&str, &str); 7] = [
     ("Amazon Linux", "amzn"),
 ];
 
-/// The distribution, given the files of `/etc` and the text of the vendor's os-release.
+/// Returns the distribution, given the files of `/etc` and the text of the vendor's os-release.
 pub(super) fn of(files: &[ReleaseFile], vendor: Option<&str>) -> Option<Distribution> {
     let own = os_release(files).and_then(|text| from_os_release(PATH, text));
     let vendor = || vendor.and_then(|text| from_os_release(VENDOR_PATH, text));
@@ -26,7 +26,7 @@ pub(super) fn of(files: &[ReleaseFile], vendor: Option<&str>) -> Option<Distribu
         .or_else(|| files.iter().find_map(from_release_file))
 }
 
-/// `VERSION_ID` as the original reports it: of `/etc/os-release` only, and `None` if empty.
+/// Returns `VERSION_ID` as the original reports it: of `/etc/os-release` only, and `None` if empty.
 pub(super) fn os_version(files: &[ReleaseFile]) -> Option<String> {
     value(os_release(files)?, "VERSION_ID")
 }
@@ -48,7 +48,7 @@ fn from_os_release(path: &str, text: &str) -> Option<Distribution> {
     })
 }
 
-/// `CentOS release 6.10 (Final)`
+/// Parses `CentOS release 6.10 (Final)`.
 fn from_release_file(file: &ReleaseFile) -> Option<Distribution> {
     let line = file.rhel_release_file_contents.lines().next()?.trim();
     let (_, id) = BEFORE_OS_RELEASE
@@ -65,7 +65,7 @@ fn from_release_file(file: &ReleaseFile) -> Option<Distribution> {
     })
 }
 
-/// The value of the first assignment to `key`, without its quotes; `None` if empty.
+/// Returns the value of the first assignment to `key`, without its quotes; `None` if empty.
 fn value(text: &str, key: &str) -> Option<String> {
     let assignment = |line: &&str| {
         line.strip_prefix(key)

@@ -1,7 +1,7 @@
 //! Configuration of yum and dnf, as Python's ConfigParser reads it: `[section]`, `key = value` or `key: value`, lines indented
 //! deeper than their key continue its value, `#` and `;` begin a line of comment.
 //!
-//! Where ConfigParser gives up on a file that yum and dnf read, this does as they do: a section or key that comes twice is merged,
+//! Files that ConfigParser refuses but yum and dnf read are read as by them: a section or key that comes twice is merged,
 //! the last value counts; `%` is a character like any other; bytes that are not UTF-8 are replaced.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ const MAX_SECTIONS: usize = 4096;
 /// Its values stand in for those that other sections lack.
 const DEFAULTS: &str = "DEFAULT";
 
-/// A file's sections in their order, with those of their keys that were asked for.
+/// A file's sections in their order, with the values of the wanted keys.
 #[derive(Debug, Default)]
 pub(super) struct Ini {
     sections: Vec<(String, Values)>,
@@ -22,7 +22,7 @@ pub(super) struct Ini {
 
 type Values = BTreeMap<&'static str, String>;
 
-/// Why a text is no configuration. yum and dnf skip such a file.
+/// Errors that make yum and dnf skip a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum IniError {
     #[error("line {0} is outside of any section")]
@@ -42,7 +42,7 @@ pub(super) struct IniSection<'a> {
 }
 
 impl<'a> IniSection<'a> {
-    /// The value of `key`, one of those asked for.
+    /// Returns the value of `key`, one of the wanted.
     pub(super) fn get(self, key: &str) -> Option<&'a str> {
         let value = self.values.get(key).or_else(|| self.defaults.get(key));
         value.map(String::as_str)
@@ -50,10 +50,10 @@ impl<'a> IniSection<'a> {
 }
 
 impl Ini {
-    /// Parses `text`, and keeps the values of `keys`, which are in lower case: what else there is costs no memory.
+    /// Parses `text`, and keeps the values of `keys`, which are in lower case. Other keys cost no memory.
     pub(super) fn parse(text: &str, keys: &[&'static str]) -> Result<Self, IniError> {
         let mut ini = Self::default();
-        // Where in `sections` values go; the defaults are behind them all.
+        // Index in `sections` that values go to; the defaults come after the last.
         let mut section = None;
         // Indentation of the last line with a key, and that key if it is one of `keys`.
         let mut last: Option<(usize, Option<&'static str>)> = None;
@@ -90,7 +90,7 @@ impl Ini {
         Ok(ini)
     }
 
-    /// All sections but the defaults.
+    /// Returns all sections but the defaults.
     pub(super) fn sections(&self) -> impl Iterator<Item = IniSection<'_>> {
         self.sections.iter().map(|(name, values)| IniSection {
             name,
@@ -99,7 +99,7 @@ impl Ini {
         })
     }
 
-    /// The place of the section called `name`, which may be new.
+    /// Returns the place of the section called `name`, which may be new.
     fn section(&mut self, name: &str) -> Result<usize, IniError> {
         if name == DEFAULTS {
             return Ok(usize::MAX);
@@ -124,7 +124,7 @@ impl Ini {
     }
 }
 
-/// `[name]`, and whatever comes after it.
+/// Returns the name in `[name]`, which any text may follow.
 fn header(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix('[')?.rsplit_once(']')?;
     (!name.is_empty()).then_some(name)

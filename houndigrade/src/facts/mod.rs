@@ -1,4 +1,4 @@
-//! What the files of an image say about it.
+//! The checks, which read files of an image.
 
 mod distribution;
 mod ini;
@@ -13,16 +13,16 @@ mod tests;
 use crate::filesystem::{FileSystemError, Root};
 use houndigrade_report::{Distribution, Evidence, Facts, Problem};
 
-/// All that was found below one root.
+/// The results of all checks below one root.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// The results of the checks, as the report shows them.
     pub facts: Facts,
-    /// Which Linux it is.
+    /// The Linux distribution installed.
     pub distribution: Option<Distribution>,
     /// The reasons to say RHEL.
     pub evidence: Vec<Evidence>,
-    /// Checks that could not be made. The others' results stand.
+    /// The checks that could not be made. The others' results stand.
     pub problems: Vec<Problem>,
 }
 
@@ -38,7 +38,7 @@ pub fn gather(root: &Root<'_>, partition: &str) -> Findings {
 }
 
 impl Findings {
-    /// Keeps the value of a check that could be made, and the reason of one that could not.
+    /// Records the problem of a check that could not be made, and returns its message.
     fn keep<T>(&mut self, what: &str, result: Result<T, FileSystemError>) -> Result<T, String> {
         result.map_err(|error| {
             let message = format!("reading {what}: {error}");

@@ -1,4 +1,4 @@
-//! RHEL's product certificates: `69.pem` (Server) and `479.pem` (RHEL 8 and later), spec §6.3.
+//! RHEL's product certificates: `69.pem` (Server) and `479.pem` (RHEL 8 and later).
 
 use super::Findings;
 use crate::filesystem::{FileSystemError, Root};

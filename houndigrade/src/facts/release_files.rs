@@ -1,4 +1,4 @@
-//! `/etc/*-release`: who made this system, in its own words (spec §6.3).
+//! `/etc/*-release`: the maker of the system, in its own words.
 
 use super::{Findings, distribution};
 use crate::filesystem::{FileSystemError, Root};
@@ -8,7 +8,7 @@ use houndigrade_report::{Evidence, ReleaseFile, ReleaseFiles};
 const MAX_SIZE: usize = 64 * 1024;
 /// A system has three or four of them.
 const MAX_FILES: usize = 64;
-/// What RHEL's release files contain, and those of its rebuilds do not.
+/// Words of RHEL's release files that are not in those of its rebuilds.
 const RED_HAT: &str = "Red Hat";
 
 pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
@@ -60,7 +60,7 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
     };
 }
 
-/// The paths of the release files.
+/// Returns the paths of the release files.
 fn names(root: &Root<'_>) -> Result<Vec<String>, FileSystemError> {
     let mut names = root.names("/etc")?;
     names.retain(|name| name.ends_with("-release"));

@@ -1,4 +1,4 @@
-//! Repositories of RHEL that yum or dnf would install from (spec §6.3).
+//! Repositories of RHEL that yum or dnf would install from.
 
 use std::collections::HashSet;
 
@@ -7,17 +7,17 @@ use crate::filesystem::{FileSystemError, Root};
 use houndigrade_report::{EnabledRepos, Evidence, Problem, Repository};
 use ini::{Ini, IniSection};
 
-/// Configuration that says where else there are repositories, and may hold some itself.
+/// Configuration with directories of repositories, and possibly repositories.
 const CONFIGURATION: [&str; 2] = ["/etc/dnf/dnf.conf", "/etc/yum.conf"];
-/// Where yum and dnf look if nothing is configured. As the original did, ours looks there in any case.
+/// Directories that yum and dnf read without a configuration. As in the original, they are read in any case.
 const DIRECTORIES: [&str; 3] = [
     "/etc/yum.repos.d",
     "/etc/yum/repos.d",
     "/etc/distro.repos.d",
 ];
-/// What the names of RHEL's repositories contain, in lower case.
+/// Words in the names of RHEL's repositories, in lower case.
 const RHEL: [&str; 2] = ["rhel", "red hat"];
-/// What yum and dnf take for yes. A repository that doesn't say is enabled.
+/// Values that yum and dnf take for yes. A repository without the key is enabled.
 const YES: [&str; 4] = ["1", "yes", "true", "on"];
 
 /// Largest file read, in bytes: `redhat.repo` of a machine entitled to everything has half a MiB.
@@ -72,14 +72,14 @@ struct Search<'a> {
     /// Enabled repositories of RHEL, each with the file it was seen in first.
     found: Vec<(String, Repository)>,
     known: HashSet<Repository>,
-    /// What yum and dnf would pass over as well.
+    /// Files that yum and dnf would skip too.
     notes: Vec<String>,
-    /// What could not be read.
+    /// Files that could not be read.
     problems: Vec<Problem>,
 }
 
 impl Search<'_> {
-    /// A file that can't be read costs that file; the error returned is that of a limit, or of a directory.
+    /// Reads all files. An unreadable file is skipped with a problem; the errors returned are limits and those of directories.
     fn run(&mut self) -> Result<(), FileSystemError> {
         let mut directories: Vec<String> = DIRECTORIES.map(str::to_owned).into();
         for path in CONFIGURATION {
@@ -118,7 +118,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Reads a file and keeps its repositories; `None` if there is no file, or none that can be used.
+    /// Reads a file and records its repositories; `None` if there is no file, or none that can be used.
     fn read(&mut self, path: &str) -> Result<Option<Ini>, FileSystemError> {
         let text = match self.text(path) {
             Ok(Some(text)) => text,
@@ -175,7 +175,7 @@ fn within(count: usize, limit: usize, path: &str, of: &'static str) -> Result<()
     })
 }
 
-/// The directories of `reposdir`: separated by commas as dnf has it, or spaces as yum has it, some in quotes.
+/// Returns the directories of `reposdir`: separated by commas as dnf has it, or spaces as yum has it, some in quotes.
 fn configured(main: IniSection<'_>) -> impl Iterator<Item = String> {
     let directories = main.get("reposdir").unwrap_or_default();
     directories

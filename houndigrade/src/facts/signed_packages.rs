@@ -1,11 +1,11 @@
-//! Installed packages that are signed by Red Hat (spec §6.3).
+//! Installed packages that are signed by Red Hat.
 
 use super::Findings;
 use crate::filesystem::{self, Root};
 use crate::rpm::{self, DatabaseFormat, KeyId};
 use houndigrade_report::{Evidence, PackageDatabase, Problem, SignedPackages};
 
-/// Where systems keep the database, in this order: all had it in the first once; the others (Fedora, SUSE, ostree) moved it
+/// Directories of the database, in this order: all systems had it in the first once; the others (Fedora, SUSE, ostree) moved it
 /// and leave a symlink.
 const DIRECTORIES: [&str; 3] = ["/var/lib/rpm", "/usr/lib/sysimage/rpm", "/usr/share/rpm"];
 
@@ -63,7 +63,7 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
         message
     });
     findings.facts.rhel_signed_packages = SignedPackages {
-        // What could not be read may be signed.
+        // Unread packages may be signed.
         rhel_found: (signed > 0 || error.is_none()).then_some(signed > 0),
         rhel_signed_package_count: Some(signed),
         package_count: Some(packages),
@@ -81,7 +81,7 @@ struct Database {
     path: String,
 }
 
-/// The first database that is not empty. A second one is of another time: counting both would count packages twice.
+/// Returns the first database that is not empty. A second one is of another time: counting both would count packages twice.
 fn find(root: &Root<'_>) -> Result<Option<Database>, filesystem::FileSystemError> {
     for directory in DIRECTORIES {
         for format in DatabaseFormat::ALL {

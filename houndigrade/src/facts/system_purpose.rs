@@ -1,4 +1,4 @@
-//! Red Hat's system purpose: what the machine is used for, as its owner told subscription-manager.
+//! Red Hat's system purpose: the use of the machine, as set with subscription-manager.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ const PATH: &str = "/etc/rhsm/syspurpose/syspurpose.json";
 /// A larger file is ignored, as the original does.
 const MAX_SIZE: usize = 1024;
 
-/// Keeps the file as it is. One that is empty, too large or not UTF-8 says nothing, as with the original.
+/// Records the file as it is. One that is empty, too large or not UTF-8 is ignored, as by the original.
 pub(super) fn check(root: &Root<'_>, findings: &mut Findings) {
     let head = findings.keep("system purpose", root.head(PATH, MAX_SIZE + 1));
     findings.facts.syspurpose_contents = head
@@ -19,7 +19,7 @@ pub(super) fn check(root: &Root<'_>, findings: &mut Findings) {
         .and_then(|bytes| String::from_utf8(bytes).ok());
 }
 
-/// What the file says; `None` if it is not JSON, or says nothing: `{}`, `[]`, `""`, `null`.
+/// Parses the file; `None` if it is not JSON, or empty: `{}`, `[]`, `""`, `null`.
 pub fn parse(contents: &str) -> Option<Value> {
     let purpose = serde_json::from_str(contents).ok()?;
     let silent = match &purpose {

@@ -1,4 +1,4 @@
-//! What a partition holds, by the marks that file systems and volume managers leave at fixed places.
+//! Contents of a partition, recognised by the marks of file systems and volume managers at fixed places.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::source::BlockSource;
 /// All marks but btrfs's lie in the first 8 KiB; btrfs's is at 64 KiB.
 const HEAD: usize = 68 * 1024;
 
-/// What a partition holds.
+/// Contents of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// `ext2`, `ext3` or `ext4`.
@@ -18,7 +18,7 @@ pub enum Content {
     WindowsNtfs,
     /// Something else with a name.
     Known(&'static str),
-    /// Zeros, as far as it was looked at.
+    /// Zeros, as far as was read.
     Empty,
     /// Something without a known mark.
     Unknown,
@@ -57,13 +57,13 @@ const MARKS: [Mark; 25] = [
     ("swsuspend", 4096 - 10, b"ULSUSPEND\0"),
 ];
 
-/// Features of an ext superblock that tell the generations apart.
+/// Features of an ext superblock that differ between the generations.
 const HAS_JOURNAL: u32 = 0x4;
 const EXTENTS: u32 = 0x40;
 const FLEX_BG: u32 = 0x200;
 
 impl Content {
-    /// Looks at the beginning of `partition`.
+    /// Recognises the contents by the beginning of `partition`.
     ///
     /// # Errors
     /// If it can't be read.
@@ -72,7 +72,7 @@ impl Content {
         Ok(content)
     }
 
-    /// As [`probe`](Self::probe), with the names that it has given itself.
+    /// Does as [`probe`](Self::probe), and reads the file system's own names.
     ///
     /// # Errors
     /// If it can't be read.
@@ -104,7 +104,7 @@ impl Content {
         }
     }
 
-    /// Name of the file system or other content, if it has one.
+    /// Returns the name of the file system or other content, if it has one.
     pub fn name(self) -> Option<&'static str> {
         match self {
             Self::Ext(name) | Self::Known(name) => Some(name),
@@ -113,8 +113,8 @@ impl Content {
         }
     }
 
-    /// Why there is nothing to look for, if that is certain. `purpose` is what the partition table says.
-    /// What is really there counts for more: a root file system may hide in a partition labelled as swap.
+    /// Returns the reason why the partition can't hold a Linux, if that is certain. `purpose` comes from the partition table.
+    /// The contents outweigh it: a root file system may hide in a partition labelled as swap.
     pub fn no_linux(self, purpose: Option<&'static str>) -> Option<&'static str> {
         match self {
             Self::Known("swap") => Some("swap"),
@@ -127,7 +127,7 @@ impl Content {
     }
 }
 
-/// The messages of its boot code: `BOOTMGR is missing`, and before Vista `NTLDR is missing`.
+/// Looks for the messages of the boot code: `BOOTMGR is missing`, and before Vista `NTLDR is missing`.
 fn boots_windows(head: &[u8]) -> bool {
     let boot_code = head.get(..512).unwrap_or_default();
     let says = |loader: &[u8]| boot_code.windows(loader.len()).any(|part| part == loader);

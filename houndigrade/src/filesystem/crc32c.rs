@@ -2,7 +2,7 @@
 
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
-/// The register after `bytes`. What it begins with, and whether it is inverted in the end, is each file system's own.
+/// Returns the register after `bytes`. Initial value and final inversion differ between the file systems.
 pub(super) fn crc32c(register: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(register, |register, &byte| {
         register >> 8 ^ TABLE[usize::from(register as u8 ^ byte)]

@@ -5,19 +5,19 @@ use std::io;
 use crate::source::problem_code;
 use houndigrade_report::ProblemCode;
 
-/// Why a file system, or something in it, can't be read.
+/// The reasons why a file system, or a file in it, can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileSystemError {
-    /// There is a file system, and this version can't read its kind.
+    /// A recognised file system that this version can't read.
     #[error("unsupported file system: {0}")]
     Unsupported(&'static str),
-    /// Nobody reads it without its key.
+    /// An encrypted volume.
     #[error("unsupported file system: {0}")]
     Encrypted(&'static str),
-    /// Nothing known begins here.
+    /// No known mark.
     #[error("no known file system")]
     Unrecognised,
-    /// The file system contradicts itself, or uses a feature its reader does not know.
+    /// The file system contradicts itself, or uses an unknown feature.
     #[error("{kind} file system: {what}")]
     Damaged {
         /// File system.
@@ -28,19 +28,19 @@ pub enum FileSystemError {
     /// Larger than anything this program reads.
     #[error("{path}: more than {limit} {of}")]
     Limit {
-        /// Where.
+        /// The directory or file.
         path: String,
-        /// How many are allowed.
+        /// Most that are allowed.
         limit: usize,
-        /// Of what.
+        /// The things counted.
         of: &'static str,
     },
-    /// What the logs of an image's file systems change does not fit into so many KiB.
+    /// The changes in the logs of an image's file systems take more than so many KiB.
     #[error(
         "memory limit: the logs of the image's file systems change more than {0} KiB; a larger --max-memory lets them"
     )]
     Memory(usize),
-    /// It belongs to the tree, and is not among the image's disks or can't be read.
+    /// A part of the tree that is not among the image's disks, or can't be read.
     #[error("{0}")]
     OutOfReach(String),
     /// The disk could not be read.

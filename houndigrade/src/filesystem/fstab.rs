@@ -1,14 +1,14 @@
-//! `/etc/fstab`, as `man 5 fstab` describes it: which file systems make up a system, and where.
+//! `/etc/fstab` (`man 5 fstab`): the file systems of a system and their mount points.
 
 use super::{FileSystemError, Root, normal};
 
-/// Where it is.
+/// Its path.
 pub const PATH: &str = "/etc/fstab";
-/// Most bytes of it: real ones have a few thousand.
+/// Most bytes: real ones have a few thousand.
 const MAX_SIZE: usize = 256 * 1024;
-/// Most file systems in it.
+/// Most entries.
 const MAX_ENTRIES: usize = 256;
-/// Types that keep no files on a disk.
+/// Types without files on a disk.
 const PSEUDO: [&str; 16] = [
     "swap",
     "proc",
@@ -28,24 +28,24 @@ const PSEUDO: [&str; 16] = [
     "mqueue",
 ];
 
-/// A file system that belongs into the tree.
+/// A file system to mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FstabEntry {
-    /// What it is called here, for messages.
+    /// The name of its device as written, for messages.
     pub source: String,
-    /// What that means.
+    /// The device meant.
     pub device: Device,
-    /// Where it is mounted: an absolute path without `.`, `..` and needless slashes.
+    /// Mount point: an absolute path without `.`, `..` and needless slashes.
     pub at: String,
-    /// Path of the subvolume of btrfs that is mounted.
+    /// Path of the btrfs subvolume to mount.
     pub subvolume: Option<String>,
     /// Number of the subvolume, if its path is not given.
     pub subvolume_id: Option<u64>,
-    /// A system starts without it.
+    /// The system starts without it.
     pub optional: bool,
 }
 
-/// What an entry may call its file system.
+/// The ways of an entry to name its file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
     /// By the UUID of the file system.
@@ -60,21 +60,21 @@ pub enum Device {
     LogicalVolume(String),
     /// The name that the kernel gave to a disk or partition.
     Partition {
-        /// Which disk, from 0: `sda` and `nvme0n1` are the first.
+        /// Number of the disk, from 0: `sda` and `nvme0n1` are the first.
         disk: u32,
-        /// Which partition; `None`: the disk as a whole.
+        /// Number of the partition; `None`: the disk as a whole.
         number: Option<u32>,
     },
-    /// Not a file system, but a directory of the tree, which is shown at another place too.
+    /// A bind mount: a directory of the tree that is shown at a second place.
     Directory(String),
-    /// Something that no disk of an image can be: a network share, for example.
+    /// Not on a disk of an image: a network share, for example.
     Other,
 }
 
 /// Reads and parses the fstab of a tree. Without one, nothing is mounted.
 ///
 /// # Errors
-/// If it can't be read, or has more than it may.
+/// If it can't be read, or exceeds a limit.
 pub fn read(root: &Root<'_>) -> Result<Vec<FstabEntry>, FileSystemError> {
     let head = root.head(PATH, MAX_SIZE + 1)?.unwrap_or_default();
     if head.len() > MAX_SIZE {
@@ -83,12 +83,12 @@ pub fn read(root: &Root<'_>) -> Result<Vec<FstabEntry>, FileSystemError> {
     parse(&String::from_utf8_lossy(&head))
 }
 
-/// The entries of an fstab that keep files on a disk, except that of `/`. As `mount` does, it ignores lines that it can't understand.
+/// Parses the entries with files on a disk, except that of `/`. As `mount` does, it ignores lines that it can't parse.
 ///
 /// # Errors
-/// If there are more than it may have.
+/// If there are too many.
 pub fn parse(text: &str) -> Result<Vec<FstabEntry>, FileSystemError> {
-    // What is the first disk here may have had another name there; the entry of `/` tells.
+    // Disks may have had other names there. The entry of `/` shows the name of the root's disk.
     let home = text
         .lines()
         .filter_map(fields)
@@ -116,7 +116,7 @@ fn too_many(limit: usize, of: &'static str) -> FileSystemError {
 }
 
 impl FstabEntry {
-    /// With the disks numbered so that 0 is the disk of the root.
+    /// Returns the device with the disks numbered so that 0 is the root's.
     fn counted_from(mut self, home: u32) -> Self {
         if let Device::Partition { disk, .. } = &mut self.device {
             *disk = match *disk {
@@ -146,7 +146,7 @@ fn entry(line: &str) -> Option<FstabEntry> {
         return None;
     }
     let number = value("subvolid").and_then(|id| id.parse().ok());
-    // 5 is the number of the tree that all others hang in, and 0 another for it.
+    // 5 is the number of the top level, and 0 another for it.
     let top = || matches!(number, Some(0 | 5)).then(|| "/".to_owned());
     let subvolume = value("subvol").map(normal).or_else(top);
     Some(FstabEntry {
@@ -163,7 +163,7 @@ fn entry(line: &str) -> Option<FstabEntry> {
     })
 }
 
-/// The fields of a line, at least three of them, without quotes and escapes, and a fourth even if the line has none.
+/// Returns the fields of a line, at least three, without quotes and escapes, and always a fourth.
 fn fields(line: &str) -> Option<Vec<String>> {
     let line = line.trim();
     if line.starts_with('#') {
@@ -185,7 +185,7 @@ fn fields(line: &str) -> Option<Vec<String>> {
     (fields.len() == 4).then_some(fields)
 }
 
-/// Three octal digits behind a backslash are a byte.
+/// Decodes bytes written as a backslash and three octal digits.
 fn unescape(field: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = field.as_bytes();
@@ -234,7 +234,7 @@ fn by_tag(tag: &str, value: &str) -> Option<Device> {
     })
 }
 
-/// udev writes special characters as `\x20`.
+/// Decodes names of udev, which writes special characters as `\x20`.
 fn udev_unescape(name: &str) -> String {
     let mut parts = name.split("\\x");
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -253,7 +253,7 @@ fn udev_unescape(name: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// `/dev/sda2`, `/dev/xvda`, `/dev/nvme0n1p2`, `/dev/mmcblk0p1`
+/// Parses `/dev/sda2`, `/dev/xvda`, `/dev/nvme0n1p2`, `/dev/mmcblk0p1`.
 fn partition(source: &str) -> Option<Device> {
     let name = source.strip_prefix("/dev/")?;
     let (disk, number) = ["xvd", "sd", "vd", "hd"]
@@ -268,7 +268,7 @@ fn partition(source: &str) -> Option<Device> {
     Some(Device::Partition { disk, number })
 }
 
-/// `a2`: the disk's number and the partition's. Behind `z` comes `aa`.
+/// Parses `a2`: the disk's number and the partition's. Behind `z` comes `aa`.
 fn lettered(name: &str) -> Option<(u32, &str)> {
     let number = name.trim_start_matches(|c: char| c.is_ascii_lowercase());
     let letters = &name[..name.len() - number.len()];
@@ -281,7 +281,7 @@ fn lettered(name: &str) -> Option<(u32, &str)> {
     Some((disk - 1, number))
 }
 
-/// `0n1p2`, `0p2`, `0`
+/// Parses `0n1p2`, `0p2`, `0`.
 fn numbered<'a>(name: &'a str, unit: Option<&str>) -> Option<(u32, &'a str)> {
     let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
     let disk = name[..name.len() - rest.len()].parse().ok()?;
@@ -298,7 +298,7 @@ fn numbered<'a>(name: &'a str, unit: Option<&str>) -> Option<(u32, &'a str)> {
     }
 }
 
-/// `/dev/GROUP/VOLUME` or `/dev/mapper/GROUP-VOLUME`, where a dash of a name is doubled.
+/// Parses `/dev/GROUP/VOLUME` or `/dev/mapper/GROUP-VOLUME`, where a dash of a name is doubled.
 fn logical_volume(source: &str) -> Option<Device> {
     let (group, volume) = source.strip_prefix("/dev/")?.split_once('/')?;
     let name = if group == "mapper" {

@@ -1,21 +1,21 @@
-//! The names that a file system has given itself: what `blkid` shows as `UUID` and `LABEL`.
+//! The names of a file system in its superblock: `blkid` shows them as `UUID` and `LABEL`.
 
 use uuid::Uuid;
 
 use super::Content;
 use crate::bytes::{array, le32};
 
-/// How a file system calls itself.
+/// The names of a file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// As `blkid` shows it: lower case with dashes; for FAT `1A2B-3C4D`.
+    /// The UUID as `blkid` shows it: lower case with dashes; for FAT `1A2B-3C4D`.
     pub uuid: Option<String>,
-    /// As its maker gave it.
+    /// The label.
     pub label: Option<String>,
 }
 
 impl Identity {
-    /// The names in the `head` of a partition that holds `content`.
+    /// Parses the names in the `head` of a partition that holds `content`.
     pub(super) fn of(content: Content, head: &[u8]) -> Self {
         const EXT: usize = 1024;
         const BTRFS: usize = 64 * 1024;
@@ -41,14 +41,14 @@ fn uuid(head: &[u8], offset: usize) -> Option<String> {
     (!uuid.is_nil()).then(|| uuid.to_string())
 }
 
-/// Text that ends at a zero, or after `size` bytes.
+/// Returns the text up to a zero, or of `size` bytes.
 fn text(head: &[u8], offset: usize, size: usize) -> Option<String> {
     let field = head.get(offset..offset + size)?;
     let text = field.split(|&byte| byte == 0).next()?;
     (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
 }
 
-/// A serial number, and a label padded with spaces.
+/// Returns serial number and label of FAT, the latter without its padding.
 fn fat(head: &[u8], offset: usize) -> Identity {
     let serial = le32(head, offset).filter(|&serial| serial != 0);
     let label = text(head, offset + 4, 11).map(|label| label.trim_end().to_owned());

@@ -27,15 +27,15 @@ use std::sync::Arc;
 
 use crate::source::BlockSource;
 
-/// What a file system must answer. Paths are absolute and free of symlinks, `.` and `..`: [`Root`] has resolved them.
+/// Read access to a file system. Paths are absolute and free of symlinks, `.` and `..`: [`Root`] has resolved them.
 pub trait FileSystem {
-    /// What is at `path`; `None` if there is nothing. Symlinks are not followed.
+    /// Returns the type of the file at `path`; `None` if there is none. Symlinks are not followed.
     ///
     /// # Errors
     /// If the file system is damaged or the disk can't be read; so for all methods.
     fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError>;
 
-    /// Target of the symlink at `path`, of at most [`Root::MAX_PATH`] bytes.
+    /// Returns the target of the symlink at `path`, of at most [`Root::MAX_PATH`] bytes.
     ///
     /// # Errors
     /// As for [`file_type`](Self::file_type).
@@ -47,27 +47,27 @@ pub trait FileSystem {
     /// As for [`file_type`](Self::file_type).
     fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError>;
 
-    /// Names in the directory at `path`, in no order, without `.` and `..` and without names that are not UTF-8.
+    /// Returns the names in the directory at `path`, in no order, without `.` and `..` and names that are not UTF-8.
     ///
     /// # Errors
     /// As for [`file_type`](Self::file_type), and if there are more than `limit`.
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, FileSystemError>;
 
-    /// The directory that is seen where this is mounted without more words: of a file system with subvolumes, the default one.
+    /// Returns the directory that a mount without options shows: the default subvolume, where there are subvolumes.
     fn top(&self) -> String {
         "/".into()
     }
 
-    /// Directories that may be the root of an installed system, likeliest first: a file system with subvolumes has several.
-    /// A path that does not exist is no error, it just is not the one.
+    /// Returns directories that may be the root of an installed system, likeliest first: one for each usual subvolume.
+    /// Paths need not exist.
     fn roots(&self) -> Vec<String> {
         vec!["/".into()]
     }
 }
 
-/// A regular file that is open.
+/// An open regular file.
 pub trait OpenFile {
-    /// Size in bytes, as the file system claims: a sparse file of a small disk may claim any.
+    /// Returns the size in bytes that the file system claims: a sparse file on a small disk may claim any.
     fn size(&self) -> u64;
 
     /// Fills `buffer` from `offset` on, as far as the file goes. Returns the number of bytes: less than the buffer's only at
@@ -78,7 +78,7 @@ pub trait OpenFile {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError>;
 }
 
-/// What is at a path.
+/// The types of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileType {
     /// A regular file.
@@ -91,10 +91,11 @@ pub enum FileType {
     Special,
 }
 
-/// Opens the file system that `content` says is there; what its log changes is kept in `memory`.
+/// Opens the file system that `content` names; the changes in its log are kept in `memory`.
 ///
 /// # Errors
-/// [`FileSystemError::Unsupported`] or [`FileSystemError::Encrypted`] for all but ext2, ext3, ext4, btrfs and XFS, and whatever is wrong with one of those.
+/// [`FileSystemError::Unsupported`] or [`FileSystemError::Encrypted`] for all but ext2, ext3, ext4, btrfs and XFS; any other if
+/// one of these can't be read.
 pub fn open(
     content: Content,
     partition: Arc<dyn BlockSource>,

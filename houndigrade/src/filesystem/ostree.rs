@@ -1,4 +1,4 @@
-//! ostree: several bootable trees in one file system, and which of them boots.
+//! ostree: several bootable trees in one file system, one of which boots.
 //!
 //! ```text
 //! /boot/loader/entries/*.conf       options … ostree=/ostree/boot.1/OS/KERNEL/0
@@ -17,10 +17,10 @@ const MAX_BOOT_ENTRY_SIZE: usize = 64 * 1024;
 /// Most names in a directory of these.
 const MAX_NAMES: usize = 64;
 
-/// A tree that can be booted.
+/// A bootable tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
-    /// What boot loader entries call it: `/ostree/boot.1/OS/KERNEL/0`.
+    /// Its name in boot loader entries: `/ostree/boot.1/OS/KERNEL/0`.
     pub link: String,
     /// The directory that becomes `/`.
     pub root: String,
@@ -28,16 +28,16 @@ pub struct Deployment {
     pub var: String,
 }
 
-/// A boot loader entry that boots a deployment.
+/// A boot loader entry for a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootEntry {
-    /// The highest is the default.
+    /// Its version; the highest is the default.
     pub version: u64,
     /// The [`link`](Deployment::link) of its deployment.
     pub link: String,
 }
 
-/// The deployments in the file system with the tree `sysroot`; none if there is no ostree.
+/// Returns the deployments in the file system with the tree `sysroot`; none if there is no ostree.
 ///
 /// # Errors
 /// If the file system is damaged or the disk can't be read, and if there are too many.
@@ -58,7 +58,7 @@ pub fn deployments(sysroot: &Root<'_>) -> Result<Vec<Deployment>, FileSystemErro
     Ok(deployments)
 }
 
-/// `/ostree/deploy/OS/deploy/COMMIT.0`
+/// Parses `/ostree/deploy/OS/deploy/COMMIT.0`.
 fn deployment(link: String, root: String) -> Option<Deployment> {
     let (system, _) = root
         .strip_prefix("/ostree/deploy/")?
@@ -67,7 +67,7 @@ fn deployment(link: String, root: String) -> Option<Deployment> {
     Some(Deployment { link, root, var })
 }
 
-/// The boot loader entries in `directory` that boot a deployment.
+/// Returns the boot loader entries in `directory` that boot a deployment.
 ///
 /// # Errors
 /// As for [`deployments`].
@@ -99,7 +99,7 @@ fn boot_entry(text: &str) -> Option<BootEntry> {
     })
 }
 
-/// The deployment that boots: that of the default boot loader entry. Without entries it is the first, as in the original.
+/// Returns the deployment of the default boot loader entry. Without entries it is the first, as in the original.
 pub fn booted<'a>(deployments: &'a [Deployment], entries: &[BootEntry]) -> Option<&'a Deployment> {
     let of = |entry: &BootEntry| deployments.iter().find(|one| one.link == entry.link);
     let default = entries
@@ -111,7 +111,7 @@ pub fn booted<'a>(deployments: &'a [Deployment], entries: &[BootEntry]) -> Optio
         .or_else(|| deployments.first())
 }
 
-/// The paths in a directory.
+/// Returns the paths in a directory.
 fn below(tree: &Root<'_>, directory: &str) -> Result<Vec<String>, FileSystemError> {
     let names = tree.names(directory)?;
     limit(&names, directory, MAX_NAMES, "entries")?;

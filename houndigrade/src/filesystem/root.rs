@@ -2,7 +2,7 @@
 
 use super::{FileSystem, FileSystemError, FileType, OpenFile};
 
-/// The directory tree of an image: that of a file system, with those of others mounted into it.
+/// The directory tree of an image: a file system, with others mounted into it.
 pub struct Root<'a> {
     root: Directory<'a>,
     mounts: Vec<Mount<'a>>,
@@ -15,14 +15,14 @@ struct Directory<'a> {
     path: String,
 }
 
-/// What is at a path of the image instead of what the file system there has.
+/// A directory that hides the one at its mount point.
 struct Mount<'a> {
     at: String,
-    /// Or why the files that belong here can't be read.
+    /// The directory, or the reason why its files can't be read.
     what: Result<Directory<'a>, String>,
 }
 
-/// How a path ends, with all symlinks followed.
+/// The target of a path, with all symlinks followed.
 struct Resolved {
     path: String,
     entry: FileType,
@@ -33,15 +33,15 @@ impl<'a> Root<'a> {
     pub const MAX_PATH: usize = 4096;
     /// Most symlinks followed for one path, as on Linux.
     const MAX_SYMLINKS: usize = 40;
-    /// Most entries of a directory that is listed.
+    /// Most entries of a listed directory.
     const MAX_ENTRIES: usize = 20_000;
 
-    /// The tree of `fs`.
+    /// Returns the tree of `fs`.
     pub fn new(fs: &'a dyn FileSystem) -> Self {
         Self::at(fs, "/")
     }
 
-    /// The tree below the directory at `path` of `fs`, which has no symlinks in it.
+    /// Returns the tree below the directory at `path` of `fs`, a path without symlinks.
     pub fn at(fs: &'a dyn FileSystem, path: &str) -> Self {
         let path = normal(path);
         Self {
@@ -50,8 +50,8 @@ impl<'a> Root<'a> {
         }
     }
 
-    /// Mounts the directory at `path` of `fs` at `at`, which need not exist, unlike what it lies in. Where two are mounted at one
-    /// place, the later hides the earlier; but a mount below another's place stays visible, whichever came first. Returns whether there is such a directory.
+    /// Mounts the directory at `path` of `fs` at `at`. The mount point need not exist, but its parent must. The later of two mounts
+    /// at one place hides the earlier; mounts below it stay visible. Returns whether the directory exists.
     ///
     /// # Errors
     /// If the file system is damaged or the disk can't be read.
@@ -68,7 +68,7 @@ impl<'a> Root<'a> {
         Ok(true)
     }
 
-    /// Shows the directory at `source` of this tree, as it is now, at `at` too. Returns whether there is such a directory.
+    /// Shows the directory at `source` of this tree, as it is now, at `at` too. Returns whether it exists.
     ///
     /// # Errors
     /// As for [`mount`](Self::mount).
@@ -81,12 +81,12 @@ impl<'a> Root<'a> {
         Ok(true)
     }
 
-    /// Makes every path to something below `at` the error `why`: what belongs there is out of reach.
+    /// Makes every access below `at` fail with `why`: the files there are out of reach.
     pub fn withhold(&mut self, at: &str, why: String) {
         self.push(at, Err(why));
     }
 
-    /// As `mount` does, this mounts where the symlinks lead to.
+    /// Follows symlinks in the mount point, as `mount` does.
     fn push(&mut self, at: &str, what: Result<Directory<'a>, String>) {
         let at = normal(at);
         let there = |path: &str| self.directory(path).ok().flatten();
@@ -97,7 +97,7 @@ impl<'a> Root<'a> {
         self.mounts.push(Mount { at, what });
     }
 
-    /// The first bytes, at most `limit`, of the file at `path`; `None` if there is no regular file.
+    /// Returns the first bytes, at most `limit`, of the file at `path`; `None` if there is no regular file.
     ///
     /// # Errors
     /// If the file system is damaged, not among the image's disks, or can't be read.
@@ -129,7 +129,7 @@ impl<'a> Root<'a> {
         }
     }
 
-    /// Whether a regular file is at `path`.
+    /// Returns whether a regular file is at `path`.
     ///
     /// # Errors
     /// As for [`head`](Self::head).
@@ -139,7 +139,7 @@ impl<'a> Root<'a> {
             .is_some_and(|found| found.entry == FileType::File))
     }
 
-    /// The path, free of symlinks, of the directory at `path`; `None` if there is no directory.
+    /// Returns the path without symlinks of the directory at `path`; `None` if there is no directory.
     ///
     /// # Errors
     /// As for [`head`](Self::head).
@@ -150,7 +150,7 @@ impl<'a> Root<'a> {
             .map(|found| found.path))
     }
 
-    /// The names in the directory at `path`, sorted; none if there is no directory.
+    /// Returns the names in the directory at `path`, sorted; none if there is no directory.
     ///
     /// # Errors
     /// As for [`head`](Self::head), and if there are too many.
@@ -164,7 +164,7 @@ impl<'a> Root<'a> {
         Ok(names)
     }
 
-    /// Follows all symlinks. A path that ends nowhere, or turns in circles, is `None`: so it is for every program that runs in the image.
+    /// Follows all symlinks. A path that leads nowhere or in circles is `None`, as for programs that run in the image.
     fn resolve(&self, path: &str) -> Result<Option<Resolved>, FileSystemError> {
         let mut pending: Vec<String> = components(path);
         let mut done: Vec<String> = Vec::new();
@@ -185,7 +185,7 @@ impl<'a> Root<'a> {
                 return Ok(None);
             }
             if self.mounts.iter().any(|mount| mount.at == here) {
-                // What is mounted is a directory, whatever it hides.
+                // A mount point is a directory.
                 continue;
             }
             let Directory { fs, path } = self.locate(&here)?;
@@ -214,13 +214,13 @@ impl<'a> Root<'a> {
         }))
     }
 
-    /// Where the files at `path`, which is free of symlinks, really are: in the mount nearest to it.
+    /// Returns the place of the files at `path`, a path without symlinks: in the nearest mount.
     fn locate(&self, path: &str) -> Result<Directory<'a>, FileSystemError> {
         let below = |mount: &&Mount| {
             let rest = path.strip_prefix(&*mount.at);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        // Of equals, the last is the largest.
+        // Of equal lengths, `max_by_key` returns the last.
         let nearest = self
             .mounts
             .iter()
@@ -240,7 +240,7 @@ impl<'a> Root<'a> {
     }
 }
 
-/// The names of a path, last first.
+/// Returns the names of a path, last first.
 fn components(path: &str) -> Vec<String> {
     path.rsplit('/')
         .filter(|name| !matches!(*name, "" | "."))
@@ -248,7 +248,7 @@ fn components(path: &str) -> Vec<String> {
         .collect()
 }
 
-/// `path` with single slashes, none at its end, and no `.`.
+/// Returns `path` with single slashes, none at its end, and no `.`.
 pub(crate) fn normal(path: &str) -> String {
     let mut names = components(path);
     names.reverse();

@@ -1,13 +1,13 @@
-//! Decides which file systems make up each system: from what its fstab says, and what the volumes are called.
+//! Decides which file systems make up each system, by its fstab and the names of the volumes.
 
 use crate::filesystem::fstab::{self, Device};
 use crate::filesystem::ostree::Deployment;
 use crate::filesystem::{Identity, normal};
 
-/// What an fstab may call a volume.
+/// The names of a volume that an fstab may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct VolumeNames {
-    /// The image's disk it lies on, from 0.
+    /// Number of its disk in the image, from 0.
     pub(super) disk: usize,
     /// Number of the partition.
     pub(super) number: Option<u32>,
@@ -19,7 +19,7 @@ pub(super) struct VolumeNames {
     pub(super) part_uuid: Option<String>,
     /// `PARTLABEL`.
     pub(super) part_label: Option<String>,
-    /// Where systemd mounts it if no fstab says otherwise.
+    /// Mount point by systemd's defaults.
     pub(super) mount_point: Option<&'static str>,
 }
 
@@ -28,16 +28,16 @@ pub(super) struct VolumeNames {
 pub(super) struct Installed {
     /// Index of the volume.
     pub(super) volume: usize,
-    /// The directory of the volume's file system that is its root, or contents its deployments.
+    /// The directory of the volume's file system that is its root, or has its deployments.
     pub(super) directory: String,
-    /// What boots, if it is ostree.
+    /// The deployment that boots, if it is ostree.
     pub(super) deployment: Option<Deployment>,
     /// Its fstab.
     pub(super) fstab: Vec<fstab::FstabEntry>,
 }
 
 impl Installed {
-    /// The directory of the volume's file system that becomes `/`.
+    /// Returns the directory of the volume's file system that becomes `/`.
     pub(super) fn root(&self) -> String {
         self.inside(self.deployment.as_ref().map_or("/", |one| &one.root))
     }
@@ -47,27 +47,27 @@ impl Installed {
     }
 }
 
-/// One thing mounted into a system.
+/// A mount in a system.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PlannedMount {
-    /// Where.
+    /// The mount point.
     pub(super) at: String,
-    /// What.
+    /// The files shown there.
     pub(super) what: MountSource,
 }
 
-/// What is mounted.
+/// The source of a mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum MountSource {
     /// A directory of a volume's file system; `None`: its default.
     Volume(usize, Option<String>),
     /// A directory of the tree itself.
     Directory(String),
-    /// Nothing: it is out of reach, for this reason.
+    /// Unavailable, for this reason.
     Nothing(String),
 }
 
-/// What is mounted into a system, in the order in which to do it.
+/// Returns the mounts of a system, in the order to make them in.
 pub(super) fn mounts(system: &Installed, volumes: &[&VolumeNames]) -> Vec<PlannedMount> {
     let (mut binds, mut mounts): (Vec<_>, Vec<_>) = system
         .fstab
@@ -75,7 +75,7 @@ pub(super) fn mounts(system: &Installed, volumes: &[&VolumeNames]) -> Vec<Planne
         .filter_map(|entry| mount(entry, system, volumes))
         .partition(|mount| matches!(mount.what, MountSource::Directory(_)));
     mounts.extend(discoverable(system, volumes));
-    // Mount points, and directories to be shown at a second place, may lie in what is mounted further up.
+    // Mount points and sources of bind mounts may lie in other mounts.
     mounts.sort_by_key(|mount| mount.at.matches('/').count());
     let mut all = deployment(system);
     all.append(&mut mounts);
@@ -83,13 +83,13 @@ pub(super) fn mounts(system: &Installed, volumes: &[&VolumeNames]) -> Vec<Planne
     all
 }
 
-/// Where volume `volume` is seen in the system.
+/// Returns the mount point of volume `volume` in the system.
 pub(super) fn place(mounts: &[PlannedMount], volume: usize) -> Option<&str> {
     let is_it = |mount: &&PlannedMount| matches!(mount.what, MountSource::Volume(other, _) if other == volume);
     mounts.iter().find(is_it).map(|mount| &*mount.at)
 }
 
-/// What ostree mounts into the deployment that boots.
+/// Returns the mounts that ostree makes in the deployment that boots.
 fn deployment(system: &Installed) -> Vec<PlannedMount> {
     let Some(deployment) = &system.deployment else {
         return Vec::new();
@@ -124,7 +124,7 @@ fn mount(
     Some(PlannedMount { at, what })
 }
 
-/// The volume that an fstab means. Of two with one name, as a disk and its copy have, it is that on the disk of the root.
+/// Returns the volume that an fstab names. Of two with one name, as a disk and its copy have, it is that on the root's disk.
 fn find(device: &Device, system: &Installed, volumes: &[&VolumeNames]) -> Option<usize> {
     let home = volumes.get(system.volume)?.disk;
     let found = || {
@@ -137,7 +137,7 @@ fn find(device: &Device, system: &Installed, volumes: &[&VolumeNames]) -> Option
     Some(volume)
 }
 
-/// Whether a volume is what an fstab calls `device`, on a system whose root is on the disk `home`.
+/// Returns whether an fstab's `device` is this volume, on a system with its root on the disk `home`.
 fn is(device: &Device, names: &VolumeNames, home: usize) -> bool {
     let same = |name: &Option<String>, wanted: &str| name.as_deref() == Some(wanted);
     // UUIDs are written in lower or upper case.
@@ -160,7 +160,8 @@ fn is(device: &Device, names: &VolumeNames, home: usize) -> bool {
     }
 }
 
-/// Names of disks change from machine to machine. What stays is that the root's comes first, and the order of the others.
+/// Returns the number of a disk in its system. Names of disks change from machine to machine; the root's comes first, and the
+/// order of the others stays.
 fn seen_from(home: usize, disk: usize) -> usize {
     match disk {
         disk if disk == home => 0,
@@ -169,7 +170,7 @@ fn seen_from(home: usize, disk: usize) -> usize {
     }
 }
 
-/// The volumes on the root's disk that need no fstab.
+/// Returns the mounts of volumes on the root's disk that need no fstab.
 fn discoverable(system: &Installed, volumes: &[&VolumeNames]) -> Vec<PlannedMount> {
     let Some(home) = volumes.get(system.volume).map(|names| names.disk) else {
         return Vec::new();
@@ -180,7 +181,7 @@ fn discoverable(system: &Installed, volumes: &[&VolumeNames]) -> Vec<PlannedMoun
         let Some(at) = names.mount_point.filter(|at| is_free(at)) else {
             continue;
         };
-        // Of two, as for updates in turn, the first.
+        // Of two, as for alternating updates, the first.
         let is_taken = mounts.iter().any(|mount| mount.at == at);
         if names.disk == home && volume != system.volume && !is_taken {
             mounts.push(PlannedMount {

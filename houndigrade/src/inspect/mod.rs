@@ -1,9 +1,8 @@
-//! From the disks of an image to its part of the report.
+//! Inspects the disks of an image.
 //!
 //! ```text
-//! volumes ──► system ──► layout ──────► system ──► facts, verdict
-//! observe     who is     decide what    compose    of each tree
-//!             there      goes where     the trees
+//! volumes ──► system ──────► layout ──────► system ──► facts, verdict
+//! read them   find systems   decide mounts  compose    for each tree
 //! ```
 
 mod layout;
@@ -28,9 +27,9 @@ use houndigrade_report::{Facts, InspectedImage, InspectedPartition, Problem, Pro
 use layout::{Installed, PlannedMount};
 use volumes::{Contents, ProbedVolume};
 
-/// A disk of an image, or why it could not be opened.
+/// A disk of an image, or the error of opening it.
 pub struct Disk {
-    /// How the report calls it.
+    /// Its name in the report.
     pub name: String,
     /// Its blocks.
     pub source: io::Result<Arc<dyn BlockSource>>,
@@ -38,9 +37,9 @@ pub struct Disk {
 
 /// Inspects all disks of an image, whose file systems share `memory`.
 ///
-/// Nothing makes this fail: what can't be read is an error in the report. It takes as long as the sources let it: give them a
-/// [`Deadline`](crate::source::Deadline). A damaged disk may even keep a reader busy without a read, so a caller who must
-/// not hang runs this on a thread that it can leave behind.
+/// It never fails: unread parts are errors in the report. It takes as long as the sources let it: give them a
+/// [`Deadline`](crate::source::Deadline). A damaged disk may even keep a reader busy without a read, so a caller that must not
+/// hang runs this on a thread that it can abandon.
 pub fn inspect(disks: Vec<Disk>, memory: MemoryBudget) -> InspectedImage {
     let started = Instant::now();
     let mut watch = Stopwatch::default();
@@ -64,18 +63,18 @@ pub fn inspect(disks: Vec<Disk>, memory: MemoryBudget) -> InspectedImage {
     inspection.conclude(started)
 }
 
-/// A system, and what makes up its tree.
+/// A system and the mounts of its tree.
 struct System {
     installed: Installed,
     mounts: Vec<PlannedMount>,
-    /// Why the tree may lack something.
+    /// The reason why the tree may be incomplete.
     problem: Option<Problem>,
 }
 
 /// The systems of an image.
 struct Systems<'a> {
     volumes: &'a [ProbedVolume],
-    /// For each volume its system, or why that is not known.
+    /// For each volume its system, or the reason why that is not known.
     by_volume: Vec<Result<Option<System>, Problem>>,
 }
 
@@ -103,7 +102,7 @@ impl<'a> Systems<'a> {
         }
     }
 
-    /// What the report says of a volume, and what its files say, or why they can't be read.
+    /// Returns the report on a volume, and the findings in its files or the reason why they can't be read.
     fn read(
         &self,
         index: usize,
@@ -126,7 +125,7 @@ impl<'a> Systems<'a> {
                     report.root = Some(root).filter(|root| root != "/");
                     self.read_system(system, volume)
                 }
-                // Its files are those of a system, and were read there.
+                // Its files are part of a system, and were read there.
                 Ok(None) if report.mounted_at.is_some() => Ok(Findings::default()),
                 Ok(None) => catch_panic(volume.kind, || Ok(gather_data(&**fs, volume))),
                 Err(why) => Err(why.clone()),
@@ -147,7 +146,7 @@ impl<'a> Systems<'a> {
         Ok(findings)
     }
 
-    /// Where a volume is seen in the first system that has it.
+    /// Returns the mount point of a volume in the first system with it.
     fn place(&self, volume: usize) -> Option<&str> {
         if let Some(Ok(Some(_))) = self.by_volume.get(volume) {
             return Some("/");
@@ -162,12 +161,12 @@ impl<'a> Systems<'a> {
     }
 }
 
-/// What is on a file system that no system has: the original looked there too.
+/// Reads a file system that is part of no system, as the original did.
 fn gather_data(fs: &dyn FileSystem, volume: &ProbedVolume) -> Findings {
     facts::gather(&Root::at(fs, &fs.top()), &volume.name)
 }
 
-/// A reader of somebody else's that panics on a damaged disk must not take the other volumes' results along.
+/// Turns a panic into a problem: a bug in a reader costs one volume, not the others' results.
 fn catch_panic<T>(
     kind: Option<&str>,
     read: impl FnOnce() -> Result<T, FileSystemError>,
@@ -188,7 +187,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// What has been found so far.
+/// The result so far.
 #[derive(Default)]
 struct Inspection {
     image: InspectedImage,
@@ -228,7 +227,7 @@ impl Inspection {
         drive.insert(volume.name.clone(), report);
     }
 
-    /// Adds to the image what one of its partitions contents.
+    /// Adds the findings on one partition to the image.
     fn merge(&mut self, findings: Findings) -> Facts {
         let Findings {
             facts,

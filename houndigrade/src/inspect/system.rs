@@ -6,10 +6,10 @@ use crate::filesystem::ostree::{self, BootEntry};
 use crate::filesystem::{FileSystemError, Root, fstab};
 use houndigrade_report::Problem;
 
-/// Where boot loader entries are: on the root, and on a partition that becomes its `/boot`.
+/// Directories of boot loader entries: on the root, and on a partition that becomes its `/boot`.
 const BOOT_ENTRIES: [&str; 2] = ["/boot/loader/entries", "/loader/entries"];
 
-/// The system on volume `index`, and what of it could not be read. Without a root there, it is `None`.
+/// Returns the system on volume `index`; `None` if no root is there.
 pub(super) fn find(
     index: usize,
     volumes: &[ProbedVolume],
@@ -38,19 +38,19 @@ pub(super) fn find(
     Ok(None)
 }
 
-/// Whether a tree is that of a system, and not of data, `/boot` or `/usr`.
+/// Returns whether a tree is the root of a system, and not data, `/boot` or `/usr`.
 fn is_root(tree: &Root<'_>) -> Result<bool, FileSystemError> {
     let etc = tree.names("/etc")?;
     Ok(etc.iter().any(|name| tells_of_a_system(name)) || tree.is_file("/usr/lib/os-release")?)
 }
 
-/// Whether a name in `/etc` is found in that of every system, or at least of those without the others. It may be a symlink to
-/// where nothing is mounted yet.
+/// Returns whether a name in `/etc` marks a system: every system has one of these. It may be a symlink to a directory that is not mounted
+/// yet.
 fn tells_of_a_system(name: &str) -> bool {
     matches!(name, "fstab" | "passwd" | "inittab") || name.ends_with("-release")
 }
 
-/// The boot loader entries on all volumes. One that can't be read is as good as none: another will do.
+/// Returns the boot loader entries on all volumes. Unreadable ones are skipped: another will do.
 fn boot_entries(volumes: &[ProbedVolume]) -> Vec<BootEntry> {
     let directories = volumes
         .iter()
@@ -65,7 +65,7 @@ fn boot_entries(volumes: &[ProbedVolume]) -> Vec<BootEntry> {
         .collect()
 }
 
-/// The fstab of a system.
+/// Reads the fstab of a system.
 pub(super) fn fstab(
     system: &Installed,
     volumes: &[ProbedVolume],
@@ -73,19 +73,19 @@ pub(super) fn fstab(
     fstab::read(&root(system, volumes)?)
 }
 
-/// The tree of a system without what is mounted into it.
+/// Returns the tree of a system without its mounts.
 fn root<'a>(system: &Installed, volumes: &'a [ProbedVolume]) -> Result<Root<'a>, FileSystemError> {
     let volume = volumes.get(system.volume).and_then(ProbedVolume::tree);
     let fs = volume.ok_or(FileSystemError::Unrecognised)?;
     let mut root = Root::at(fs, &system.root());
     if system.deployment.is_some() && root.directory("/etc")?.is_none() {
-        // A deployment that has never been booted may have nothing but the vendor's.
+        // A deployment that has never been booted may have only the vendor's `/etc`.
         root.bind("/etc", "/usr/etc")?;
     }
     Ok(root)
 }
 
-/// The tree of a system as its programs see it.
+/// Returns the tree of a system as its programs see it.
 pub(super) fn compose<'a>(
     system: &Installed,
     mounts: &[PlannedMount],

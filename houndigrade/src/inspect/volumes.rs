@@ -1,4 +1,4 @@
-//! Observes what an image's disks hold: partitions and logical volumes, and the file systems on them.
+//! Observes an image's disks: partitions and logical volumes, and the file systems on them.
 
 use std::sync::Arc;
 
@@ -10,43 +10,43 @@ use crate::source::{BlockSource, SourceWindow, problem_code};
 use crate::volume::{self, Member};
 use houndigrade_report::{Problem, ProblemCode};
 
-/// Most file systems that are open at a time: each takes memory.
+/// Most open file systems: each takes memory.
 const MAX_FILE_SYSTEMS: usize = 64;
 
-/// What was found on the disks of an image.
+/// The volumes on the disks of an image.
 #[derive(Default)]
 pub(super) struct ObservedDisks {
     /// The disks that could be opened.
     pub(super) disks: Vec<(String, Arc<dyn BlockSource>)>,
     /// In the order of the disks; the logical volumes come last.
     pub(super) volumes: Vec<ProbedVolume>,
-    /// What could not be read, beside what is said of a volume.
+    /// Problems that are not a volume's.
     pub(super) problems: Vec<Problem>,
-    /// For what the logs of the file systems change.
+    /// For the changes in the logs of the file systems.
     memory: MemoryBudget,
 }
 
 /// A partition, a disk without a partition table, or a logical volume.
 pub(super) struct ProbedVolume {
-    /// The disk it lies on, or the first of them.
+    /// Its disk, or the first of several.
     pub(super) drive: String,
-    /// As `fdisk` and `lvs` call it.
+    /// Its name for `fdisk` or `lvs`.
     pub(super) name: String,
-    /// As an fstab may call it.
+    /// Its names for an fstab.
     pub(super) names: VolumeNames,
-    /// What was recognised.
+    /// The kind of contents recognised.
     pub(super) kind: Option<&'static str>,
-    /// What is there.
+    /// The contents.
     pub(super) contents: Contents,
 }
 
-/// What is on a volume.
+/// The contents of a volume.
 pub(super) enum Contents {
     /// A file system.
     FileSystem(Box<dyn FileSystem>),
-    /// Nothing to look for, for this reason.
+    /// No files, for this reason.
     Nothing(String),
-    /// Nobody knows: it can't be read, for this reason.
+    /// Unreadable, for this reason.
     Unknown(Problem),
 }
 
@@ -57,7 +57,7 @@ struct Physical {
     member: Member,
 }
 
-/// Looks at all disks.
+/// Reads all disks.
 pub(super) fn observe(disks: Vec<Disk>, memory: MemoryBudget) -> ObservedDisks {
     let mut observed = ObservedDisks {
         memory,
@@ -133,7 +133,7 @@ impl ObservedDisks {
         }
     }
 
-    /// Puts the logical volumes in the place of the physical ones.
+    /// Replaces the physical volumes by the logical ones.
     fn logical(&mut self, physical: Vec<Physical>) {
         let homes: Vec<_> = physical
             .iter()
@@ -191,7 +191,7 @@ impl ObservedDisks {
         }
     }
 
-    /// The memory for one more file system; `None` if there are enough.
+    /// Returns the memory for one more file system; `None` if there are enough.
     fn room(&self) -> Option<&MemoryBudget> {
         let is_open = |volume: &&ProbedVolume| matches!(volume.contents, Contents::FileSystem(_));
         let has_room = self.volumes.iter().filter(is_open).count() < MAX_FILE_SYSTEMS;
@@ -210,7 +210,7 @@ impl ProbedVolume {
         }
     }
 
-    /// Its file system, if it can be read.
+    /// Returns its file system, if it can be read.
     pub(super) fn tree(&self) -> Option<&dyn FileSystem> {
         match &self.contents {
             Contents::FileSystem(fs) => Some(&**fs),
@@ -229,7 +229,7 @@ impl ProbedVolume {
         }
     }
 
-    /// Finds out what it contents.
+    /// Recognises and opens its contents.
     fn probe(
         &mut self,
         source: &Arc<dyn BlockSource>,
@@ -276,7 +276,7 @@ fn open(
     }
 }
 
-/// `/dev/sda1`, but `/dev/loop0p1`: as the kernel and `fdisk` name partitions. The id of a snapshot ends with a digit or not by chance.
+/// Names a partition as the kernel and `fdisk` do: `/dev/sda1`, but `/dev/loop0p1`. A snapshot's id may end with a digit or not.
 fn partition_name(drive: &str, number: Option<u32>) -> String {
     match number {
         None => drive.into(),

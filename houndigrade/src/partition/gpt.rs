@@ -24,7 +24,7 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Table> {
     for (which, sector, offset) in primaries.into_iter().chain(backups) {
         match read_table(disk, sector, offset) {
             Ok(partitions) => {
-                // A damaged primary is what the backup is for: nothing is missing.
+                // The backup replaces a damaged primary, so nothing is missing.
                 return Ok(Table {
                     partitions,
                     problems: Vec::new(),
@@ -52,7 +52,7 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Table> {
     })
 }
 
-/// Why a table is of no use.
+/// The reasons why a table is unusable.
 #[derive(Debug, thiserror::Error)]
 enum Damage {
     #[error("no header")]
@@ -126,7 +126,7 @@ fn read_header(disk: &dyn BlockSource, offset: u64) -> Result<Header, Damage> {
     Ok(parsed)
 }
 
-/// The partition of one entry; an unused entry has a type of zeros.
+/// Parses one entry; an unused one has a type of zeros.
 fn partition(number: u32, entry: &[u8], sector: u64) -> Option<Partition> {
     let kind = Uuid::from_bytes_le(array(entry, 0)?);
     let (first, last) = (le64(entry, 32)?, le64(entry, 40)?);
@@ -150,7 +150,7 @@ fn find(list: &[(Uuid, &'static str)], kind: Uuid) -> Option<&'static str> {
     Some(what)
 }
 
-/// Up to 36 UTF-16 units, ended by a zero.
+/// Decodes up to 36 UTF-16 units, ended by a zero.
 fn label(entry: &[u8]) -> Option<String> {
     let units = entry
         .get(56..128)?

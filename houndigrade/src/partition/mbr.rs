@@ -9,16 +9,16 @@ use houndigrade_report::{Problem, ProblemCode};
 
 /// MBR tables always count in these.
 const SECTOR: u64 = 512;
-/// Linux shows no more logical partitions than this; a longer chain is an attack.
+/// Most logical partitions, as in Linux; a longer chain is an attack.
 const MAX_LOGICAL: usize = 128;
 
-/// What the first sector says about the disk.
+/// The contents of the first sector.
 pub(super) enum MbrContent {
-    /// It is not a partition table.
+    /// No partition table.
     Nothing,
     /// The partitions.
     Partitions(Table),
-    /// The table is a GPT, elsewhere; this one keeps old tools away from it.
+    /// A protective table: the real one is a GPT.
     ProtectiveOfGpt,
 }
 
@@ -38,7 +38,7 @@ impl Entry {
         self.system != 0 && self.size != 0
     }
 
-    /// The partition, if the entry's start counts from sector `base`.
+    /// Returns the partition, if the entry's start counts from sector `base`.
     fn partition(&self, number: u32, base: u64) -> Partition {
         Partition {
             number: Some(number),
@@ -88,7 +88,7 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<MbrContent> {
     Ok(MbrContent::Partitions(table))
 }
 
-/// Partitions have no name of their own: theirs is the disk's, and their number.
+/// Names the partitions, which have no UUID of their own, by the disk's signature and their number.
 fn name(disk: &dyn BlockSource, partitions: &mut [Partition]) -> io::Result<()> {
     let mut signature = [0; 4];
     disk.read_at(440, &mut signature)?;
@@ -106,7 +106,7 @@ fn read_logical(disk: &dyn BlockSource, extended: u64, table: &mut Table) {
     for number in (5..).take(MAX_LOGICAL) {
         let [data, next, ..] = match record(disk, at) {
             Ok(Some(entries)) => entries,
-            // An extended partition nothing was ever put into needs no record.
+            // An empty extended partition needs no record.
             Ok(None) if at == extended => return,
             Ok(None) => {
                 let message = format!("no extended boot record at sector {at}");
@@ -135,7 +135,7 @@ fn read_logical(disk: &dyn BlockSource, extended: u64, table: &mut Table) {
         .push(Problem::new(ProblemCode::LimitExceeded, message));
 }
 
-/// The entries of the boot record at `sector`, if there is one.
+/// Returns the entries of the boot record at `sector`, if there is one.
 fn record(disk: &dyn BlockSource, sector: u64) -> io::Result<Option<[Entry; 4]>> {
     let mut buffer = [0; SECTOR as usize];
     disk.read_at(sector * SECTOR, &mut buffer)?;
@@ -156,7 +156,7 @@ fn record(disk: &dyn BlockSource, sector: u64) -> io::Result<Option<[Entry; 4]>>
     })))
 }
 
-/// FAT and NTFS begin with a boot sector that carries the signature of a partition table too.
+/// Recognises FAT and NTFS, which begin with a boot sector with the signature of a partition table.
 fn is_boot_sector_of_a_file_system(sector: &[u8]) -> bool {
     [
         (3, b"NTFS    "),

@@ -1,7 +1,7 @@
-//! Which parts a disk has.
+//! Partition tables.
 //!
 //! The readers are our own. Crates for both tables exist, but trust them more than a hostile disk deserves: `gpt` 4.1 asserts on an
-//! unusual entry size and allocates what the header asks for (an abort, which can't be caught), `mbrman` 0.6 follows a chain
+//! unusual entry size and allocates as much as the header asks for (an abort, which can't be caught), `mbrman` 0.6 follows a chain
 //! of extended records for up to 2³² steps and panics on a partition that starts at sector 0.
 
 mod gpt;
@@ -19,28 +19,28 @@ use houndigrade_report::Problem;
 pub struct Table {
     /// In the order of their numbers.
     pub partitions: Vec<Partition>,
-    /// What in the table is damaged. Partitions may be missing then.
+    /// Damage to the table. Partitions may be missing then.
     pub problems: Vec<Problem>,
 }
 
-/// A part of a disk. Its bounds may be wrong: nothing has been read of it.
+/// A part of a disk. Its bounds are unchecked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Partition {
-    /// As `fdisk` counts; `None` for a disk without a table.
+    /// Its number for `fdisk`; `None` for a disk without a table.
     pub number: Option<u32>,
     /// First byte.
     pub start: u64,
     /// Bytes.
     pub size: u64,
-    /// What the table says it holds, where that is something without a Linux on it.
+    /// Its contents by its type in the table, if they can't be a Linux.
     pub purpose: Option<&'static str>,
     /// `PARTUUID`, as `blkid` shows it.
     pub uuid: Option<String>,
     /// `PARTLABEL`.
     pub label: Option<String>,
-    /// Where systemd mounts a partition of this type if nothing says otherwise.
+    /// Mount point of its type by systemd's defaults.
     pub mount_point: Option<&'static str>,
-    /// It has the type that Windows gives to its file systems. Some Linux tools use it too.
+    /// It has the type of Windows file systems. Some Linux tools use it too.
     pub windows: bool,
 }
 

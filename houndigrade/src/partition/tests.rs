@@ -114,7 +114,7 @@ fn a_link_out_of_the_disk_is_a_problem_and_the_rest_stays() {
     assert_eq!(problems.len(), 1, "{problems:?}");
 }
 
-/// What is damaged, and what becomes of the partitions.
+/// Damaged bytes, and whether the partitions survive.
 #[rstest]
 #[case::nothing(&[], true)]
 #[case::primary_header(&[512], true)]

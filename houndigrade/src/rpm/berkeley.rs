@@ -14,7 +14,7 @@ const META: usize = 512;
 /// Bytes in front of a page's items.
 const PAGE_HEADER: usize = 26;
 
-/// Hash page whose items are in the order they came in, hash page that is sorted, overflow page.
+/// Types of pages: unsorted hash page, sorted hash page, overflow page.
 const HASH_UNSORTED: u8 = 2;
 const HASH: u8 = 13;
 const OVERFLOW: u8 = 7;
@@ -23,19 +23,19 @@ const OVERFLOW: u8 = 7;
 const ON_PAGE: u8 = 1;
 const OFF_PAGE: u8 = 3;
 
-/// Key of the record that holds the last number given to a package.
+/// Key of the record with the last number given to a package.
 const LAST_NUMBER: [u8; 4] = [0; 4];
 
 struct Database<'a> {
     blocks: CachedFile<'a>,
     budget: Budget,
-    /// The machine that wrote it had the highest byte first.
+    /// Written in big-endian byte order.
     big_endian: bool,
     page_size: usize,
     last_page: u32,
 }
 
-/// A header: on a hash page, or on a chain that begins there. Sorted by where.
+/// A header on a hash page or on a chain from there, sorted by its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     page: u32,
@@ -67,12 +67,12 @@ pub(super) fn packages<'a>(
     };
     let (places, damage) = database.open(&meta)?;
     let headers = places.into_iter().map(move |place| database.header(place));
-    // Last, as there is nothing after an error that is final.
+    // At the end, as nothing follows a final error.
     Ok(headers.chain(damage.map(Err)))
 }
 
 impl<'a> Database<'a> {
-    /// Takes over what the first page says, and looks for headers: all that are found, and why there may be more.
+    /// Reads the first page, and finds the headers: all that can be found, and the reason why there may be more.
     fn open(&mut self, meta: &[u8; META]) -> Result<(Vec<Place>, Option<RpmError>), RpmError> {
         let version = self.u32(meta, 16);
         if !VERSIONS.contains(&version) {
@@ -113,7 +113,7 @@ impl<'a> Database<'a> {
         let mut places = Vec::new();
         let mut damage = None;
         let mut page = vec![0; self.page_size];
-        // Of the pages: a chain may lead back to one.
+        // A chain may lead back to an earlier page.
         let mut visited = vec![false; self.last_page as usize + 1];
         for bucket in 0..=last_bucket {
             // Buckets came in doublings, each of which has its pages in a row.
@@ -183,7 +183,7 @@ impl<'a> Database<'a> {
         }
     }
 
-    /// Where the header is that the item in `page[start..end]` holds or leads to.
+    /// Returns the place of the header in the item `page[start..end]`, or to which the item leads.
     fn place(&self, number: u32, page: &[u8], start: usize, end: usize) -> Result<Place, RpmError> {
         let item = page.get(start..end).unwrap_or_default();
         match (item.first(), item.len()) {

@@ -1,11 +1,11 @@
-//! Where a package's header lies in a database: in one piece, or in one on each of several pages.
+//! Headers of packages in a database: in one piece, or in pieces on several pages.
 
 use super::RpmError;
 use super::cached_file::CachedFile;
 
 /// The header of a package, unread.
 pub(super) trait Blob {
-    /// Size in bytes, as the database claims.
+    /// Returns the size in bytes that the database claims.
     fn size(&self) -> u64;
 
     /// Fills `buffer` from `offset` on. Cheap where offsets grow.
@@ -30,13 +30,13 @@ impl Blob for Span<'_, '_> {
     }
 }
 
-/// A database in pages, whose larger blobs lie on chains of them.
+/// A database in pages, with chains of them for larger blobs.
 pub(super) trait Pages {
     /// Fills `buffer` from byte `offset` of page `page` on.
     fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), RpmError>;
 
-    /// What page `page` holds of a blob of which `rest` bytes are to come. Fails when asked more often than there are pages:
-    /// a chain may turn in a circle.
+    /// Returns the piece on page `page` of a blob with `rest` bytes to come. Fails after as many calls as there are pages: a chain
+    /// may turn in a circle.
     fn follow(&mut self, page: u32, rest: u64) -> Result<Piece, RpmError>;
 }
 
@@ -44,7 +44,7 @@ pub(super) trait Pages {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
     pub(super) page: u32,
-    /// Where on the page.
+    /// Offset on the page.
     pub(super) offset: usize,
     pub(super) length: usize,
     /// Page of the next piece.
@@ -56,7 +56,7 @@ pub(super) struct Chain<'p, P> {
     pages: &'p mut P,
     first: Piece,
     piece: Piece,
-    /// Where in the chain `piece` begins.
+    /// Offset of `piece` in the chain.
     start: u64,
     /// Bytes of the chain in front of the blob.
     skipped: u64,
@@ -76,7 +76,7 @@ impl<'p, P: Pages> Chain<'p, P> {
         }
     }
 
-    /// The blob that begins `count` bytes later.
+    /// Returns the blob that begins `count` bytes later.
     pub(super) fn skip(mut self, count: u64) -> Self {
         self.skipped = self.skipped.saturating_add(count).min(self.size);
         self

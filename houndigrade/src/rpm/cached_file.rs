@@ -8,7 +8,7 @@ const BLOCK: usize = 16 * 1024;
 /// Blocks kept, 1 MiB in all.
 const SLOTS: usize = 64;
 
-/// A file and the blocks of it read last.
+/// A file and its blocks read last.
 pub(super) struct CachedFile<'a> {
     file: Box<dyn OpenFile + 'a>,
     size: u64,
@@ -17,13 +17,13 @@ pub(super) struct CachedFile<'a> {
 
 #[derive(Clone, Default)]
 struct Slot {
-    /// Which block of the file; `None` in an empty slot.
+    /// Number of the block in the file; `None` in an empty slot.
     number: Option<u64>,
     bytes: Vec<u8>,
 }
 
 impl<'a> CachedFile<'a> {
-    /// Refuses a file of more than `limit` bytes.
+    /// Wraps a file; refuses one of more than `limit` bytes.
     pub(super) fn new(file: Box<dyn OpenFile + 'a>, limit: u64) -> Result<Self, RpmError> {
         let size = file.size();
         if size > limit {
@@ -39,7 +39,7 @@ impl<'a> CachedFile<'a> {
         })
     }
 
-    /// Size of the file in bytes.
+    /// Returns the size of the file in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -66,7 +66,7 @@ impl<'a> CachedFile<'a> {
         Ok(())
     }
 
-    /// The bytes at `offset`.
+    /// Returns the bytes at `offset`.
     pub(super) fn array<const N: usize>(&mut self, offset: u64) -> Result<[u8; N], RpmError> {
         let mut bytes = [0; N];
         self.read(offset, &mut bytes)?;

@@ -17,7 +17,7 @@ const MAX_DATA: u32 = 0x0fff_ffff;
 const ENTRY: usize = 16;
 /// Largest signature read. RSA takes half a KiB, the largest of the algorithms after it 50 KiB.
 const MAX_SIGNATURE: u32 = 64 * 1024;
-/// Most bytes of a name that are kept.
+/// Most bytes of a name.
 const MAX_NAME: u32 = 256;
 
 const NAME: u32 = 1000;
@@ -39,7 +39,7 @@ struct Entry {
     count: u32,
 }
 
-/// Reads what is wanted of a header.
+/// Reads name and signatures of a header.
 pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, RpmError> {
     let mut intro = [0; 8];
     blob.read_at(0, &mut intro)?;
@@ -116,7 +116,7 @@ fn is_wanted(entry: &Entry) -> bool {
     matches!(entry.tag, NAME | TEXT_SIGNATURES) || BINARY_SIGNATURES.contains(&entry.tag)
 }
 
-/// Where the next tag's data begin, or all data end.
+/// Returns the beginning of the next tag's data, or the end of all data.
 fn end(index: &[Entry], entry: Entry, data: u32) -> u32 {
     let offsets = index.iter().map(|other| other.offset);
     offsets
@@ -146,7 +146,7 @@ fn issuers(packets: &[u8], tag: u32) -> Result<Vec<KeyId>, RpmError> {
         .map_err(|malformed| RpmError::damaged(format!("tag {tag} of a header: {malformed}")))
 }
 
-/// The big-endian number at `offset` of a buffer that is long enough.
+/// Returns the big-endian number at `offset` of a buffer that is long enough.
 fn be32(bytes: &[u8], offset: usize) -> u32 {
     array(bytes, offset).map_or(0, u32::from_be_bytes)
 }

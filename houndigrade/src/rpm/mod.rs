@@ -1,7 +1,7 @@
 //! The packages that `rpm` installed, from the files of its databases.
 //!
-//! Of each package's header only the few parts are read that say its name and who signed it, through a cache of a fixed size:
-//! a database of 100 MB costs a MiB or two of memory.
+//! Of each package's header only the name and the issuers of signatures are read, through a cache of a fixed size: a database
+//! of 100 MB costs a MiB or two of memory.
 
 mod berkeley;
 mod blob;
@@ -23,7 +23,7 @@ const MAX_FILE: u64 = 2 << 30;
 /// Most packages of one database. A system has hundreds or thousands.
 const MAX_PACKAGES: usize = 1 << 18;
 
-/// How a database is stored.
+/// Formats of databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseFormat {
     /// SQLite: RHEL 9 and later, Fedora.
@@ -35,10 +35,10 @@ pub enum DatabaseFormat {
 }
 
 impl DatabaseFormat {
-    /// All formats, in the order in which `rpm` looks for them.
+    /// All formats, in rpm's order of looking for them.
     pub const ALL: [Self; 3] = [Self::Sqlite, Self::Ndb, Self::Berkeley];
 
-    /// Name of the file in the database's directory.
+    /// Returns the name of the file in the database's directory.
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::Sqlite => "rpmdb.sqlite",
@@ -47,7 +47,7 @@ impl DatabaseFormat {
         }
     }
 
-    /// Name for people and for the report.
+    /// Returns the name in the report.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -66,21 +66,21 @@ pub struct Package {
     pub issuers: Vec<KeyId>,
 }
 
-/// Why a database, or a package in it, can't be read.
+/// The reasons why a database, or a package in it, can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RpmError {
     /// The database contradicts itself.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// It uses something that `rpm` does not.
+    /// It uses a feature that `rpm` does not.
     #[error("it is not as rpm writes it: {0}")]
     Unsupported(String),
     /// Larger than anything this program reads.
     #[error("it has more than {limit} {of}")]
     Limit {
-        /// How many are allowed.
+        /// Most that are allowed.
         limit: u64,
-        /// Of what.
+        /// The things counted.
         of: &'static str,
     },
     /// The file can't be read.
@@ -102,19 +102,19 @@ impl RpmError {
         }
     }
 
-    /// Whether nothing that follows can be read either.
+    /// Returns whether nothing after it can be read either.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::File(_) | Self::Limit { .. })
     }
 }
 
-/// What [`packages`] yields: after an error there may be more, unless it [is final](RpmError::is_final).
+/// Items of [`packages`]: after an error there may be more, unless it [is final](RpmError::is_final).
 pub type Packages<'a> = Box<dyn Iterator<Item = Result<Package, RpmError>> + 'a>;
 
-/// The packages of a database, in no order. `wal` is SQLite's write-ahead log, the file `rpmdb.sqlite-wal`.
+/// Returns the packages of a database, in no order. `wal` is SQLite's write-ahead log, the file `rpmdb.sqlite-wal`.
 ///
 /// # Errors
-/// If nothing of the database can be read. A damaged part of it is an error between the packages.
+/// If nothing can be read. A damaged part is an error between the packages.
 pub fn packages<'a>(
     format: DatabaseFormat,
     file: Box<dyn OpenFile + 'a>,
@@ -127,7 +127,7 @@ pub fn packages<'a>(
     })
 }
 
-/// What is left of what a sound database can hold. Each header lies somewhere in the file, on pages of its own.
+/// The contents that a sound database can still have. Each header lies somewhere in the file, on pages of its own.
 struct Budget {
     packages: usize,
     bytes: u64,
@@ -135,7 +135,7 @@ struct Budget {
 }
 
 impl Budget {
-    /// For files of `bytes` bytes in all.
+    /// Returns the budget for files of `bytes` bytes in all.
     fn new(bytes: u64, pages: u64) -> Self {
         Self {
             packages: MAX_PACKAGES,

@@ -1,4 +1,4 @@
-//! rpm's own format, `Packages.db`: pages of slots, each of which says where in the file a header lies.
+//! rpm's own format, `Packages.db`: pages of slots, each with the place of a header.
 
 use super::blob::Span;
 use super::cached_file::CachedFile;
@@ -21,7 +21,7 @@ const HEAD: u64 = 16;
 /// Behind it: checksum, length, magic.
 const TAIL: u64 = 12;
 
-/// A slot in use. Sorted by where its header is.
+/// A used slot, sorted by the place of its header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Slot {
     block: u32,
@@ -40,11 +40,11 @@ pub(super) fn packages<'a>(
         budget.package(header.size)?;
         header::read(&mut header)
     };
-    // Last, as there is nothing after an error that is final.
+    // At the end, as nothing follows a final error.
     Ok(slots.into_iter().map(package).chain(damage.map(Err)))
 }
 
-/// The slots in use, in the order of the file, and why there may be more.
+/// Returns the used slots, in the order of the file, and the reason why there may be more.
 fn slots(blocks: &mut CachedFile<'_>) -> Result<(Vec<Slot>, Option<RpmError>), RpmError> {
     let start: [u8; FIRST_SLOT] = blocks.array(0)?;
     let (version, pages) = (number(&start, 4), number(&start, 12));
@@ -85,7 +85,7 @@ fn slots(blocks: &mut CachedFile<'_>) -> Result<(Vec<Slot>, Option<RpmError>), R
     Ok((slots, damage))
 }
 
-/// `None`: a free one.
+/// Parses a slot; `None` if it is free.
 fn slot(bytes: &[u8]) -> Result<Option<Slot>, RpmError> {
     if !bytes.starts_with(SLOT_MAGIC) {
         return Err(RpmError::damaged("a slot is overwritten"));
@@ -98,7 +98,7 @@ fn slot(bytes: &[u8]) -> Result<Option<Slot>, RpmError> {
     Ok((slot.block != 0).then_some(slot))
 }
 
-/// The header that `slot` leads to. Its checksum is not looked at: it would cost reading all of it.
+/// Returns the header of `slot`. Its checksum is not verified, which would cost reading all of it.
 fn locate<'b, 'a>(blocks: &'b mut CachedFile<'a>, slot: Slot) -> Result<Span<'b, 'a>, RpmError> {
     let start = u64::from(slot.block) * BLOCK;
     let head: [u8; HEAD as usize] = blocks.array(start)?;
@@ -124,7 +124,7 @@ fn locate<'b, 'a>(blocks: &'b mut CachedFile<'a>, slot: Slot) -> Result<Span<'b,
     })
 }
 
-/// The little-endian number at `offset` of a buffer that is long enough.
+/// Returns the little-endian number at `offset` of a buffer that is long enough.
 fn number(bytes: &[u8], offset: usize) -> u32 {
     le32(bytes, offset).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! OpenPGP signatures (RFC 9580), as far as they say who made them.
+//! Issuers of OpenPGP signatures (RFC 9580).
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::bytes::array;
 pub struct KeyId(pub [u8; 8]);
 
 impl KeyId {
-    /// The key id that is written as 16 hexadecimal digits.
+    /// Returns the key id written as 16 hexadecimal digits.
     pub const fn from_hex(id: u64) -> Self {
         Self(id.to_be_bytes())
     }
@@ -27,7 +27,7 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// These bytes are no OpenPGP packet, or less than one.
+/// The bytes are not a whole OpenPGP packet.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an OpenPGP signature")]
 pub(super) struct SignatureError;
@@ -36,7 +36,7 @@ const SIGNATURE_PACKET: u8 = 2;
 const ISSUER_KEY_ID: u8 = 16;
 const ISSUER_FINGERPRINT: u8 = 33;
 
-/// Keys that the signatures in `packets` name as theirs: none, one, or one several times. They are claims: nothing is verified.
+/// Returns the keys that the signatures in `packets` claim as theirs: none, one, or one several times. Nothing is verified.
 pub(super) fn issuers(mut packets: &[u8]) -> Result<Vec<KeyId>, SignatureError> {
     let mut issuers = Vec::new();
     while !packets.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn issuers(mut packets: &[u8]) -> Result<Vec<KeyId>, SignatureError> 
     Ok(issuers)
 }
 
-/// Tag, body and what follows of the first packet.
+/// Splits off the first packet: returns tag, body and the rest.
 fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     if first & 0x80 == 0 {
@@ -63,7 +63,7 @@ fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
             0 => (usize::from(*rest.first()?), rest.get(1..)?),
             1 => (usize::from(be16(rest)?), rest.get(2..)?),
             2 => (be32(rest)?, rest.get(4..)?),
-            // As far as the bytes go.
+            // Up to the end.
             _ => (rest.len(), rest),
         };
         (first >> 2 & 0xf, length, rest)
@@ -72,7 +72,7 @@ fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, body, rest))
 }
 
-/// A packet's length in the format of today. Signatures never come in parts of unknown number.
+/// Parses a length in today's format. Signatures never come in parts of unknown number.
 fn new_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     match *bytes.first()? {
         224..=254 => None,
@@ -80,7 +80,7 @@ fn new_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// A length of one, two or five bytes, and what follows it.
+/// Parses a length of one, two or five bytes. Returns it and the rest.
 fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     Some(match first {
@@ -96,7 +96,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     })
 }
 
-/// Adds the issuers of one signature. One of an unknown version names none that could be known.
+/// Adds the issuers of one signature; none for an unknown version.
 fn signature(body: &[u8], issuers: &mut Vec<KeyId>) -> Option<()> {
     match *body.first()? {
         2 | 3 => issuers.push(KeyId(array(body, 7)?)),
@@ -124,7 +124,7 @@ fn subpackets(mut bytes: &[u8], issuers: &mut Vec<KeyId>) -> Option<()> {
         let (length, rest) = length(bytes)?;
         let (subpacket, rest) = rest.split_at_checked(length)?;
         let (&kind, body) = subpacket.split_first()?;
-        // The highest bit tells how to treat an unknown kind.
+        // The highest bit is for unknown kinds only.
         match (kind & 0x7f, body) {
             (ISSUER_KEY_ID, id) => issuers.push(KeyId(id.try_into().ok()?)),
             (ISSUER_FINGERPRINT, [4, fingerprint @ ..]) => {

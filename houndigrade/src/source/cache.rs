@@ -62,7 +62,7 @@ mod tests {
 
     const BLOCK: usize = 16;
 
-    /// Room for `blocks` blocks.
+    /// Returns a cache with room for `blocks` blocks.
     fn cache(blocks: usize) -> BlockCache {
         BlockCache::new(blocks * (BLOCK + OVERHEAD))
     }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the plainest list there is: keys below 12, put (or, if the flag says so, only looked for).
+        /// Compares with a plain list: keys below 12, put or, by the flag, looked up.
         #[test]
         fn does_what_a_list_does(steps in prop::collection::vec((0u64..12, any::<bool>()), 0..200)) {
             let mut cache = cache(5);

@@ -1,4 +1,4 @@
-//! A source that stops answering at a given time, which ends any reader that follows a hostile disk in circles.
+//! A source with a time limit, which ends any reader that follows a hostile disk in circles.
 
 use std::io;
 use std::sync::Arc;

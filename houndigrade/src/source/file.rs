@@ -1,6 +1,6 @@
 //! A disk image in a file, or a block device.
 //!
-//! File systems look at the same blocks over and over: they are read once, in pages, and kept.
+//! File systems read the same blocks over and over: they are read once, in pages, and cached.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -15,11 +15,11 @@ use super::readahead::Streams;
 use super::{BlockSource, beyond_the_end, contains};
 use houndigrade_report::Stats;
 
-/// Bytes in a page: the usual block of a file system, so that little is read that nobody asked for.
+/// Bytes in a page: the usual block of a file system, so that little is read in vain.
 const PAGE: u64 = 4096;
-/// Pages read at once: the memory a read takes beside the cache's.
+/// Most pages read at once: the memory of a read beside the cache.
 const MAX_PAGES: u64 = 256;
-/// Bytes of pages kept, if nothing else is said.
+/// Default size of the cache in bytes.
 const CACHE_SIZE: usize = 16 * 1024 * 1024;
 
 /// An image file or a block device, opened read-only.
@@ -36,12 +36,12 @@ impl DiskFile {
     /// If it can't be opened, or is neither a regular file nor a block device.
     pub fn open(path: &Path) -> io::Result<Self> {
         let kind = path.metadata()?.file_type();
-        // Looked at before it is opened: opening a pipe would wait for a writer for ever.
+        // Checked before it is opened: opening a pipe would wait for a writer for ever.
         if !kind.is_file() && !kind.is_block_device() {
             return Err(io::Error::other("neither a disk image nor a block device"));
         }
         let mut file = File::open(path)?;
-        // The length in the metadata of a block device is zero; its end is where seeking ends.
+        // The length in the metadata of a block device is zero; seeking finds its end.
         let size = file.seek(SeekFrom::End(0))?;
         Ok(Self {
             file,
@@ -50,7 +50,7 @@ impl DiskFile {
         })
     }
 
-    /// With `bytes` of memory for pages.
+    /// Returns the file with `bytes` of memory for pages.
     #[must_use]
     pub fn with_cache(mut self, bytes: usize) -> Self {
         self.pages = Pages::new(bytes).into();
@@ -79,11 +79,11 @@ impl BlockSource for DiskFile {
     }
 }
 
-/// The pages kept.
+/// The cache of pages.
 struct Pages {
     cache: BlockCache,
     streams: Streams,
-    /// Most that is read ahead: a part of what the cache holds.
+    /// Most pages read ahead: a part of the cache.
     max_ahead: u64,
     stats: Stats,
 }
@@ -114,11 +114,11 @@ impl Pages {
                 page += 1;
                 continue;
             }
-            // All that is missing up to the next page that is not, in one read.
+            // All missing pages up to the next cached one, in one read.
             let known = (page + 1..last).find(|&next| self.cache.contains(next));
             let missing = page..known.unwrap_or(last).min(page + MAX_PAGES);
             let bytes = match self.load(file, size, missing.clone()) {
-                // What nobody asked for may be damaged.
+                // Pages read ahead may be damaged.
                 Err(_) if missing.end > wanted.end => self.load(file, size, page..wanted.end)?,
                 loaded => loaded?,
             };
@@ -128,7 +128,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Reads these pages, and keeps them.
+    /// Reads these pages into the cache.
     fn load(&mut self, file: &File, size: u64, pages: Range<u64>) -> io::Result<Vec<u8>> {
         let start = pages.start * PAGE;
         let length = (pages.end * PAGE).min(size) - start;
@@ -143,7 +143,7 @@ impl Pages {
     }
 }
 
-/// Copies to `buffer`, which begins at byte `offset` of the disk, what `bytes`, which begin at `start`, have of it.
+/// Copies the overlap of `bytes`, which begin at byte `start` of the disk, to `buffer`, which begins at `offset`.
 fn copy(start: u64, bytes: &[u8], offset: u64, buffer: &mut [u8]) {
     let from = start.max(offset);
     let to = (start + bytes.len() as u64).min(offset + buffer.len() as u64);
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// A file whose every byte says where it is.
+    /// Returns a file with bytes that depend on their place.
     fn file(size: usize) -> (NamedTempFile, Vec<u8>) {
         let bytes: Vec<u8> = (0..size).map(|at| (at / 251 + at) as u8).collect();
         let mut file = NamedTempFile::new().unwrap();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is read, in whatever order and with however little memory: it is what the file holds.
+        /// Reads return the contents of the file, in any order and with any cache.
         #[test]
         fn reads_what_is_there(
             reads in prop::collection::vec((0u64..100_000, 0usize..30_000), 1..40),

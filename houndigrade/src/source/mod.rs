@@ -1,6 +1,6 @@
-//! Where blocks come from.
+//! Sources of blocks.
 //!
-//! Everything above this folder reads a disk through [`BlockSource`] and can't tell a file from a snapshot in a cloud.
+//! All other folders read a disk through [`BlockSource`], a file and a snapshot in a cloud alike.
 
 mod cache;
 mod deadline;
@@ -20,23 +20,23 @@ use std::io;
 
 use houndigrade_report::{ProblemCode, Stats};
 
-/// A disk, or a part of one, that can be read at any offset.
+/// A disk or a part of one, readable at any offset.
 pub trait BlockSource: Send + Sync {
-    /// Size in bytes.
+    /// Returns the size in bytes.
     fn size(&self) -> u64;
 
     /// Fills `buffer` with the bytes at `offset`.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] if the range does not lie within [`size`](Self::size), and whatever the
-    /// source itself fails with. The message says what was read.
+    /// [`io::ErrorKind::UnexpectedEof`] if the range does not lie within [`size`](Self::size), and the errors of the source itself.
+    /// The message names the range.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// What has been read from the source so far.
+    /// Returns counts of the reads so far.
     fn stats(&self) -> Stats;
 }
 
-/// The error of a read that leaves the source.
+/// Returns the error of a read beyond the end.
 pub(crate) fn beyond_the_end(offset: u64, length: usize, size: u64) -> io::Error {
     io::Error::new(
         io::ErrorKind::UnexpectedEof,
@@ -53,7 +53,7 @@ pub(crate) fn problem_code(error: &io::Error) -> ProblemCode {
     }
 }
 
-/// Whether `length` bytes at `offset` lie within `size` bytes.
+/// Returns whether `length` bytes at `offset` lie within `size` bytes.
 fn contains(size: u64, offset: u64, length: usize) -> bool {
     offset
         .checked_add(length as u64)

@@ -1,4 +1,4 @@
-//! Read-ahead: recognises reads in sequence, and decides how many blocks to fetch before they are asked for.
+//! Read-ahead: recognises sequential reads, and decides how many blocks to fetch ahead of them.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;

@@ -15,7 +15,7 @@ pub struct SourceWindow {
 }
 
 impl SourceWindow {
-    /// The window that starts at byte `start` and is `size` bytes long, or shorter where the source ends before.
+    /// Returns the window from byte `start`, `size` bytes long, or shorter where the source ends before.
     pub fn new(source: Arc<dyn BlockSource>, start: u64, size: u64) -> Self {
         let size = size.min(source.size().saturating_sub(start));
         Self {

@@ -61,7 +61,7 @@ impl Drop for KernelMount {
     }
 }
 
-/// What is at a path: its kind, and what is in it.
+/// A file of any type with its contents.
 #[derive(Debug, PartialEq, Eq)]
 enum Node {
     File(Vec<u8>),

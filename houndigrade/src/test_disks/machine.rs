@@ -33,7 +33,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A disk of zeros.
+    /// Makes a disk of zeros.
     pub(crate) fn new(mib: usize) -> Self {
         let machine = Self { folder: memory() };
         let file = File::create(machine.path()).unwrap();
@@ -45,7 +45,7 @@ impl Machine {
         self.folder.path().join("disk")
     }
 
-    /// As it is on the disk now, mounted or not.
+    /// Copies its present state, mounted or not.
     pub(crate) fn copy(&self) -> Self {
         let copy = Self::new(0);
         let (from, to) = (self.path(), copy.path());
@@ -96,7 +96,7 @@ impl Machine {
         Some(())
     }
 
-    /// The same, and then the power is cut: what was synced is in the journal, and not yet where it belongs.
+    /// Does the same, followed by a power cut: synced files are in the journal, and not yet in their place.
     pub(crate) fn install_and_crash(&self, region: Region, mkfs: &str, tree: &Tree) -> Option<()> {
         self.format(region, mkfs)?;
         let mount = self.mount(region, "rw")?;
@@ -121,7 +121,7 @@ impl Machine {
 pub(crate) struct LoopDevice(String);
 
 impl LoopDevice {
-    /// With options of `losetup`. Skips the test without the right to use loop devices.
+    /// Attaches a file with options of `losetup`. Skips the test without the right to use loop devices.
     pub(crate) fn attach(file: &Path, options: &[String]) -> Option<Self> {
         let output = Command::new("losetup")
             .args(["--find", "--show"])

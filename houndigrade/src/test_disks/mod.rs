@@ -41,7 +41,7 @@ impl BlockSource for MemoryDisk {
     }
 }
 
-/// Random cases to try: so many, or those that `PROPTEST_CASES` says.
+/// Returns the number of random cases to try: `usual`, or that of `PROPTEST_CASES`.
 pub(crate) fn random_cases(usual: u32) -> ProptestConfig {
     let told = std::env::var("PROPTEST_CASES").ok();
     ProptestConfig {
@@ -50,12 +50,12 @@ pub(crate) fn random_cases(usual: u32) -> ProptestConfig {
     }
 }
 
-/// The problems as the report's `errors` show them.
+/// Returns the problems as the report's `errors` show them.
 pub(crate) fn texts(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// A folder in memory, where there is one: the kernel and LVM wait for the disk after every sync.
+/// Makes a folder in memory, if possible: the kernel and LVM wait for the disk after every sync.
 pub(crate) fn memory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
@@ -78,7 +78,7 @@ impl Tree {
         self
     }
 
-    /// Copies what is in the tree to a folder.
+    /// Copies the tree to a folder.
     pub(crate) fn copy_to(&self, folder: &Path) {
         let from = format!("{}/.", text(self.0.path()));
         run(
@@ -95,7 +95,7 @@ impl Tree {
         place
     }
 
-    /// The tree as a file system of `kind`: `ext2`, `ext3` or `ext4`. Skips the test without the tool.
+    /// Returns the tree as a file system of `kind`: `ext2`, `ext3` or `ext4`. Skips the test without the tool.
     pub(crate) fn file_system(&self, kind: &str, size: usize) -> Option<Vec<u8>> {
         let image = memory();
         let image = image.path().join("image");
@@ -117,7 +117,7 @@ impl Tree {
     }
 }
 
-/// A RHEL as small as it gets.
+/// Makes the smallest RHEL.
 pub(crate) fn rhel() -> Tree {
     Tree::new()
         .file("/etc/redhat-release", "Red Hat Enterprise Linux release 9.4 (Plow)\n")
@@ -128,7 +128,7 @@ pub(crate) fn rhel() -> Tree {
         .link("/etc/os-release", "../usr/lib/os-release")
 }
 
-/// A Debian as small as it gets.
+/// Makes the smallest Debian.
 pub(crate) fn debian() -> Tree {
     Tree::new()
         .file(
@@ -138,7 +138,7 @@ pub(crate) fn debian() -> Tree {
         .link("/etc/os-release", "/usr/lib/os-release")
 }
 
-/// An empty disk of `size` bytes with the partitions of an `sfdisk` script. Skips the test without the tool.
+/// Makes an empty disk of `size` bytes with the partitions of an `sfdisk` script. Skips the test without the tool.
 pub(crate) fn partitioned(size: usize, script: &str) -> Option<Vec<u8>> {
     let mut image = tempfile::NamedTempFile::new().unwrap();
     image.write_all(&vec![0; size]).unwrap();
@@ -160,8 +160,8 @@ pub(crate) fn place(disk: &mut [u8], at: usize, contents: &[u8]) {
     disk[at..at + contents.len()].copy_from_slice(contents);
 }
 
-/// The file system with new contents for the first block of the file at `path`, which are in its journal and nowhere else:
-/// what a machine leaves that was switched off, or whose snapshot was taken while it ran.
+/// Returns the file system with new contents for the first block of the file at `path`, which are in its journal and nowhere else:
+/// the state of a disk after a power cut, or in a snapshot of a running machine.
 pub(crate) fn with_dirty_journal(image: &[u8], path: &str, contents: &[u8]) -> Option<Vec<u8>> {
     let folder = memory();
     let (disk, block) = (folder.path().join("image"), folder.path().join("block"));
@@ -180,7 +180,7 @@ pub(crate) fn with_dirty_journal(image: &[u8], path: &str, contents: &[u8]) -> O
 
 /// Runs a tool with `input`, and returns its output. `None` if there is no such tool.
 pub(crate) fn run(tool: &str, arguments: &[&str], input: &str) -> Option<String> {
-    // Both live in sbin, which is not on everybody's path.
+    // Both are in sbin, which is not on every path.
     let path = format!(
         "{}:/usr/sbin:/sbin",
         std::env::var("PATH").unwrap_or_default()

@@ -1,4 +1,4 @@
-//! A metadata area: a header, and behind it a ring of texts, the newest of which describes the group.
+//! A metadata area: a header, and behind it a ring of texts; the newest describes the group.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use crate::bytes::{array, le32, le64};
 use crate::source::{BlockSource, problem_code};
 use houndigrade_report::ProblemCode;
 
-/// Longest text that is read. A logical volume takes about 1 KiB of it.
+/// Longest text. A logical volume takes about 1 KiB of it.
 pub(super) const MAX_TEXT: u64 = 4 << 20;
 
 const MAGIC: [u8; 16] = *b" LVM2 x[5A%r0N*>";
-/// The area holds no text of use, on purpose.
+/// Flag of an area that is out of use.
 const IGNORED: u32 = 1;
 
-/// Why an area is of no use.
+/// The reasons why an area is unusable.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AreaDamage {
     #[error("{0}")]
@@ -40,7 +40,7 @@ impl AreaDamage {
     }
 }
 
-/// Where in an area its text lies.
+/// Place of the text in its area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TextLocation {
     /// From the start of the area.
@@ -49,8 +49,8 @@ pub(super) struct TextLocation {
     pub(super) checksum: u32,
 }
 
-/// Reads the header of the area that is `size` bytes long and begins at byte `start`. `None` if it holds no text: nothing was
-/// ever written, or other areas are used.
+/// Reads the header of the area of `size` bytes from byte `start`. `None` if there is no text: nothing was ever written, or other
+/// areas are used.
 pub(super) fn locate(
     volume: &dyn BlockSource,
     start: u64,
@@ -67,7 +67,7 @@ pub(super) fn locate(
     let fields = || {
         let expected = (1, start, size);
         ((le32(&header, 20)?, le64(&header, 24)?, le64(&header, 32)?) == expected).then_some(())?;
-        // A second location is a change that was prepared and never made.
+        // A second location is of a change that was prepared and never made.
         let location = TextLocation {
             offset: le64(&header, 40)?,
             size: le64(&header, 48)?,
@@ -85,7 +85,7 @@ pub(super) fn locate(
     Ok(Some(location))
 }
 
-/// Reads the text at `location` of the area. One that reaches the end of the area goes on behind the header.
+/// Reads the text at `location` of the area, which may wrap around behind the header.
 pub(super) fn text(
     volume: &dyn BlockSource,
     start: u64,

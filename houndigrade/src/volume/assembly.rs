@@ -1,4 +1,4 @@
-//! From a group's description to volumes that can be read.
+//! Assembles a group's volumes by its description.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use super::segment::{Area, Leg, Segment, SegmentType};
 use super::{LogicalVolume, Present, VolumeError, raid};
 use crate::source::BlockSource;
 
-/// Most logical volumes that lie on each other. The tools make five: thin on cache on RAID on integrity on disks.
+/// Most logical volumes on top of each other. The tools make five: thin on cache on RAID on integrity on disks.
 const MAX_DEPTH: u32 = 8;
 
-/// The visible volumes of a group, `limit` of them at most. `shown_as` is the group's part of their names.
+/// Returns the visible volumes of a group, `limit` at most. `shown_as` is the group's part of their names.
 pub(super) fn volumes(
     group: &Group,
     shown_as: &str,
@@ -39,20 +39,20 @@ pub(super) fn volumes(
     group.visible().take(limit).map(volume).collect()
 }
 
-/// A volume that can be read.
+/// A readable volume.
 #[derive(Clone)]
 struct Opened {
     source: Arc<dyn BlockSource>,
-    /// How many logical volumes lie on each other in it.
+    /// Number of logical volumes on top of each other in it.
     height: u32,
 }
 
 struct Assembly<'a> {
     group: &'a Group,
     present: &'a Present,
-    /// Each logical volume is opened once; one that is being opened and is asked for again has an error here.
+    /// Each logical volume is opened once; while that is in progress it is an error here, which ends cycles.
     opened: HashMap<&'a str, Result<Opened, VolumeError>>,
-    /// Partitions that logical volumes lie on.
+    /// Partitions under logical volumes.
     members: HashMap<&'a str, BTreeSet<&'a str>>,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Assembly<'a> {
         })
     }
 
-    /// What a segment is made of, and how high the volumes are that it lies on.
+    /// Returns the mapping of a segment, and the height of the volumes under it.
     fn target(&mut self, segment: &'a Segment, depth: u32) -> Result<(Target, u32), VolumeError> {
         match &segment.kind {
             SegmentType::Striped { areas, chunk } => {
@@ -135,7 +135,7 @@ impl<'a> Assembly<'a> {
         Ok((Target::Striped { places, chunk }, height))
     }
 
-    /// The first area that is there.
+    /// Returns the first present area.
     fn mirror(
         &mut self,
         areas: &[Area],
@@ -153,7 +153,7 @@ impl<'a> Assembly<'a> {
         Err(failed)
     }
 
-    /// A leg that is there and in sync.
+    /// Returns a leg that is present and in sync.
     fn raid1(
         &mut self,
         legs: &[Leg],
@@ -179,7 +179,7 @@ impl<'a> Assembly<'a> {
         Err(failed)
     }
 
-    /// Where `count` extents of an area lie, and how high the volumes are that they lie on.
+    /// Returns the place of `count` extents of an area, and the height of the volumes under them.
     fn place(
         &mut self,
         area: &Area,
@@ -217,12 +217,12 @@ impl<'a> Assembly<'a> {
         })
     }
 
-    /// Bytes in so many extents.
+    /// Returns the bytes in so many extents.
     fn bytes(&self, extents: u64) -> Result<u64, VolumeError> {
         extents.checked_mul(self.group.extent).ok_or_else(too_large)
     }
 
-    /// The partitions that a volume lies on, as far as they are there.
+    /// Returns the partitions under a volume, as far as they are present.
     fn members(&mut self, name: &'a str, depth: u32) -> BTreeSet<&'a str> {
         if let Some(physical) = self.group.physical.get(name) {
             let member = self.present.get(&physical.id);

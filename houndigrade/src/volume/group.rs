@@ -1,4 +1,4 @@
-//! A volume group, as its metadata describe it: physical volumes, and logical volumes made of segments of them.
+//! A volume group by its metadata: physical volumes, and logical volumes in segments on them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::text::{self, TextSection};
 pub(super) struct Group {
     pub(super) name: String,
     pub(super) id: Id,
-    /// Counts the changes: of two copies, the one with the higher number is the newer.
+    /// Number of changes: of two copies, the higher is the newer.
     pub(super) sequence: u64,
     /// Bytes in an extent.
     pub(super) extent: u64,
@@ -20,13 +20,13 @@ pub(super) struct Group {
     pub(super) logical: BTreeMap<String, Logical>,
 }
 
-/// A physical volume, as its group knows it.
+/// A physical volume in its group's metadata.
 #[derive(Debug)]
 pub(super) struct Physical {
     pub(super) id: Id,
-    /// Where it was seen last.
+    /// Its last known device.
     pub(super) device: String,
-    /// The group goes on without it: what it holds is old.
+    /// The group goes on without it: its contents are old.
     pub(super) missing: bool,
     /// First byte of the first extent.
     pub(super) start: u64,
@@ -38,12 +38,12 @@ pub(super) struct Physical {
 #[derive(Debug)]
 pub(super) struct Logical {
     visible: bool,
-    /// Without gaps, in order. Or why they are of no use.
+    /// Its segments without gaps, in order, or the reason why they are unusable.
     pub(super) segments: Result<Vec<Segment>, VolumeError>,
 }
 
 impl Group {
-    /// The group that the text of a metadata area describes.
+    /// Parses the text of a metadata area.
     pub(super) fn parse(text: &str) -> Result<Self, VolumeError> {
         let root = text::parse(text)?;
         let mut groups = root.sections();
@@ -86,12 +86,12 @@ impl Group {
         }))
     }
 
-    /// Whether the physical volume is one of the group's.
+    /// Returns whether the physical volume is in the group.
     pub(super) fn has(&self, physical: Id) -> bool {
         self.physical.values().any(|found| found.id == physical)
     }
 
-    /// Names of the logical volumes that a Linux shows as devices.
+    /// Returns the names of the logical volumes that a Linux shows as devices.
     pub(super) fn visible(&self) -> impl Iterator<Item = &str> {
         self.logical
             .iter()
@@ -121,7 +121,7 @@ impl Logical {
     }
 }
 
-/// A pool is a device only as long as nothing is in it, and no file system is ever made on one.
+/// Pools are hidden: one is a device only while it is empty, and never has a file system.
 fn is_pool(volume: &TextSection<'_>) -> bool {
     let mut types = volume
         .sections()
@@ -129,8 +129,8 @@ fn is_pool(volume: &TextSection<'_>) -> bool {
     types.any(|kind| matches!(kind, "thin-pool" | "cache-pool" | "vdo-pool"))
 }
 
-/// A snapshot is told by an entry of its own, which is no volume. The volume that it names is shown, and holds only what differs
-/// from the origin; an origin that is to take a snapshot back at its next start lacks what that holds.
+/// Marks partial volumes. A snapshot is an entry of its own, which is no volume; it names a visible volume with the differences from
+/// the origin alone. An origin that takes a snapshot back at its next start lacks the snapshot's contents.
 fn mark_snapshots(logical: &mut BTreeMap<String, Logical>, volumes: Option<&TextSection<'_>>) {
     for (name, volume) in volumes.iter().flat_map(|volumes| volumes.sections()) {
         for (_, segment) in volume.sections() {

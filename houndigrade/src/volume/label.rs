@@ -1,4 +1,4 @@
-//! The label of a physical volume, and the header behind it: who the volume is, and where on it the group's metadata lie.
+//! The label of a physical volume, and the header behind it: identity, and places of the group's metadata.
 
 use std::fmt;
 use std::io;
@@ -8,11 +8,11 @@ use crate::bytes::{array, le32, le64};
 use crate::source::{BlockSource, problem_code};
 use houndigrade_report::ProblemCode;
 
-/// A label counts in these, whatever the disk does.
+/// Bytes in a sector of a label, on all disks.
 pub(super) const SECTOR: usize = 512;
-/// Sectors a label may lie in. Every tool writes it into the second.
+/// Sectors that a label may be in. Every tool writes it into the second.
 const LABEL_SECTORS: u64 = 4;
-/// Tools make up to two.
+/// Most metadata areas: tools make up to two.
 const MAX_AREAS: usize = 4;
 /// The volume belongs to a group.
 const USED: u32 = 1;
@@ -22,7 +22,7 @@ const USED: u32 = 1;
 pub(super) struct Id([u8; 32]);
 
 impl Id {
-    /// The identity in 32 characters as they are on disk.
+    /// Returns the identity in its 32 characters on disk.
     fn new(bytes: [u8; 32]) -> Option<Self> {
         bytes
             .iter()
@@ -30,7 +30,7 @@ impl Id {
             .then_some(Self(bytes))
     }
 
-    /// The identity in a text: the characters with dashes between groups of them.
+    /// Parses the identity in a text: the characters with dashes between groups of them.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let characters: Vec<u8> = text.bytes().filter(|&byte| byte != b'-').collect();
         Self::new(characters.try_into().ok()?)
@@ -52,17 +52,17 @@ impl fmt::Display for Id {
 /// Start and size of an area, in bytes.
 type Bounds = (u64, u64);
 
-/// What a label says.
+/// A label with its header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Label {
     pub(super) id: Id,
-    /// The metadata areas. None, one or two; more were never made.
+    /// The metadata areas: none, one or two.
     pub(super) metadata: Vec<Bounds>,
-    /// It belongs to a group. Old tools did not say: one without metadata then may do so.
+    /// It belongs to a group. Old tools did not set it, so one without metadata then may belong to one.
     pub(super) used: bool,
 }
 
-/// Why a partition is no physical volume.
+/// The reasons why a partition is no physical volume.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LabelDamage {
     #[error("{0}")]
@@ -84,7 +84,7 @@ impl LabelDamage {
     }
 }
 
-/// Reads the first label that is whole.
+/// Reads the first intact label.
 pub(super) fn read(volume: &dyn BlockSource) -> Result<Label, LabelDamage> {
     let mut damage = LabelDamage::Missing;
     for sector in 0..LABEL_SECTORS {
@@ -116,11 +116,11 @@ fn parse(number: u64, sector: &[u8; SECTOR]) -> Result<Option<Label>, LabelDamag
     label().map(Some).ok_or(LabelDamage::Header(number))
 }
 
-/// The header of a physical volume: identity, size, and two lists of areas, each with an empty entry at its end. Newer tools put
-/// more behind the lists.
+/// Parses the header of a physical volume: identity, size, and two lists of areas, each with an empty entry at its end. Newer tools
+/// have more behind the lists.
 fn header(bytes: &[u8]) -> Option<Label> {
     let id = Id::new(array(bytes, 0)?)?;
-    // The first list holds the data areas. Where the extents begin is told by the group's metadata, too, and that counts.
+    // The first list has the data areas; the group's metadata have the beginning of the extents too, and count.
     let (_, rest) = areas(bytes.get(40..)?)?;
     let (metadata, rest) = areas(rest)?;
     let used = match le32(rest, 0) {
@@ -130,7 +130,7 @@ fn header(bytes: &[u8]) -> Option<Label> {
     Some(Label { id, metadata, used })
 }
 
-/// The areas in the list that `bytes` begin with, and what is behind the list.
+/// Returns the areas in the list at the beginning of `bytes`, and the bytes behind the list.
 fn areas(bytes: &[u8]) -> Option<(Vec<Bounds>, &[u8])> {
     let mut areas = Vec::new();
     for (position, area) in bytes.chunks_exact(16).enumerate().take(MAX_AREAS + 1) {

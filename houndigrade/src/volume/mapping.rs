@@ -1,4 +1,4 @@
-//! A logical volume as a disk: runs of bytes, each of which lies somewhere else.
+//! A logical volume as a disk: runs of bytes in several places.
 
 use std::io;
 use std::sync::Arc;
@@ -6,43 +6,43 @@ use std::sync::Arc;
 use crate::source::{BlockSource, beyond_the_end};
 use houndigrade_report::Stats;
 
-/// Where bytes lie.
+/// A place of bytes on a device.
 #[derive(Clone)]
 pub(super) struct DeviceRange {
     pub(super) source: Arc<dyn BlockSource>,
-    /// Of the first byte.
+    /// Offset of the first byte.
     pub(super) offset: u64,
 }
 
-/// What a run is made of.
+/// The contents of a run.
 pub(super) enum Target {
-    /// One place, from its beginning to its end.
+    /// One place.
     Linear(DeviceRange),
     /// Places in turns of `chunk` bytes; `chunk` is not 0, and there is at least one place.
     Striped {
         places: Vec<DeviceRange>,
         chunk: u64,
     },
-    /// Nothing: it reads as zeros.
+    /// Zeros.
     Zero,
 }
 
-/// A volume of runs without gaps.
+/// A volume of adjacent runs.
 #[derive(Default)]
 pub(super) struct Mapping {
-    /// First byte behind each run, and the run.
+    /// The end of each run, and the run.
     runs: Vec<(u64, Target)>,
 }
 
 impl Mapping {
-    /// Puts `size` bytes behind the others. `None` if the sum is more than a disk can have.
+    /// Adds `size` bytes at the end. `None` if the sum is larger than a disk can be.
     pub(super) fn push(&mut self, size: u64, target: Target) -> Option<()> {
         let end = self.size().checked_add(size)?;
         self.runs.push((end, target));
         Some(())
     }
 
-    /// Reads the beginning of `buffer`, as much of it as lies in one piece, and returns how much that was.
+    /// Reads the beginning of `buffer`, up to the end of one piece, and returns the bytes read.
     fn read_piece(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let index = self.runs.partition_point(|(end, _)| *end <= offset);
         let beyond = || beyond_the_end(offset, buffer.len(), self.size());
@@ -95,7 +95,7 @@ impl BlockSource for Mapping {
         Ok(())
     }
 
-    /// Nothing: the disks below count what is read.
+    /// Returns zeros: the disks below count the reads.
     fn stats(&self) -> Stats {
         Stats::default()
     }
@@ -108,7 +108,7 @@ impl DeviceRange {
     }
 }
 
-/// The beginning of `buffer`, of at most `limit` bytes.
+/// Returns the beginning of `buffer`, of at most `limit` bytes.
 fn cut(buffer: &mut [u8], limit: u64) -> &mut [u8] {
     let length = usize::try_from(limit).map_or(buffer.len(), |limit| limit.min(buffer.len()));
     &mut buffer[..length]

@@ -4,7 +4,7 @@
 //! label ──► area ──► text ──► group ──► assembly ──► mapping
 //! a PV      a ring   syntax   a VG      names        a BlockSource
 //! ```
-//! The reader is our own: the crate for it, `lamlvm`, knows groups of one physical volume only.
+//! The reader is our own: the crate `lamlvm` reads groups of one physical volume only.
 
 mod area;
 mod assembly;
@@ -25,25 +25,25 @@ use group::Group;
 use houndigrade_report::{Problem, ProblemCode};
 use label::{Id, Label};
 
-/// Most text that is read, of all groups together. Each is read once, however many copies there are.
+/// Most bytes of metadata of all groups together. Each text is read once, for any number of copies.
 const MAX_TEXTS: u64 = 2 * area::MAX_TEXT;
 /// Most logical volumes, of all groups together.
 const MAX_VOLUMES: usize = 1024;
 
 /// A partition that is a physical volume.
 pub struct Member {
-    /// As it is reported: `/dev/sda2`.
+    /// Its name in the report: `/dev/sda2`.
     pub name: String,
     /// Its bytes.
     pub source: Arc<dyn BlockSource>,
 }
 
-/// What the physical volumes hold.
+/// The logical volumes on the physical volumes.
 #[derive(Default)]
 pub struct Assembled {
     /// The volumes that a Linux would show as devices, by group and name.
     pub volumes: Vec<LogicalVolume>,
-    /// What is damaged so that volumes may be missing here, each with the partition it is about.
+    /// The reasons why volumes may be missing here, each with its partition.
     pub problems: Vec<Problem>,
 }
 
@@ -51,26 +51,26 @@ pub struct Assembled {
 pub struct LogicalVolume {
     /// `/dev/GROUP/VOLUME`. Of two groups with the same name, each goes by its UUID.
     pub name: String,
-    /// Its bytes, or why they can't be read.
+    /// Its bytes, or the reason why they can't be read.
     pub source: Result<Arc<dyn BlockSource>, VolumeError>,
-    /// Names of the partitions it lies on, sorted.
+    /// Names of the partitions under it, sorted.
     pub members: Vec<String>,
 }
 
-/// Why a logical volume can't be read.
+/// The reasons why a logical volume can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VolumeError {
-    /// A part of it lies on another disk.
+    /// A part of it is on another disk.
     #[error(
         "its physical volume {id} (last seen as {device}) is missing: inspect all disks of the machine together"
     )]
     Missing {
         /// UUID of the physical volume.
         id: String,
-        /// Where the machine that used the group last saw it.
+        /// Its last known device.
         device: String,
     },
-    /// It has segments of a type that this version can't read.
+    /// It has unsupported segments.
     #[error("unsupported LVM2 segments: {0}")]
     Unsupported(String),
     /// The metadata contradict themselves.
@@ -123,7 +123,7 @@ pub fn assemble(members: Vec<Member>) -> Assembled {
         present.insert(label.id, member);
     }
     for (id, problem) in unexplained {
-        // What one copy lacks, another has told.
+        // Another physical volume may have the group's metadata.
         let is_known = || survey.groups.values().any(|group| group.has(id));
         if let (Some(problem), Some(member)) = (problem, present.get(&id))
             && !is_known()
@@ -165,7 +165,7 @@ fn volumes(survey: &Survey, present: &Present) -> Vec<LogicalVolume> {
     volumes
 }
 
-/// The newest description found of each group.
+/// The newest description of each group.
 #[derive(Default)]
 struct Survey {
     groups: BTreeMap<Id, Group>,
@@ -174,7 +174,7 @@ struct Survey {
 }
 
 impl Survey {
-    /// Reads the metadata areas of one physical volume. Returns why its group may remain unknown.
+    /// Reads the metadata areas of one physical volume. Returns the reason why its group may remain unknown.
     fn read(&mut self, label: &Label, member: &Member) -> Option<Problem> {
         let mut problem = None;
         for &(start, size) in &label.metadata {
@@ -226,7 +226,7 @@ impl Survey {
     }
 }
 
-/// The checksum of all LVM2 structures: CRC-32 that begins with a number of its own and is not inverted at its end.
+/// Returns the checksum of all LVM2 structures: CRC-32 with an initial value of its own and no final inversion.
 fn checksum(parts: &[&[u8]]) -> u32 {
     const INITIAL: u32 = 0xf597_a6cf;
     let mut hasher = crc32fast::Hasher::new_with_initial(!INITIAL);

@@ -1,23 +1,23 @@
-//! Which copies of a RAID 1 are good: the kernel keeps a superblock beside each.
+//! The good copies of a RAID 1: the kernel keeps a superblock beside each.
 
 use crate::bytes::{array, le32, le64};
 use crate::source::BlockSource;
 
-/// The kernel wrote "there is no end to it": the copy is complete.
+/// The kernel's mark of a complete copy.
 const COMPLETE: u64 = u64::MAX;
 
-/// What a superblock says.
+/// A superblock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RaidState {
-    /// Counts the changes of the array's state.
+    /// Number of changes of the array's state.
     events: u64,
-    /// A bit for each copy that has failed.
+    /// A bit for each failed copy.
     failed: u64,
-    /// The sector up to which this copy has been rebuilt.
+    /// The sector up to which this copy was rebuilt.
     rebuilt: u64,
 }
 
-/// The superblock at the beginning of `volume`. `None` if it can't be read or was never written.
+/// Reads the superblock at the beginning of `volume`. `None` if it can't be read or was never written.
 pub(super) fn state(volume: &dyn BlockSource) -> Option<RaidState> {
     let mut sector = [0; 512];
     volume.read_at(0, &mut sector).ok()?;
@@ -29,7 +29,7 @@ pub(super) fn state(volume: &dyn BlockSource) -> Option<RaidState> {
     })
 }
 
-/// Positions of the copies that hold all that was written. With no superblock at all the array was never started: any will do.
+/// Returns the positions of the complete copies. Without any superblock the array was never started: all are.
 pub(super) fn in_sync(states: &[Option<RaidState>]) -> Vec<usize> {
     let newest = states.iter().flatten().max_by_key(|state| state.events);
     let good = |position: usize, state: &Option<RaidState>| match (state, newest) {
@@ -37,7 +37,7 @@ pub(super) fn in_sync(states: &[Option<RaidState>]) -> Vec<usize> {
         (None, Some(_)) => false,
         (Some(state), Some(newest)) => {
             let failed = newest.failed.checked_shr(position as u32).unwrap_or(0) & 1 == 1;
-            // The superblocks are written one after the other: one behind is not stale.
+            // The superblocks are written one after the other: one that is behind by one is not stale.
             state.rebuilt == COMPLETE && !failed && state.events.saturating_add(1) >= newest.events
         }
     };

@@ -1,4 +1,4 @@
-//! What a logical volume is made of.
+//! Segments of logical volumes.
 
 use super::VolumeError;
 use super::text::{TextSection, Value};
@@ -7,10 +7,10 @@ use super::text::{TextSection, Value};
 pub(super) const SECTOR: u64 = 512;
 /// Longest name that the tools allow.
 const MAX_NAME: usize = 127;
-/// Most copies that the kernel takes.
+/// Most copies in the kernel.
 const MAX_LEGS: usize = 64;
 
-/// Part of a logical volume.
+/// A part of a logical volume.
 #[derive(Debug)]
 pub(super) struct Segment {
     /// In extents.
@@ -20,21 +20,21 @@ pub(super) struct Segment {
     pub(super) kind: SegmentType,
 }
 
-/// What a segment is made of.
+/// The types of segments.
 #[derive(Debug)]
 pub(super) enum SegmentType {
-    /// Areas of equal size in turns of `chunk` bytes, or one area after itself.
+    /// Areas of equal size in stripes of `chunk` bytes, or one area.
     Striped { areas: Vec<Area>, chunk: u64 },
-    /// Areas that hold the same. The first is the one the others are copied from.
+    /// Areas with the same contents. The others are copied from the first.
     Mirror(Vec<Area>),
-    /// Logical volumes that hold the same, each with one for the state of it.
+    /// Logical volumes with the same contents, each with one for its state.
     Raid1(Vec<Leg>),
     /// Zeros.
     Zero,
     /// Something else.
     Other {
         kind: String,
-        /// All strings in it. Some name volumes that it lies on.
+        /// All strings in it. Some name volumes under it.
         names: Vec<String>,
     },
 }
@@ -43,7 +43,7 @@ pub(super) enum SegmentType {
 #[derive(Debug)]
 pub(super) struct Area {
     pub(super) name: String,
-    /// The first of them.
+    /// The first extent.
     pub(super) extent: u64,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Leg {
 }
 
 impl Segment {
-    /// Names of what it lies on.
+    /// Returns the names of the volumes under it.
     pub(super) fn names(&self) -> Vec<&str> {
         match &self.kind {
             SegmentType::Striped { areas, .. } | SegmentType::Mirror(areas) => {
@@ -68,7 +68,7 @@ impl Segment {
     }
 }
 
-/// The segments of a volume.
+/// Parses the segments of a volume.
 pub(super) fn all(volume: &TextSection<'_>) -> Result<Vec<Segment>, VolumeError> {
     let segments: Option<Vec<Segment>> = volume
         .sections()
@@ -119,7 +119,7 @@ fn segment(section: &TextSection<'_>) -> Option<Segment> {
     })
 }
 
-/// Bytes of a stripe before it is the next one's turn. A single stripe has no turns.
+/// Parses the bytes of a stripe. A single stripe has none.
 fn chunk(section: &TextSection<'_>) -> Option<u64> {
     section
         .number("stripe_size")
@@ -127,7 +127,7 @@ fn chunk(section: &TextSection<'_>) -> Option<u64> {
         .checked_mul(SECTOR)
 }
 
-/// `"pv0", 0, "pv1", 100`
+/// Parses `"pv0", 0, "pv1", 100`.
 fn areas(list: &[Value<'_>]) -> Option<Vec<Area>> {
     let areas = list.chunks(2).map(|pair| match pair {
         [Value::Text(name), Value::Number(extent)] => Some(Area {
@@ -139,7 +139,7 @@ fn areas(list: &[Value<'_>]) -> Option<Vec<Area>> {
     areas.collect()
 }
 
-/// `"root_rimage_0", "root_rimage_1"`
+/// Parses `"root_rimage_0", "root_rimage_1"`.
 fn volumes(list: &[Value<'_>]) -> Option<Vec<Area>> {
     let areas = list.iter().map(|value| match value {
         Value::Text(name) => Some(Area {
@@ -151,7 +151,7 @@ fn volumes(list: &[Value<'_>]) -> Option<Vec<Area>> {
     areas.collect()
 }
 
-/// `"root_rmeta_0", "root_rimage_0", "root_rmeta_1", "root_rimage_1"`
+/// Parses `"root_rmeta_0", "root_rimage_0", "root_rmeta_1", "root_rimage_1"`.
 fn legs(list: &[Value<'_>]) -> Option<Vec<Leg>> {
     (list.len() <= 2 * MAX_LEGS).then_some(())?;
     let legs = list.chunks(2).map(|pair| match pair {
@@ -164,12 +164,12 @@ fn legs(list: &[Value<'_>]) -> Option<Vec<Leg>> {
     legs.collect()
 }
 
-/// The type of a segment, without the flags behind it.
+/// Returns the type of a segment, without the flags behind it.
 pub(super) fn type_of<'a>(segment: &TextSection<'a>) -> Option<&'a str> {
     segment.text("type")?.split('+').next()
 }
 
-/// The name, if it is one: it becomes part of paths and of messages.
+/// Returns the name, if it is valid: it becomes part of paths and of messages.
 pub(super) fn checked_name(name: &str) -> Result<String, VolumeError> {
     let allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');

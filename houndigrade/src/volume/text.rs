@@ -1,4 +1,4 @@
-//! The language of the metadata: sections of sections and of `name = value`, where a value is a number, a string or a list.
+//! The language of the metadata: sections of sections and of `name = value`, with numbers, strings and lists as values.
 //!
 //! ```text
 //! vg {
@@ -12,7 +12,7 @@ const MAX_DEPTH: u32 = 16;
 /// Most sections and values of a text. A logical volume has about twenty.
 const MAX_ENTRIES: usize = 1 << 18;
 
-/// Names and what they stand for, in the order of the text.
+/// Names and their entries, in the order of the text.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct TextSection<'a> {
     entries: Vec<(&'a str, Entry<'a>)>,
@@ -27,15 +27,15 @@ enum Entry<'a> {
 #[derive(Debug, PartialEq)]
 pub(super) enum Value<'a> {
     Number(u64),
-    /// As it stands between the quotes: nothing that is read here needs escapes.
+    /// The text between the quotes: no string of interest has escapes.
     Text(&'a str),
     List(Vec<Value<'a>>),
-    /// A fraction, a negative number, a bare word: nothing that is read here.
+    /// A fraction, a negative number, a bare word: of no interest.
     Other,
 }
 
 impl<'a> TextSection<'a> {
-    /// The sections in it.
+    /// Returns the sections in it.
     pub(super) fn sections(&self) -> impl Iterator<Item = (&'a str, &TextSection<'a>)> {
         self.entries.iter().filter_map(|(name, entry)| match entry {
             Entry::Section(section) => Some((*name, section)),
@@ -43,7 +43,7 @@ impl<'a> TextSection<'a> {
         })
     }
 
-    /// The section called `name`.
+    /// Returns the section called `name`.
     pub(super) fn section(&self, name: &str) -> Option<&TextSection<'a>> {
         let mut sections = self.sections();
         sections.find_map(|(found, section)| (found == name).then_some(section))
@@ -56,7 +56,7 @@ impl<'a> TextSection<'a> {
         })
     }
 
-    /// The number called `name`.
+    /// Returns the number called `name`.
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         match self.value(name)? {
             Value::Number(number) => Some(*number),
@@ -64,7 +64,7 @@ impl<'a> TextSection<'a> {
         }
     }
 
-    /// The string called `name`.
+    /// Returns the string called `name`.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         match self.value(name)? {
             Value::Text(text) => Some(text),
@@ -72,7 +72,7 @@ impl<'a> TextSection<'a> {
         }
     }
 
-    /// The list called `name`.
+    /// Returns the list called `name`.
     pub(super) fn list(&self, name: &str) -> Option<&[Value<'a>]> {
         match self.value(name)? {
             Value::List(list) => Some(list),
@@ -80,7 +80,7 @@ impl<'a> TextSection<'a> {
         }
     }
 
-    /// All strings, those in lists too.
+    /// Returns all strings, those in lists too.
     pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> {
         let values = self.entries.iter().flat_map(|(_, entry)| match entry {
             Entry::Value(Value::List(list)) => list.as_slice(),
@@ -93,14 +93,14 @@ impl<'a> TextSection<'a> {
         })
     }
 
-    /// Whether the list called `name` holds the string `item`.
+    /// Returns whether the list called `name` has the string `item`.
     pub(super) fn lists(&self, name: &str, item: &str) -> bool {
         let list = self.list(name).unwrap_or_default();
         list.contains(&Value::Text(item))
     }
 }
 
-/// Why a text is not understood.
+/// The reasons why a text can't be parsed.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub(super) enum TextDamage {
     #[error("line {line}: {expected} is expected")]
@@ -174,7 +174,7 @@ impl<'a> Parser<'a> {
         Ok(word.parse().map_or(Value::Other, Value::Number))
     }
 
-    /// The rest of a string whose opening quote is behind us.
+    /// Parses the rest of a string, behind its opening quote.
     fn string(&mut self) -> Result<Value<'a>, TextDamage> {
         let mut escaped = false;
         let end = self.rest.bytes().position(|byte| {
@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
         Ok(word)
     }
 
-    /// The next character that is neither space nor comment.
+    /// Returns the next character that is neither space nor comment.
     fn peek(&mut self) -> Option<char> {
         loop {
             self.rest = self.rest.trim_ascii_start();

@@ -10,9 +10,9 @@ use crate::location::DiskLocation;
 use crate::output::Output;
 
 const MIB: usize = 1024 * 1024;
-/// Of the memory, blocks have this part; the rest is for the program, what readers keep of file systems, and lists of blocks.
+/// Of the memory, one in so many bytes is for blocks; the rest is for the program, metadata of file systems, and lists of blocks.
 const BLOCKS_PART: usize = 2;
-/// Of the memory, for what logs change.
+/// Of the memory, one in so many bytes is for the changes in logs.
 const LOGS_PART: usize = 4;
 /// Memory for blocks below which an image is not worth a place of its own: eight blocks of a snapshot.
 const MIN_BLOCKS: usize = 4 * MIB;
@@ -104,10 +104,10 @@ impl CloudName {
 }
 
 impl Arguments {
-    /// The images, and where their disks are, in the order given.
+    /// Returns the images and the locations of their disks, in the order given.
     ///
     /// # Errors
-    /// If a location has a scheme or parameter that is unknown.
+    /// When a location has an unknown scheme or parameter.
     pub(crate) fn images(&self) -> Result<BTreeMap<String, Vec<DiskLocation>>, String> {
         let mut images: BTreeMap<String, Vec<DiskLocation>> = BTreeMap::new();
         for target in self.targets.chunks_exact(2) {
@@ -119,7 +119,7 @@ impl Arguments {
         Ok(images)
     }
 
-    /// How many of `images` are inspected at the same time, and what each may take.
+    /// Returns how many of `images` are inspected at the same time, and the limits of each.
     pub(crate) fn limits(&self, images: usize) -> (usize, ImageLimits) {
         let blocks = usize::from(self.max_memory) * MIB / BLOCKS_PART;
         let jobs = usize::from(self.jobs)
@@ -133,7 +133,7 @@ impl Arguments {
         (jobs, limits)
     }
 
-    /// Where the JSON goes, if anywhere.
+    /// Returns the output for the JSON, if there is one.
     pub(crate) fn json_to(&self) -> Option<&Output> {
         match &self.output {
             None if self.summary => None,

@@ -14,13 +14,13 @@ use tracing::{info, warn};
 use crate::location::DiskLocation;
 use crate::progress::Progress;
 
-/// What one image may take.
+/// The limits of one image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ImageLimits {
     pub(crate) timeout: Duration,
     /// Bytes of memory for the blocks of its disks.
     pub(crate) blocks: usize,
-    /// Bytes of memory for what the logs of its file systems change.
+    /// Bytes of memory for the changes in the logs of its file systems.
     pub(crate) logs: usize,
 }
 

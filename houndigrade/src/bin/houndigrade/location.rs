@@ -1,4 +1,4 @@
-//! Where a disk is.
+//! Locations of disks, as the command line names them.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ pub(crate) enum DiskLocation {
 impl FromStr for DiskLocation {
     type Err = String;
 
-    /// Messages leave out what comes after the question mark: an external id is a secret.
+    /// Messages leave out all after the question mark: an external id is a secret.
     fn from_str(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix(SCHEME) else {
             return match text.split_once("://") {
@@ -47,7 +47,7 @@ impl FromStr for DiskLocation {
     }
 }
 
-/// The parameters, percent-decoded.
+/// Returns the parameters, percent-decoded.
 fn access(query: &str) -> Result<SnapshotAccess, String> {
     // A plus sign is one: external ids may have it, and no parameter has spaces.
     let url = format!("{SCHEME}snapshot?{}", query.replace('+', "%2B"));

@@ -1,4 +1,4 @@
-//! `houndigrade`: what is on this disk?
+//! `houndigrade`: says which Linux is on a disk.
 
 mod cli;
 mod images;
@@ -23,7 +23,7 @@ use crate::summary::summary;
 /// At least one image could not be read.
 const UNREADABLE: u8 = 3;
 
-/// Crates that log what they send, an external id included, if they are asked to.
+/// Crates that would log requests, external ids included, at lower levels.
 const NOT_TO_LOG: [&str; 2] = ["aws_smithy_runtime=info", "aws_smithy_runtime_api=info"];
 
 fn main() -> ExitCode {
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// A person at a terminal is shown progress and a result, and needs no log of what went well.
+/// Sets up logging. A person at a terminal sees progress and the result, so success is not logged.
 fn log(progress: &Progress) {
     let terminal = io::stderr().is_terminal();
     let usual = if terminal { "warn" } else { "info" };

@@ -1,4 +1,4 @@
-//! What is going on, for a person at a terminal.
+//! Progress lines, for a person at a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::pin::pin;
@@ -25,7 +25,7 @@ impl Progress {
         Self(MultiProgress::with_draw_target(target))
     }
 
-    /// The line of an image, gone when it is dropped.
+    /// Returns the line of an image, gone when it is dropped.
     pub(crate) fn image(&self, id: &str) -> ImageProgress {
         let line = self.0.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})") {
@@ -42,7 +42,7 @@ impl Progress {
 pub(crate) struct ImageProgress(ProgressBar);
 
 impl ImageProgress {
-    /// Waits for `work`, and shows meanwhile how much has been read.
+    /// Waits for `work`, and shows the amount read in the meantime.
     pub(crate) async fn follow<T>(
         &self,
         sources: &[Arc<dyn BlockSource>],

@@ -10,7 +10,7 @@ const INDENT: usize = 16;
 /// Characters of a text that a disk contains, at most.
 const LONGEST: usize = 300;
 
-/// What was found in each image, why, and what it took.
+/// Returns the verdict on each image, its evidence, and the work it took.
 pub(crate) fn summary(report: &Report) -> String {
     let images = report.images.iter().map(|(id, image)| of_image(id, image));
     images.collect::<Vec<_>>().join("\n")
@@ -47,7 +47,7 @@ fn distribution(image: &InspectedImage) -> Vec<String> {
     vec![clean(&format!("{name}, from {}", found.path))]
 }
 
-/// Name, file system, and what became of each partition.
+/// Returns name, file system and outcome of each partition.
 fn partitions(image: &InspectedImage) -> Vec<Vec<String>> {
     let all = image.drives.values().flatten();
     all.map(|(name, partition)| {
@@ -79,7 +79,7 @@ fn outcome(partition: &InspectedPartition) -> String {
     }
 }
 
-/// Those that no partition shows.
+/// Returns the errors that no partition shows.
 fn errors(image: &InspectedImage) -> Vec<String> {
     let of_partitions: Vec<_> = image
         .drives
@@ -130,7 +130,7 @@ fn table(rows: Vec<Vec<String>>) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// A label, and lines beside it; nothing without lines.
+/// Appends a label with lines beside it; nothing without lines.
 fn section(text: &mut String, label: &str, lines: Vec<String>) {
     for (number, line) in lines.iter().enumerate() {
         let label = if number == 0 { label } else { "" };
@@ -139,7 +139,7 @@ fn section(text: &mut String, label: &str, lines: Vec<String>) {
     }
 }
 
-/// What a disk says may be meant for the terminal and not for the person: nothing that moves, hides or turns text is shown.
+/// Replaces control and direction characters: a hostile disk must not move, hide or turn text on the terminal.
 fn clean(text: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = |c: char| {

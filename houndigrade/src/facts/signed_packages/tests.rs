@@ -8,7 +8,7 @@ use crate::filesystem::{Content, open};
 use crate::rpm::tests::databases::{AllMade, made};
 use crate::test_disks::{MIB, MemoryDisk, Tree, texts};
 
-/// What is found on a disk with this tree.
+/// Returns the findings on a disk with this tree.
 fn findings(tree: &Tree) -> Option<Findings> {
     let disk = Arc::new(MemoryDisk(tree.file_system("ext4", 24 * MIB)?));
     let content = Content::probe(&*disk).unwrap();
@@ -22,7 +22,7 @@ fn fact(findings: &Findings) -> Value {
     serde_json::to_value(&findings.facts.rhel_signed_packages).unwrap()
 }
 
-/// A database whose packages signed with RSA are, in the words of their signatures, signed by Red Hat.
+/// Makes a database whose RSA signatures name a key of Red Hat's.
 fn by_red_hat(made: &AllMade, name: &str) -> Vec<u8> {
     let id = u64::from_str_radix(&made.rsa, 16).unwrap().to_be_bytes();
     let mut file = made.databases[name].file.clone();
@@ -41,7 +41,7 @@ fn by_red_hat(made: &AllMade, name: &str) -> Vec<u8> {
 #[test]
 fn packages_signed_by_red_hat_are_evidence() {
     let Some(made) = made() else { return };
-    // As Fedora has it.
+    // Fedora's layout.
     let tree = Tree::new()
         .file(
             "/usr/lib/sysimage/rpm/rpmdb.sqlite",
@@ -77,7 +77,7 @@ fn packages_of_others_are_no_evidence() {
     assert_eq!((found.evidence, found.problems), (vec![], vec![]));
 }
 
-/// As rpm does, but for files that are empty.
+/// The same choice as rpm's, but for empty files.
 #[test]
 fn of_several_databases_the_first_that_is_not_empty_counts() {
     let Some(made) = made() else { return };

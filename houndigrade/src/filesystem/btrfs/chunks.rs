@@ -1,4 +1,4 @@
-//! Chunks: where on the device the addresses lie that trees and extents speak in.
+//! Chunks: the map from the logical addresses in trees and extents to places on the device.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const STRIPED: [(u64, &str); 4] = [
     (1 << 8, "btrfs RAID6"),
 ];
 
-/// A partition that is read by logical addresses.
+/// A partition, read by logical addresses.
 pub(super) struct Chunks {
     partition: Arc<dyn BlockSource>,
     device: u64,
@@ -34,7 +34,7 @@ pub(super) struct Chunks {
 
 struct Chunk {
     length: u64,
-    /// Where copies begin on this device, or why it can't be read. Only those that hold what is read need to be readable.
+    /// Beginnings of the copies on this device, or the reason why it can't be read. Chunks that are never read need not be readable.
     copies: Result<Vec<u64>, &'static str>,
 }
 
@@ -47,7 +47,7 @@ impl Chunks {
         }
     }
 
-    /// Adds the chunk that begins at `start` and that the chunk item `data` describes.
+    /// Adds the chunk at `start`, described by the chunk item `data`.
     ///
     /// # Errors
     /// If the item is damaged, or there are too many.
@@ -114,10 +114,10 @@ impl Chunks {
         Ok(())
     }
 
-    /// Where the `length` bytes at `logical` lie in the partition: one offset a copy, at least one.
+    /// Returns the offsets in the partition of the `length` bytes at `logical`: one for each copy, at least one.
     ///
     /// # Errors
-    /// If no chunk holds them all, or the chunk that does can't be read.
+    /// If no chunk holds them all, or theirs can't be read.
     pub(super) fn locate(&self, logical: u64, length: usize) -> Result<Vec<u64>, FileSystemError> {
         let chunk = self.by_start.range(..=logical).next_back();
         let Some((start, chunk)) = chunk else {
@@ -138,7 +138,7 @@ impl Chunks {
         }
     }
 
-    /// Fills `buffer` from the first copy of what is at `logical`.
+    /// Fills `buffer` with the bytes at `logical`, from the first copy.
     ///
     /// # Errors
     /// As for [`locate`](Self::locate), and if the disk can't be read.

@@ -12,7 +12,7 @@ use crate::filesystem::FileSystemError;
 /// Linux writes frames with windows of at most 128 KiB.
 const MAX_WINDOW: u64 = 128 * 1024;
 
-/// Decodes `data` to `length` bytes: what the stream lacks are zeros, what it has too many is dropped. So does Linux.
+/// Decodes `data` to `length` bytes. As Linux does, a short result is filled with zeros and a long one cut.
 /// `sector_size` is that of the file system: LZO comes in pieces of it.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ fn fill(decoder: impl Read, decoded: &mut Vec<u8>, length: usize) -> Option<()> 
     Some(())
 }
 
-/// The total length, then segments: each a length and a stream that decodes to a sector. No length crosses the end of a sector.
+/// Decodes LZO: the total length, then segments of a length and a stream of a sector. No length crosses the end of a sector.
 fn lzo(data: &[u8], decoded: &mut Vec<u8>, length: usize, sector_size: usize) -> Option<()> {
     const LENGTH: usize = 4;
     let data = data.get(..le32(data, 0)? as usize)?;

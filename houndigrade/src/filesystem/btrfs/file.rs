@@ -9,9 +9,9 @@ pub(super) struct BtrfsFile<'a> {
     subvolume: Subvolume<'a>,
     inode: u64,
     size: u64,
-    /// The piece that was read last.
+    /// The piece read last.
     piece: Option<ExtentSlice>,
-    /// What the last compressed extent decoded to: a file is read in parts much smaller than it.
+    /// Contents of the compressed extent decoded last: a file is read in parts much smaller than it.
     decoded: Option<(Compressed, Vec<u8>)>,
 }
 
@@ -101,7 +101,7 @@ impl OpenFile for BtrfsFile<'_> {
     }
 }
 
-/// Fills `buffer` with what follows the first `skip` bytes of `contents`, and zeros behind its end.
+/// Fills `buffer` with `contents` behind its first `skip` bytes, and zeros behind its end.
 fn copy(contents: &[u8], skip: u64, buffer: &mut [u8]) {
     let rest = usize::try_from(skip)
         .ok()

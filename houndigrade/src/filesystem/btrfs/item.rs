@@ -1,4 +1,4 @@
-//! What items hold: inodes, names, references, extents, roots.
+//! Contents of items: inodes, names, references, extents, roots.
 
 use super::tree::{Key, Pointer, TreeItem};
 use super::{damaged, unsupported};
@@ -9,7 +9,7 @@ use crate::filesystem::{FileSystemError, FileType};
 pub(super) const INODE: u8 = 1;
 pub(super) const INODE_REF: u8 = 12;
 pub(super) const INODE_EXTREF: u8 = 13;
-/// In a log: a range of a directory that it knows everything about.
+/// In a log: a range of a directory that is complete there.
 pub(super) const DIR_LOG_INDEX: u8 = 72;
 /// Names of a directory by hash.
 pub(super) const DIR_ITEM: u8 = 84;
@@ -21,7 +21,7 @@ pub(super) const ROOT_BACKREF: u8 = 144;
 pub(super) const ROOT_REF: u8 = 156;
 pub(super) const CHUNK: u8 = 228;
 
-/// What of an inode counts here.
+/// The fields of an inode that are used here.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InodeItem {
     pub(super) generation: u64,
@@ -56,7 +56,7 @@ pub(super) struct Name<'a> {
     pub(super) name: &'a [u8],
 }
 
-/// The names in a directory item: those with one hash.
+/// Returns the names in a directory item, all with one hash.
 pub(super) fn names(data: &[u8]) -> impl Iterator<Item = Result<Name<'_>, FileSystemError>> {
     records(data, "a directory item", |data| {
         let length = usize::from(le16(data, 27)?);
@@ -68,10 +68,10 @@ pub(super) fn names(data: &[u8]) -> impl Iterator<Item = Result<Name<'_>, FileSy
     })
 }
 
-/// Directory and name that an inode has, as the inode says.
+/// A directory and the inode's name in it.
 pub(super) type InodeRef<'a> = (u64, &'a [u8]);
 
-/// The references in the item of an inode.
+/// Returns the references in the item of an inode.
 pub(super) fn references(item: &TreeItem) -> Result<Vec<InodeRef<'_>>, FileSystemError> {
     let extended = item.key.kind == INODE_EXTREF;
     let directory = item.key.offset;
@@ -85,7 +85,7 @@ pub(super) fn references(item: &TreeItem) -> Result<Vec<InodeRef<'_>>, FileSyste
     .collect()
 }
 
-/// The directory and the name of a subvolume, in the subvolume it lies in.
+/// Returns the directory and the name of a subvolume, in the subvolume it lies in.
 pub(super) fn root_reference(data: &[u8]) -> Result<InodeRef<'_>, FileSystemError> {
     let parsed = || {
         Some((
@@ -96,7 +96,7 @@ pub(super) fn root_reference(data: &[u8]) -> Result<InodeRef<'_>, FileSystemErro
     whole(parsed(), "a root reference")
 }
 
-/// Where the tree begins that a root item describes.
+/// Returns the root of the tree that a root item describes.
 pub(super) fn root(data: &[u8]) -> Result<Pointer, FileSystemError> {
     let parsed = || {
         Some(Pointer::root(
@@ -108,19 +108,19 @@ pub(super) fn root(data: &[u8]) -> Result<Pointer, FileSystemError> {
     whole(parsed(), "a root item")
 }
 
-/// Last index of a range that a log knows.
+/// Returns the last index of a range that is complete in a log.
 pub(super) fn range_end(data: &[u8]) -> Result<u64, FileSystemError> {
     whole(le64(data, 0), "a range of a log")
 }
 
-/// Bytes of a file that lie together.
+/// Bytes of a file that are stored together.
 #[derive(Clone)]
 pub(super) enum Extent {
-    /// A hole, or space that nothing was written to yet.
+    /// A hole, or allocated space that was never written to.
     Zeros,
-    /// In the item itself, behind its head.
+    /// In the item itself, behind its header.
     Inline { item: TreeItem, algorithm: u8 },
-    /// As they are, from this address on.
+    /// Uncompressed, from this address on.
     Plain { logical: u64 },
     /// In a compressed piece.
     Compressed(Compressed),
@@ -133,9 +133,9 @@ pub(super) struct Compressed {
     pub(super) logical: u64,
     /// Bytes on the disk.
     pub(super) stored: usize,
-    /// Bytes it decodes to.
+    /// Bytes after decoding.
     pub(super) length: usize,
-    /// Where in these the extent begins.
+    /// Beginning of the extent in the decoded bytes.
     pub(super) skip: u64,
 }
 
@@ -145,7 +145,7 @@ impl Extent {
     /// Linux compresses pieces of this size, and keeps none that grew by it.
     const MAX_COMPRESSED: u64 = 128 * 1024;
 
-    /// The extent that an item describes, and how many bytes of the file it holds.
+    /// Returns the extent in an item, and its length in bytes of the file.
     pub(super) fn parse(item: &TreeItem) -> Result<(Self, u64), FileSystemError> {
         let data = item.data();
         let head = (|| Some((le64(data, 8)?, array::<5>(data, 16)?)))();
@@ -195,7 +195,7 @@ impl Extent {
     }
 }
 
-/// Splits an item into records: `parse` returns one, and its length. Ends after the first that is not whole.
+/// Splits an item into records: `parse` returns one, and its length. Ends after the first that is incomplete.
 fn records<'a, T>(
     mut data: &'a [u8],
     what: &'static str,

@@ -19,7 +19,7 @@ pub(super) struct LogTree {
 }
 
 impl LogTree {
-    /// The last extent of a file that does not begin after `offset`.
+    /// Returns the last extent of a file that does not begin after `offset`.
     pub(super) fn extent_at_or_before(&self, inode: u64, offset: u64) -> Option<&TreeItem> {
         let (_, item) = self
             .extents
@@ -28,7 +28,7 @@ impl LogTree {
         Some(item)
     }
 
-    /// Where the first extent of a file begins after `offset`.
+    /// Returns the beginning of the first extent of a file after `offset`.
     pub(super) fn next_extent(&self, inode: u64, offset: u64) -> u64 {
         let after = offset.saturating_add(1);
         let next = self

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! superblock ──► chunks ──► tree ──► item ──► subvolume ──► file
-//! where          addresses  keys     fields   ▲ log         compression
+//! sizes          addresses  keys     fields   ▲ log         compression
 //! ```
 
 mod checksum;
@@ -40,7 +40,7 @@ const ROOT_TREE_DIRECTORY: u64 = 6;
 const TREE_LOG: u64 = -6_i64 as u64;
 /// Id of the chunks in the chunk tree.
 const CHUNK_TREE: u64 = 256;
-/// Where distributions put the root of a system: Fedora, openSUSE and Ubuntu.
+/// Subvolumes that distributions install to: Fedora, openSUSE and Ubuntu.
 const USUAL_ROOTS: [&str; 3] = ["/root", "/@", "/"];
 
 pub(super) struct Btrfs {
@@ -49,12 +49,12 @@ pub(super) struct Btrfs {
     sector_size: usize,
     /// By subvolume.
     logs: BTreeMap<u64, LogTree>,
-    /// The logs take this.
+    /// Memory of the logs.
     _memory: Reservation,
     default_subvolume: Option<String>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 struct Place<'a> {
     subvolume: Subvolume<'a>,
     number: u64,
@@ -101,7 +101,7 @@ impl Btrfs {
         let mut logs = BTreeMap::new();
         for item in self.trees.all(log_root, TREE_LOG, item::ROOT)? {
             let item = item?;
-            // The log of a subvolume that has been deleted is of no use.
+            // A deleted subvolume's log is not needed.
             if let Some(subvolume) = self.subvolume(item.key.offset)? {
                 let log = replay::replay(subvolume, &item::root(item.data())?, memory)?;
                 logs.insert(subvolume.id, log);
@@ -110,7 +110,7 @@ impl Btrfs {
         Ok(logs)
     }
 
-    /// Path of the subvolume that Linux mounts if it is told none; `None` if that is the top level.
+    /// Returns the path of the subvolume that Linux mounts by default; `None` for the top level.
     pub(super) fn default_subvolume(&self) -> Option<String> {
         self.default_subvolume.clone()
     }
@@ -129,7 +129,7 @@ impl Btrfs {
         }
     }
 
-    /// Path of a subvolume from the top level; `None` if it has none, or one that is not UTF-8 or longer than paths are.
+    /// Returns the path of a subvolume from the top level; `None` if it has none, or one that is not UTF-8 or too long.
     fn path_of(&self, mut id: u64) -> Result<Option<String>, FileSystemError> {
         let mut path = String::new();
         while id != TOP_LEVEL {
@@ -163,7 +163,7 @@ impl Btrfs {
         Ok(Some(path))
     }
 
-    /// The subvolume with this id, if there is one.
+    /// Returns the subvolume with this id, if there is one.
     fn subvolume(&self, id: u64) -> Result<Option<Subvolume<'_>>, FileSystemError> {
         let item = self
             .trees
@@ -203,7 +203,7 @@ impl Btrfs {
         }))
     }
 
-    /// Where a name of a directory leads, within its subvolume or into another.
+    /// Resolves a name of a directory, within its subvolume or into another.
     fn follow<'a>(
         &'a self,
         subvolume: Subvolume<'a>,
@@ -232,7 +232,7 @@ impl Btrfs {
         })
     }
 
-    /// The place of something that has been seen to exist.
+    /// Returns the place of something known to exist.
     fn known(&self, path: &str) -> Result<Place<'_>, FileSystemError> {
         self.find(path)?
             .map_or_else(|| damaged(format!("{path} is gone")), Ok)
@@ -275,7 +275,7 @@ impl FileSystem for Btrfs {
                 });
             }
             let name = str::from_utf8(name).ok();
-            // A damaged directory may have names that no path can.
+            // A damaged directory may have names that no path can have.
             let name = name.filter(|name| !matches!(*name, "" | "." | "..") && !name.contains('/'));
             names.extend(name.map(str::to_owned));
             Ok(())
@@ -299,7 +299,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Puts `name` before `path`; returns whether that makes one.
+/// Puts `name` before `path`. Returns whether the result is a valid path.
 fn prepend(path: &mut String, name: &[u8]) -> bool {
     let Ok(name) = str::from_utf8(name) else {
         return false;

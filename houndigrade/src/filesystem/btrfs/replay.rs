@@ -59,18 +59,18 @@ pub(super) fn replay(
 /// A replay in progress.
 struct Replay<'a> {
     subvolume: Subvolume<'a>,
-    /// Of directories: first and last index of what the log knows everything about.
+    /// By directory: first and last index of each range that is complete in the log.
     ranges: BTreeMap<u64, Vec<(u64, u64)>>,
-    /// Directory, index and name of what the log lists.
+    /// Directory, index and name of each entry in the log.
     listed: Triples<'a>,
-    /// Inode, directory and name of what inodes in the log refer to.
+    /// Inode, directory and name of each reference in the log.
     references: Triples<'a>,
     log: LogTree,
     changes: usize,
 }
 
 impl Replay<'_> {
-    /// The subvolume as far as it has been replayed.
+    /// Returns the subvolume as replayed so far.
     fn now(&self) -> Subvolume<'_> {
         Subvolume {
             log: Some(&self.log),
@@ -99,7 +99,7 @@ impl Replay<'_> {
         if inode.entry == FileType::Directory {
             self.deletions(number)?;
         }
-        // An inode without a generation was logged only to exist: one that does stays as it is. Its size, if there is one, counts.
+        // An inode without a generation was logged as a placeholder: an existing one stays, but for a size in the log.
         if inode.generation == 0
             && let Some(existing) = self.subvolume.inode(number)?
         {
@@ -115,7 +115,7 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Removes names that the log would list if they still were.
+    /// Removes names that are missing in a range that is complete in the log.
     fn deletions(&mut self, directory: u64) -> Result<(), FileSystemError> {
         let Subvolume { trees, root, .. } = self.subvolume;
         let mut from = 0;
@@ -144,12 +144,12 @@ impl Replay<'_> {
         for entry in item::names(item.data()) {
             let entry = entry?;
             let (name, target) = (entry.name, entry.target);
-            // Names of inodes that were never synced are not made. Subvolumes are never logged: they take a commit.
+            // Names of inodes that were never synced are skipped. Subvolumes are never logged: they take a commit.
             let exists = target.kind == item::INODE && self.now().inode(target.id)?.is_some();
             if !exists || self.now().lookup(directory, name)? == Some(target) {
                 continue;
             }
-            // If the inode refers to the name as well, it makes it itself.
+            // An inode's own reference adds the name later.
             let later = self.references.contains(&(target.id, directory, name));
             self.set(directory, name, (!later).then_some(target))?;
         }
@@ -159,7 +159,7 @@ impl Replay<'_> {
     fn inode_references(&mut self, item: &TreeItem) -> Result<(), FileSystemError> {
         let target = Key::new(item.key.id, item::INODE, 0);
         if target.id == ROOT_DIRECTORY {
-            // It refers to itself, as `..`.
+            // The root refers to itself, as `..`.
             return Ok(());
         }
         if self.now().inode(target.id)?.is_none() {
@@ -174,7 +174,7 @@ impl Replay<'_> {
                 self.set(directory, name, Some(target))?;
             }
         }
-        // The item takes the place of the one in the tree: names that only that one has are gone.
+        // The item replaces the one in the tree, so the old item's other names are gone.
         let Subvolume { trees, root, .. } = self.subvolume;
         if let Some(old) = trees.get(&root, item.key)? {
             for (directory, name) in item::references(&old)? {
@@ -189,7 +189,7 @@ impl Replay<'_> {
     }
 }
 
-/// The items of a log that count here.
+/// Returns the items of a log that are used here.
 fn items(
     subvolume: Subvolume<'_>,
     root: &Pointer,
@@ -217,7 +217,7 @@ fn items(
     Ok(items)
 }
 
-/// The items without those of inodes that had no name when they were synced: nothing leads there.
+/// Returns the items without those of unnamed inodes: no path leads there.
 fn live(items: &[TreeItem]) -> Result<Vec<&TreeItem>, FileSystemError> {
     let mut nameless = BTreeSet::new();
     for item in items.iter().filter(|item| item.key.kind == item::INODE) {

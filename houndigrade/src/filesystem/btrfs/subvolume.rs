@@ -1,4 +1,4 @@
-//! One subvolume: its tree, and over it what was synced since.
+//! One subvolume: its tree, overlaid by its log.
 
 use super::checksum::name_hash;
 use super::item::{self, Extent, InodeItem};
@@ -8,7 +8,7 @@ use crate::filesystem::{FileSystemError, FileType};
 
 /// The directory at the root of every subvolume.
 pub(super) const ROOT_DIRECTORY: u64 = 256;
-/// Linux shows an empty directory with this number where a snapshot of the subvolume that lies there would be.
+/// In a snapshot, Linux shows subvolumes of the original as empty directories with this number.
 pub(super) const EMPTY_DIRECTORY: u64 = 2;
 
 #[derive(Clone, Copy)]
@@ -20,17 +20,17 @@ pub(super) struct Subvolume<'a> {
     pub(super) sector_size: usize,
 }
 
-/// A part of a file, from an offset to another, neither of which need be where its extent begins or ends.
+/// A part of a file: a slice of one extent.
 pub(super) struct ExtentSlice {
     pub(super) extent: Extent,
-    /// Offset in the file where the extent begins.
+    /// Offset in the file of the extent's beginning.
     pub(super) start: u64,
-    /// Offset in the file up to which the extent counts.
+    /// Offset in the file of the slice's end.
     pub(super) end: u64,
 }
 
 impl<'a> Subvolume<'a> {
-    /// The inode with this number.
+    /// Returns the inode with this number.
     ///
     /// # Errors
     /// If the tree is damaged or can't be read; so for all methods.
@@ -52,7 +52,7 @@ impl<'a> Subvolume<'a> {
         item.map(|item| InodeItem::parse(item.data())).transpose()
     }
 
-    /// What `name` stands for in a directory: the key of an inode, or of another subvolume's root.
+    /// Returns the target of `name` in a directory: the key of an inode, or of another subvolume's root.
     ///
     /// # Errors
     /// As for [`inode`](Self::inode).
@@ -110,7 +110,7 @@ impl<'a> Subvolume<'a> {
         self.log?.names.get(&directory)
     }
 
-    /// The part of a file that holds the byte at `offset`.
+    /// Returns the part of a file with the byte at `offset`.
     ///
     /// # Errors
     /// As for [`inode`](Self::inode).
@@ -147,7 +147,7 @@ impl<'a> Subvolume<'a> {
         })
     }
 
-    /// Offset of the first extent behind a hole.
+    /// Returns the offset of the first extent behind a hole.
     fn next_extent(&self, hole: Key) -> Result<Option<u64>, FileSystemError> {
         let mut items: Items<'_> = self.trees.from(&self.root, hole)?;
         let next = items
@@ -159,7 +159,7 @@ impl<'a> Subvolume<'a> {
             .map(|next| next.key.offset))
     }
 
-    /// The same, if the log has it.
+    /// Returns the same from the log, if it is there.
     fn logged_piece(
         &self,
         log: &LogTree,
@@ -172,7 +172,7 @@ impl<'a> Subvolume<'a> {
         let (extent, mut length) = Extent::parse(item)?;
         let start = item.key.offset;
         if let Extent::Inline { .. } = extent {
-            // It took the place of the whole sector.
+            // It replaced the whole sector.
             length = length.next_multiple_of(self.sector_size as u64);
         }
         let extent_end = start.saturating_add(length);

@@ -1,4 +1,4 @@
-//! The superblock: sizes, features, and where the trees begin.
+//! The superblock: sizes, features, and roots of trees.
 
 use super::checksum;
 use super::tree::Pointer;
@@ -11,14 +11,14 @@ use crate::source::BlockSource;
 pub(super) const OFFSET: u64 = 64 * 1024;
 pub(super) const SIZE: usize = 4096;
 
-/// Room for the chunks that the chunk tree lies in.
+/// Room for the chunks with the chunk tree.
 const SYSTEM_CHUNKS: usize = 0x32b;
 const MAX_SYSTEM_CHUNKS: usize = 2048;
 
-/// Linux has none smaller or larger, of both sectors and nodes.
+/// Smallest and largest sectors and nodes that Linux has.
 const BLOCK_SIZES: std::ops::RangeInclusive<u32> = 4096..=65536;
 
-/// Features that change what is on the disk, and don't hinder reading files.
+/// Features that change the disk format and don't hinder reading files.
 const READABLE: u64 = 0x1_0fff;
 
 /// Of [`READABLE`] and others, by bit.
@@ -38,9 +38,9 @@ pub(super) struct BtrfsSuperblock {
     pub(super) sector_size: usize,
     pub(super) root: Pointer,
     pub(super) chunk_root: Pointer,
-    /// What was synced since the last commit.
+    /// Root of the log of changes since the last commit.
     pub(super) log_root: Option<Pointer>,
-    /// Keys and items of the chunks that the chunk tree lies in.
+    /// Keys and items of the chunks with the chunk tree.
     pub(super) system_chunks: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl BtrfsSuperblock {
     /// Reads and checks the superblock of `partition`.
     ///
     /// # Errors
-    /// If it is damaged, promises more than the partition has, or uses a feature that this reader does not know.
+    /// If it is damaged, claims more than the partition has, or uses an unknown feature.
     pub(super) fn read(partition: &dyn BlockSource) -> Result<Self, FileSystemError> {
         let mut bytes = vec![0; SIZE];
         partition.read_at(OFFSET, &mut bytes)?;
@@ -82,7 +82,7 @@ impl BtrfsSuperblock {
             sector_size,
             root: Pointer::root(field(0x50), generation, level(0xc6)),
             chunk_root: Pointer::root(field(0x58), field(0xa4), level(0xc7)),
-            // The log belongs to the commit that was still to come.
+            // The log belongs to the next commit.
             log_root: log_root
                 .map(|logical| Pointer::root(logical, generation.wrapping_add(1), level(0xc8))),
             system_chunks: system_chunks.to_vec(),

@@ -1,5 +1,5 @@
-//! Trees of items, sorted by key. Each of their blocks is checked against what points to it, so that no tree has a loop, or a
-//! block twice: a walk ends after at most as many blocks as the disk has.
+//! Trees of items, sorted by key. Each block is checked against its pointer, so no tree has a loop or a block twice: a walk ends
+//! after at most as many blocks as the disk has.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ const MAX_LEVEL: u8 = 7;
 /// Nodes that are kept: 4 MiB of the largest, and the paths to a handful of places in the usual ones.
 const CACHED: usize = 64;
 
-/// Name of an item.
+/// The key of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) id: u64,
@@ -34,7 +34,7 @@ impl Key {
         Self { id, kind, offset }
     }
 
-    /// The key that lies at `offset` in `bytes`.
+    /// Parses the key at `offset` in `bytes`.
     pub(super) fn parse(bytes: &[u8], offset: usize) -> Option<Self> {
         Some(Self {
             id: le64(bytes, offset)?,
@@ -44,7 +44,7 @@ impl Key {
     }
 }
 
-/// Where a node is, and what must be there.
+/// Address of a node, and the contents expected there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pointer {
     logical: u64,
@@ -57,7 +57,7 @@ pub(super) struct Pointer {
 }
 
 impl Pointer {
-    /// Pointer to the root of a tree.
+    /// Returns a pointer to the root of a tree.
     pub(super) fn root(logical: u64, generation: u64, level: u8) -> Self {
         Self {
             logical,
@@ -115,7 +115,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Whether the keys are those that the pointer promises.
+    /// Returns whether the keys are those that the pointer claims.
     fn fits(&self, at: &Pointer) -> bool {
         match (self.keys.first(), self.keys.last()) {
             (Some(first), Some(last)) => {
@@ -127,7 +127,7 @@ impl Node {
         }
     }
 
-    /// The child at `index` of an inner node, which `at` points to.
+    /// Returns the child at `index` of the inner node at `at`.
     fn child(&self, at: &Pointer, index: usize) -> Option<Pointer> {
         let entry = HEADER + index * INNER_ENTRY;
         Some(Pointer {
@@ -139,7 +139,7 @@ impl Node {
         })
     }
 
-    /// Data of the item at `index` of a leaf.
+    /// Returns the data of the item at `index` of a leaf.
     fn data(&self, index: usize) -> Option<&[u8]> {
         let entry = HEADER + index * LEAF_ENTRY;
         let field = |offset| usize::try_from(le32(&self.bytes, entry + offset)?).ok();
@@ -148,7 +148,7 @@ impl Node {
     }
 }
 
-/// An item of a leaf, which stays in memory with it.
+/// An item, with its leaf kept in memory.
 #[derive(Clone)]
 pub(super) struct TreeItem {
     pub(super) key: Key,
@@ -161,7 +161,7 @@ impl TreeItem {
         self.leaf.data(self.index).unwrap_or_default()
     }
 
-    /// Whether both are of one leaf.
+    /// Returns whether both items are in one leaf.
     pub(super) fn shares_leaf(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.leaf, &other.leaf)
     }
@@ -184,7 +184,7 @@ impl Trees {
         }
     }
 
-    /// The item with this key.
+    /// Returns the item with this key.
     ///
     /// # Errors
     /// If a block on the way is damaged or can't be read; so for all methods.
@@ -197,7 +197,7 @@ impl Trees {
         Ok(item.filter(|item| item.key == key))
     }
 
-    /// The last item whose key is not above this one.
+    /// Returns the last item with a key not above this one.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -214,7 +214,7 @@ impl Trees {
         }))
     }
 
-    /// The items from `key` on, in order.
+    /// Returns the items from `key` on, in order.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -230,7 +230,7 @@ impl Trees {
         })
     }
 
-    /// The items of one kind and id, in order of their offsets.
+    /// Returns the items of one kind and id, in order of their offsets.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -247,7 +247,7 @@ impl Trees {
         }))
     }
 
-    /// From the root to the leaf that holds `key`, if any does. `visit` gets each inner node, and the index of the child after
+    /// Descends from the root to the leaf for `key`. `visit` gets each inner node, and the index of the child after
     /// the one that is taken.
     fn descend(
         &self,
@@ -295,7 +295,7 @@ impl Trees {
         Some(node)
     }
 
-    /// Reads a node: of its copies the first that is intact.
+    /// Reads the first intact copy of a node.
     fn read(&self, at: &Pointer) -> Result<Rc<Node>, FileSystemError> {
         let mut result = damaged(format!("the tree block at {} is nowhere", at.logical));
         for copy in self.chunks.locate(at.logical, self.node_size)? {

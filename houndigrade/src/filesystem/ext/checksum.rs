@@ -1,6 +1,6 @@
-//! The checksum that journals of ext had before CRC-32C, without the final inversion that others end it with.
+//! The checksum of ext journals before CRC-32C, without the usual final inversion.
 
-/// CRC-32 of journals until Linux 3.5. The most significant bit goes first.
+/// Returns the CRC-32 of journals until Linux 3.5, with the most significant bit first.
 pub(super) fn crc32_be(seed: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(seed, |crc, &byte| {
         crc << 8 ^ CRC32_BE[(crc >> 24 ^ u32::from(byte)) as usize]

@@ -1,4 +1,4 @@
-//! Directories. Indexed ones are read as all others: their index lies in what looks like free space.
+//! Directories. Indexed ones are read as all others: the index lies in seemingly free space.
 
 use std::ops::ControlFlow;
 
@@ -9,7 +9,7 @@ use super::{FileSystemError, OpenFile};
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 
-/// Most that is read of a directory, in bytes: a million entries.
+/// Most bytes read of a directory: a million entries.
 const MAX_SIZE: u64 = 64 << 20;
 /// Inode, length, length of the name, kind.
 const HEADER: usize = 8;
@@ -17,10 +17,10 @@ const HEADER: usize = 8;
 const TAIL: [u8; HEADER] = [0, 0, 0, 0, 12, 0, 0, 0xde];
 const TAIL_SIZE: usize = 12;
 
-/// Shows `visit` the name and the inode of each entry, in the order of the disk, until it breaks off.
+/// Calls `visit` with the name and the inode of each entry, in the order of the disk, until it breaks off.
 ///
 /// # Errors
-/// If the directory is damaged, encrypted, or longer than any that is of use.
+/// If the directory is damaged, encrypted, or too long.
 pub(super) fn scan(
     volume: ExtVolume,
     directory: &ExtInode,
@@ -73,7 +73,7 @@ pub(super) fn scan(
     Ok(())
 }
 
-/// The entries in a block, without those that are free. `None` is damage, and the last.
+/// The used entries in a block. `None` is damage, and the last.
 struct Entries<'a> {
     rest: &'a [u8],
 }
@@ -96,7 +96,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// Inode and name of the first entry, and what is behind it.
+/// Returns inode and name of the first entry, and the bytes behind it.
 fn split_entry(block: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     let (entry, behind) = block.split_at_checked(length_of_entry(block)?)?;
     let name_length = usize::from(*entry.get(6)?);
@@ -104,10 +104,10 @@ fn split_entry(block: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     Some((le32(entry, 0)?, name, behind))
 }
 
-/// Never zero.
+/// Returns the length of the first entry, never zero.
 fn length_of_entry(entry: &[u8]) -> Option<usize> {
     let length = array(entry, 4).map(u16::from_le_bytes)?;
-    // That of an entry that fills a block of 64 KiB has a bit too many.
+    // A length of 64 KiB does not fit into the field: it is stored as 0 or 65535.
     match usize::from(length) {
         0 | 0xffff if entry.len() == 0x1_0000 => Some(0x1_0000),
         length => Some(length).filter(|&length| length >= HEADER),
@@ -115,7 +115,7 @@ fn length_of_entry(entry: &[u8]) -> Option<usize> {
 }
 
 fn fits_its_checksum(block: &[u8], seed: u32) -> bool {
-    // First, because what was no index once has kept its tail.
+    // First, because a block that became an index keeps its old tail.
     if let Some(places) = places_of_index(block) {
         return index_fits_its_checksum(block, places, seed).unwrap_or(false);
     }
@@ -125,8 +125,8 @@ fn fits_its_checksum(block: &[u8], seed: u32) -> bool {
     })
 }
 
-/// Where in a block of an index its places begin, in the room of the entry that covers the rest of it. That is the first, but in
-/// the root the second, and there are eight bytes more in front of them.
+/// Returns the offset of the places in a block of an index, inside the room of the entry that covers the rest of the block: the
+/// first entry, or in the root the second, behind eight more bytes.
 fn places_of_index(block: &[u8]) -> Option<usize> {
     let first = length_of_entry(block)?;
     if first == block.len() {
@@ -136,8 +136,8 @@ fn places_of_index(block: &[u8]) -> Option<usize> {
     (first == 12 && covered == block.len()).then_some(first + 12 + 8)
 }
 
-/// There are the numbers of places that there are and of those taken, in the room of the first; and behind the last, four bytes for
-/// nothing and the checksum.
+/// Checks the checksum of an index. Limit and count of the places lie in the room of the first; behind the last are four unused
+/// bytes and the checksum.
 fn index_fits_its_checksum(block: &[u8], places: usize, seed: u32) -> Option<bool> {
     let half = |offset| array(block, offset).map(|half| usize::from(u16::from_le_bytes(half)));
     let (room, taken) = (half(places)?, half(places + 2)?);

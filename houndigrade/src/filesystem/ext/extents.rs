@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 5;
 const MAGIC: u16 = 0xf30a;
 /// Size of the header of a node, and of each entry.
 const ENTRY: usize = 12;
-/// An extent longer than this is allocated and not written yet: what is over is its length.
+/// An extent longer than this is allocated and not yet written; its length is the excess.
 const MAX_WRITTEN: u64 = 0x8000;
 
 /// The extents of a file.
@@ -28,13 +28,13 @@ pub(super) struct Extents<'a> {
 }
 
 struct Node {
-    /// How many nodes are below each other from here on: none below one with extents.
+    /// Depth of the tree below: 0 for a node with extents.
     depth: usize,
-    /// In the order of the file, and none over another.
+    /// In the order of the file, without overlaps.
     entries: Vec<Entry>,
 }
 
-/// An extent; or above those a child, as one of unknown length.
+/// An extent; or in inner nodes a child, as an extent of unknown length.
 struct Entry {
     logical: u64,
     length: u64,
@@ -55,10 +55,10 @@ impl<'a> Extents<'a> {
         })
     }
 
-    /// The run that begins with the file's block `block`.
+    /// Returns the run that begins with the file's block `block`.
     pub(super) fn run(&mut self, block: u64) -> Result<BlockRun, FileSystemError> {
         let mut node = Rc::clone(&self.root);
-        // Where the branch ends.
+        // The end of the branch.
         let mut end = u64::MAX;
         loop {
             let after = node.entries.partition_point(|entry| entry.logical <= block);
@@ -84,7 +84,7 @@ impl<'a> Extents<'a> {
         }
     }
 
-    /// The node in block `number`.
+    /// Reads the node in block `number`.
     fn child(&mut self, number: u64, depth: usize) -> Result<Rc<Node>, FileSystemError> {
         if let Some((_, node)) = self.read[depth].as_ref().filter(|(at, _)| *at == number) {
             return Ok(Rc::clone(node));
@@ -104,7 +104,7 @@ impl<'a> Extents<'a> {
         Ok(node)
     }
 
-    /// The checksum comes behind the last entry that there is room for.
+    /// Checks the checksum, behind the last entry that there is room for.
     fn fits_its_checksum(&self, node: &[u8]) -> bool {
         let room = array(node, 4).map_or(0, u16::from_le_bytes);
         let (entries, tail) = node.split_at(ENTRY + ENTRY * usize::from(room));
@@ -113,7 +113,7 @@ impl<'a> Extents<'a> {
 }
 
 impl Node {
-    /// `None` if it contradicts itself.
+    /// Parses a node; `None` if it contradicts itself.
     fn parse(bytes: &[u8], volume: ExtVolume) -> Option<Self> {
         let half = |offset| array(bytes, offset).map(u16::from_le_bytes);
         let (count, room, depth) = (half(2)?.into(), half(4)?.into(), half(6)?.into());

@@ -5,7 +5,7 @@ use super::map::BlockMap;
 use super::volume::ExtVolume;
 use super::{FileSystemError, FileType, OpenFile};
 
-/// What is in a file.
+/// Contents of a file.
 pub(super) struct ExtFile<'a> {
     volume: ExtVolume<'a>,
     size: u64,
@@ -13,14 +13,16 @@ pub(super) struct ExtFile<'a> {
 }
 
 enum Place<'a> {
-    /// Behind these bytes come zeros.
+    /// These bytes, and zeros behind them.
     Inode(Vec<u8>),
     Blocks(BlockMap<'a>),
 }
 
 impl<'a> ExtFile<'a> {
+    /// Opens the contents of `inode`.
+    ///
     /// # Errors
-    /// If they are encrypted, or damage is seen at once.
+    /// If they are encrypted, or seen to be damaged at once.
     pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let damaged = |what| volume.damaged(format!("inode {} {what}", inode.number));
         if inode.is_encrypted() {
@@ -62,7 +64,7 @@ impl OpenFile for ExtFile<'_> {
     }
 }
 
-/// Copies what there is from `offset` on. Zeros come behind it.
+/// Copies the bytes from `offset` on, and zeros behind their end.
 fn copy(bytes: &[u8], offset: u64, buffer: &mut [u8]) {
     let from = usize::try_from(offset).ok();
     let from = from

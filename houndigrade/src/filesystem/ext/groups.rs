@@ -1,14 +1,14 @@
-//! Block groups. Only their tables of inodes are of interest here.
+//! Block groups, for their tables of inodes alone.
 
 use super::FileSystemError;
 use super::volume::ExtVolume;
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 
-/// Where in a descriptor its checksum is.
+/// Offset of the checksum in a descriptor.
 const CHECKSUM: usize = 0x1e;
 
-/// The first block of the table with the inodes of `group`.
+/// Returns the first block of the table with the inodes of `group`.
 pub(super) fn inode_table(volume: ExtVolume, group: u32) -> Result<u64, FileSystemError> {
     let superblock = volume.superblock;
     let size = superblock.descriptor_size();

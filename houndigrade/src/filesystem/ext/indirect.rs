@@ -7,16 +7,16 @@ use super::inode::ExtInode;
 use super::map::BlockRun;
 use super::volume::ExtVolume;
 
-/// So many numbers in the inode are those of its first blocks.
+/// Numbers in the inode of the first blocks.
 const DIRECT: u64 = 12;
-/// One number each of a block of numbers, a block of numbers of such, and a block of numbers of those.
+/// Numbers of a block of numbers, of a block of such blocks, and of a block of those.
 const LEVELS: u32 = 3;
 
 /// The block numbers of a file. Zero is the number of a hole.
 pub(super) struct Indirect<'a> {
     volume: ExtVolume<'a>,
     inode: u32,
-    /// Those in the inode.
+    /// The numbers in the inode.
     root: Vec<u32>,
     /// The block that was read last at each level, with its number.
     read: [Option<(u32, Rc<Vec<u32>>)>; LEVELS as usize],
@@ -32,7 +32,7 @@ impl<'a> Indirect<'a> {
         }
     }
 
-    /// The run that begins with the file's block `block`.
+    /// Returns the run that begins with the file's block `block`.
     pub(super) fn run(&mut self, block: u64) -> Result<BlockRun, FileSystemError> {
         if block < DIRECT {
             return self.run_in(&self.root[block as usize..DIRECT as usize]);
@@ -60,11 +60,11 @@ impl<'a> Indirect<'a> {
                 number = table[index];
             }
         }
-        // Beyond all that there can be.
+        // Beyond the largest file.
         Ok(BlockRun::zeros(u64::MAX - block))
     }
 
-    /// The run at the beginning of `numbers`.
+    /// Returns the run at the beginning of `numbers`.
     fn run_in(&self, numbers: &[u32]) -> Result<BlockRun, FileSystemError> {
         let first = numbers.first().copied().unwrap_or_default();
         let step = u32::from(first != 0);

@@ -1,4 +1,4 @@
-//! Inodes: what a file is, and where its contents are.
+//! Inodes: type of a file, and place of its contents.
 
 use super::groups::inode_table;
 use super::volume::ExtVolume;
@@ -10,11 +10,11 @@ const ENCRYPTED: u32 = 0x800;
 const USES_EXTENTS: u32 = 0x8_0000;
 const IS_INLINE: u32 = 0x1000_0000;
 
-/// Up to here all inodes are alike.
+/// Size of the part that all inodes have.
 const CLASSIC_SIZE: usize = 128;
-/// Where the map of the file is, or the file itself.
+/// Offset of the map of the file, or of the file itself.
 const MAP: std::ops::Range<usize> = 0x28..0x64;
-/// Where the halves of its checksum are. There is no second in an inode of the classic size.
+/// Offsets of the halves of the checksum. Inodes of the classic size have no second.
 const CHECKSUM_LOW: usize = 0x7c;
 const CHECKSUM_HIGH: usize = 0x82;
 
@@ -23,20 +23,20 @@ const ATTRIBUTES: [u8; 4] = 0xea02_0000_u32.to_le_bytes();
 /// Stands for `system.` in the name of an attribute.
 const SYSTEM: u8 = 7;
 
-/// A file, directory, or anything else that has a name.
+/// A file, directory, symlink or special file.
 pub(super) struct ExtInode {
     pub(super) number: u32,
     pub(super) kind: FileType,
     /// Size in bytes, below 2^63.
     pub(super) size: u64,
-    /// What the checksums of its blocks begin with.
+    /// Initial value of the checksums of its blocks.
     pub(super) checksum_seed: u32,
     flags: u32,
     bytes: Vec<u8>,
 }
 
 impl ExtInode {
-    /// Number of the root directory.
+    /// Number of the root directory's inode.
     pub(super) const ROOT: u32 = 2;
 
     pub(super) fn read(volume: ExtVolume, number: u32) -> Result<Self, FileSystemError> {
@@ -66,7 +66,7 @@ impl ExtInode {
             0x1000 | 0x2000 | 0x6000 | 0xc000 => FileType::Special,
             _ => return Err(damaged("is of no kind")),
         };
-        // The high half is something else where it isn't needed.
+        // The high half has another meaning where it isn't needed.
         let has_high_half = kind == FileType::File
             || kind == FileType::Directory && superblock.has_large_directories();
         let high = if has_high_half { field(0x6c) } else { 0 };
@@ -114,12 +114,12 @@ impl ExtInode {
         self.flags & IS_INLINE != 0
     }
 
-    /// 60 bytes: the root of the map of its blocks, the target of a short symlink, or the beginning of inline contents.
+    /// Returns 60 bytes: the root of the map of its blocks, the target of a short symlink, or the beginning of inline contents.
     pub(super) fn map(&self) -> &[u8] {
         &self.bytes[MAP]
     }
 
-    /// Where inline contents go on behind their first 60 bytes: in the attribute `system.data`. `None` if it is damaged or missing.
+    /// Returns the inline contents behind their first 60 bytes: in the attribute `system.data`. `None` if it is damaged or missing.
     pub(super) fn inline_rest(&self) -> Option<&[u8]> {
         let start = CLASSIC_SIZE + usize::from(self.half(CLASSIC_SIZE));
         let attributes = self.bytes.get(start..)?.strip_prefix(&ATTRIBUTES)?;

@@ -2,8 +2,8 @@
 //!
 //! [kernel's documentation]: https://docs.kernel.org/filesystems/ext4/journal.html
 //!
-//! The log is read once, without the blocks it holds: where the last copy of each is gets remembered, unless it was revoked by then. A
-//! block is read, and held against its checksum, when somebody asks for it.
+//! The log is read once, without the blocks in it: the place of each block's last copy is kept, unless it was revoked by then.
+//! A block is read, and checked against its checksum, on demand.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,9 +21,9 @@ use crate::source::BlockSource;
 
 /// Length of a journal in blocks: 16 GiB in blocks of 4 KiB. The largest that `mke2fs` makes has 10 GiB.
 const MAX_BLOCKS: u64 = 4 << 20;
-/// Blocks whose copies are kept track of: 2 GiB in blocks of 4 KiB. `mke2fs` makes journals of up to 1 GiB unless told otherwise.
+/// Most blocks with copies: 2 GiB in blocks of 4 KiB. By default, `mke2fs` makes journals of up to 1 GiB.
 const MAX_LOGGED: u64 = 512 * 1024;
-/// Blocks whose copies are void.
+/// Most blocks that are revoked.
 const MAX_REVOKED: u64 = 512 * 1024;
 
 const MAGIC: [u8; 4] = 0xc03b_3998_u32.to_be_bytes();
@@ -42,20 +42,20 @@ const ASYNC_COMMIT: u32 = 0x4;
 const CHECKSUM_V2: u32 = 0x8;
 const CHECKSUM_V3: u32 = 0x10;
 const FAST_COMMIT: u32 = 0x20;
-/// With the first, revokes.
+/// The incompatible features that are read; the lowest bit is for revokes.
 const KNOWN: u32 = 0x1 | IS_64BIT | ASYNC_COMMIT | CHECKSUM_V2 | CHECKSUM_V3;
 
-/// What a journal puts in the place of blocks on the disk.
+/// Blocks of a journal that replace those on the disk.
 pub(super) struct JournalReplay {
     pub(super) block_size: u64,
     layout: Layout,
     blocks: BTreeMap<u64, Logged>,
 }
 
-/// Where in the journal a block has its last copy.
+/// The last copy of a block in the journal.
 #[derive(Clone, Copy)]
 struct Logged {
-    /// Number on the disk of the block that holds it.
+    /// Number on the disk of the copy.
     at: u64,
     /// Of its transaction.
     sequence: u32,
@@ -63,7 +63,7 @@ struct Logged {
 }
 
 impl JournalReplay {
-    /// That of a clean file system.
+    /// Returns the replay of a clean file system.
     pub(super) fn nothing(block_size: u64) -> Self {
         Self {
             block_size,
@@ -72,17 +72,17 @@ impl JournalReplay {
         }
     }
 
-    /// Bytes that it takes.
+    /// Returns its memory in bytes.
     pub(super) fn memory(&self) -> usize {
         self.blocks.len() * size_of::<(u64, Logged)>()
     }
 
-    /// The first block from `block` on that is replaced.
+    /// Returns the first replaced block from `block` on.
     pub(super) fn first_from(&self, block: u64) -> Option<u64> {
         self.blocks.range(block..).next().map(|(&block, _)| block)
     }
 
-    /// What replaces `block`, if anything does.
+    /// Reads the replacement of `block`, if there is one.
     pub(super) fn read(
         &self,
         block: u64,
@@ -107,7 +107,7 @@ impl JournalReplay {
 /// Reads the journal of a file system that needs recovery.
 ///
 /// # Errors
-/// If Linux would refuse to mount it, if there is too much in it, or if it is not in the file system.
+/// If Linux would refuse to mount it, if it exceeds a limit, or if the journal is not in the file system.
 pub(super) fn replay(
     superblock: &ExtSuperblock,
     partition: &dyn BlockSource,
@@ -124,7 +124,7 @@ pub(super) fn replay(
     Log::open(volume, &inode)?.read()
 }
 
-/// The log, and where the reader is in it.
+/// The log, and the reader's position in it.
 struct Log<'a> {
     volume: ExtVolume<'a>,
     map: BlockMap<'a>,
@@ -135,12 +135,12 @@ struct Log<'a> {
     first: u64,
     end: u64,
     next: u64,
-    /// Blocks not seen so far. A log may be full, but none is read twice.
+    /// Blocks not read so far. A log may be full, but none is read twice.
     left: u64,
     sequence: u32,
 }
 
-/// A transaction whose commit has not been seen.
+/// A transaction without its commit yet.
 #[derive(Default)]
 struct Transaction {
     blocks: Vec<Logged>,
@@ -197,7 +197,7 @@ impl<'a> Log<'a> {
 
         let field = |offset| u64::from(be32(&head, offset).unwrap_or_default());
         let (end, first, next) = (field(0x10), field(0x14), field(0x1c));
-        // Zero: there is nothing in the log.
+        // Zero: the log is empty.
         let clean = next == 0;
         if end > length || first == 0 || first >= end || !(clean || (first..end).contains(&next)) {
             return Err(damaged("is not where its superblock says"));
@@ -216,7 +216,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// Reads transactions to the end of the log: where a block is not of the transaction that comes next, or not of the log at all.
+    /// Reads transactions up to the end of the log: the first block that is not of the next transaction, or not of the log at all.
     fn read(mut self) -> Result<JournalReplay, FileSystemError> {
         let mut blocks: BTreeMap<u64, Logged> = BTreeMap::new();
         let mut revoked: BTreeMap<u64, u32> = BTreeMap::new();
@@ -269,7 +269,7 @@ impl<'a> Log<'a> {
                         && self.layout.commit_fits(&block)
                         && (!self.checksum_v1 || commit_v1_fits(&block, checksum_v1));
                     if !fits {
-                        // An older commit is what this part of the log held before, and an asynchronous one may be cut short.
+                        // An older commit is left from an earlier use of this part of the log; an asynchronous one may be torn.
                         if time < last_commit || (self.async_commit && !transaction.suspect) {
                             break;
                         }
@@ -304,7 +304,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// The next block of the log, by its number on the disk; `None` after the last.
+    /// Returns the next block of the log, by its number on the disk; `None` after the last.
     fn step(&mut self) -> Result<Option<u64>, FileSystemError> {
         if self.left == 0 {
             return Ok(None);
@@ -324,13 +324,13 @@ impl<'a> Log<'a> {
     }
 }
 
-/// Number on the disk of the journal's block `logical`.
+/// Returns the number on the disk of the journal's block `logical`.
 fn block(volume: ExtVolume, map: &mut BlockMap, logical: u64) -> Result<u64, FileSystemError> {
     let at = map.run(logical)?.at;
     at.ok_or_else(|| volume.damaged(format!("its journal has no block {logical}")))
 }
 
-/// Whether transaction `a` came after `b`: their numbers begin anew after the largest.
+/// Returns whether transaction `a` came after `b`: numbers wrap around.
 fn later(a: u32, b: u32) -> bool {
     a != b && a.wrapping_sub(b) < 1 << 31
 }

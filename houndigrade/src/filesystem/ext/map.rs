@@ -1,4 +1,4 @@
-//! Where the blocks of a file lie on the disk.
+//! The map of a file's blocks to blocks of the disk.
 
 use super::FileSystemError;
 use super::extents::Extents;
@@ -6,12 +6,12 @@ use super::indirect::Indirect;
 use super::inode::ExtInode;
 use super::volume::ExtVolume;
 
-/// Blocks that are neighbours in a file, and on the disk too unless they are nowhere there.
+/// Adjacent blocks of a file that are adjacent on the disk, or nowhere there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BlockRun {
-    /// How many, at least one.
+    /// Number of blocks, at least one.
     pub(super) length: u64,
-    /// The first one's number on the disk. `None` for a hole, and for what was allocated and never written: zeros.
+    /// The first one's number on the disk. `None`, which reads as zeros, for holes and blocks that were never written.
     pub(super) at: Option<u64>,
 }
 
@@ -20,7 +20,7 @@ impl BlockRun {
         Self { length, at: None }
     }
 
-    /// Without its first blocks; `None` if nothing is left.
+    /// Returns the run without its first blocks; `None` if nothing is left.
     fn skip(self, count: u64) -> Option<Self> {
         let length = self.length.checked_sub(count).filter(|&left| left > 0)?;
         let at = self.at.map(|at| at + count);
@@ -28,10 +28,10 @@ impl BlockRun {
     }
 }
 
-/// The blocks of a file, looked up when they are asked for.
+/// The blocks of a file, looked up on demand.
 pub(super) struct BlockMap<'a> {
     tree: Tree<'a>,
-    /// What was looked up last, and where in the file it begins.
+    /// Beginning in the file and run of the last look-up.
     last: Option<(u64, BlockRun)>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> BlockMap<'a> {
         Ok(Self { tree, last: None })
     }
 
-    /// The run that begins with the file's block `block`.
+    /// Returns the run that begins with the file's block `block`.
     pub(super) fn run(&mut self, block: u64) -> Result<BlockRun, FileSystemError> {
         let known = self
             .last

@@ -1,4 +1,4 @@
-//! ext2, ext3 and ext4, as they are once the journal is replayed. The [kernel's documentation] has the format.
+//! ext2, ext3 and ext4, with the journal replayed. The [kernel's documentation] has the format.
 //!
 //! [kernel's documentation]: https://docs.kernel.org/filesystems/ext4/
 
@@ -32,13 +32,13 @@ use super::{FileSystem, FileSystemError, FileType, OpenFile, Root};
 use crate::filesystem::MemoryBudget;
 use crate::source::BlockSource;
 
-/// Most names that are remembered: a few megabytes.
+/// Most names in the cache: a few megabytes.
 const MAX_NAMES: usize = 32 * 1024;
 
 pub(super) struct Ext {
     superblock: ExtSuperblock,
     disk: JournalOverlay,
-    /// Inodes by the directory they are in and their name there, as far as they were seen.
+    /// Inodes by directory and name, as far as they have been read.
     names: RefCell<HashMap<(u32, String), u32>>,
 }
 
@@ -63,7 +63,7 @@ impl Ext {
         }
     }
 
-    /// What is at `path`; `None` if there is nothing.
+    /// Returns the inode at `path`; `None` if there is none.
     fn inode(&self, path: &str) -> Result<Option<ExtInode>, FileSystemError> {
         let mut inode = ExtInode::read(self.volume(), ExtInode::ROOT)?;
         for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -78,7 +78,7 @@ impl Ext {
         Ok(Some(inode))
     }
 
-    /// What is at `path`, which is there and is a `kind`.
+    /// Returns the inode at `path`, which exists and is a `kind`.
     fn expect(&self, path: &str, kind: FileType) -> Result<ExtInode, FileSystemError> {
         let inode = self.inode(path)?.filter(|inode| inode.kind == kind);
         inode.ok_or_else(|| self.superblock.damaged(format!("{path} is no {kind:?}")))

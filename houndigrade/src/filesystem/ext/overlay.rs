@@ -1,4 +1,4 @@
-//! A file system as it is after recovery: the blocks in its journal take the place of those on the disk.
+//! A file system as after recovery: the blocks in its journal replace those on the disk.
 
 use std::io;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::filesystem::budget::{MemoryBudget, Reservation};
 use crate::source::BlockSource;
 use houndigrade_report::Stats;
 
-/// A partition whose ext file system reads as if it had been recovered. Nothing is written.
+/// A partition with the journal's blocks in place. Nothing is written.
 pub(super) struct JournalOverlay {
     partition: Arc<dyn BlockSource>,
     replay: JournalReplay,
-    /// The replay takes this.
+    /// Memory of the replay.
     _memory: Reservation,
 }
 
 impl JournalOverlay {
-    /// Replays the journal, if need be. With the superblock as it is then.
+    /// Replays the journal, if need be. Returns the superblock after that, too.
     ///
     /// # Errors
     /// If the file system or its journal is damaged, or has features that can't be read.

@@ -1,11 +1,11 @@
-//! The superblock: geometry, and the features that decide whether the rest can be read.
+//! The superblock: geometry and features.
 
 use super::FileSystemError;
 use crate::bytes::{array, le32};
 use crate::filesystem::crc32c::crc32c;
 use crate::source::BlockSource;
 
-/// Linux allows no larger blocks either: 64 KiB.
+/// Largest blocks that Linux allows: 64 KiB.
 const MAX_BLOCK_SIZE_LOG: u32 = 6;
 
 /// The journal has to be replayed.
@@ -14,8 +14,9 @@ const META_BG: u32 = 0x10;
 const IS_64BIT: u32 = 0x80;
 const CHECKSUM_SEED: u32 = 0x2000;
 const LARGE_DIR: u32 = 0x4000;
-/// Incompatible features that are read, or don't touch what is read here: types in directory entries, a journal, groups of groups,
-/// extents, 64 bits, `mmp`, `flex_bg`, `ea_inode`, a seed of checksums, large directories, inline data, encryption.
+/// Incompatible features that are supported or have no effect on reading files: types in directory entries, a journal,
+/// groups of groups, extents, 64 bits, `mmp`, `flex_bg`, `ea_inode`, a seed of checksums, large directories, inline data,
+/// encryption.
 const KNOWN: u32 = 0x2
     | NEEDS_RECOVERY
     | META_BG
@@ -36,22 +37,22 @@ const UNSUPPORTED: [(u32, &str); 4] = [
     (0x2_0000, "ext4 with casefold"),
 ];
 const HAS_JOURNAL: u32 = 0x4;
-/// Compatible feature: two copies of the superblock, in groups that it names.
+/// Compatible feature: two copies of the superblock, in the groups named in it.
 const SPARSE_SUPER2: u32 = 0x200;
 /// Features that only writers must know: copies of the superblock in few groups; checksums of everything but contents.
 const SPARSE_SUPER: u32 = 0x1;
 const METADATA_CSUM: u32 = 0x400;
-/// Where the checksum of all that is before it stands, if there is one.
+/// Offset of the checksum, if there is one, which covers all before it.
 const CHECKSUM: usize = 0x3fc;
 
-/// A superblock that promises no more than the disk has.
+/// A checked superblock: it claims no more than the disk has.
 pub(super) struct ExtSuperblock {
     pub(super) kind: &'static str,
     bytes: [u8; Self::SIZE],
 }
 
 impl ExtSuperblock {
-    /// Where it begins, and how long it is, in bytes.
+    /// Beginning and length of the superblock, in bytes.
     pub(super) const OFFSET: u64 = 1024;
     pub(super) const SIZE: usize = 1024;
 
@@ -81,7 +82,7 @@ impl ExtSuperblock {
         }
     }
 
-    /// Refuses what would make a reader allocate without bound.
+    /// Refuses values that would make a reader allocate without bound.
     fn check_geometry(&self, partition: u64) -> Result<(), FileSystemError> {
         let (block_size_log, blocks_per_group) = (self.field(0x18), self.field(0x20));
         if block_size_log > MAX_BLOCK_SIZE_LOG {
@@ -113,7 +114,7 @@ impl ExtSuperblock {
         Ok(())
     }
 
-    /// Size of a block in bytes, a power of two from 1024 to 65536.
+    /// Returns the size of a block in bytes, a power of two from 1024 to 65536.
     pub(super) fn block_size(&self) -> u64 {
         1024 << self.field(0x18).min(MAX_BLOCK_SIZE_LOG)
     }
@@ -122,15 +123,15 @@ impl ExtSuperblock {
         self.incompatible() & NEEDS_RECOVERY != 0
     }
 
-    /// Inode of the journal; `None` if it is elsewhere or there is none.
+    /// Returns the inode of the journal; `None` if it is elsewhere or there is none.
     pub(super) fn journal_inode(&self) -> Option<u32> {
         let number = self.field(0xe0);
         (self.field(0x5c) & HAS_JOURNAL != 0 && number != 0).then_some(number)
     }
 
-    /// Number of blocks. They all lie on the disk.
+    /// Returns the number of blocks, which all lie on the disk.
     pub(super) fn blocks(&self) -> u64 {
-        // The high half counts whatever the features say, as it does for Linux.
+        // The high half counts in any case, as for Linux.
         u64::from(self.field(0x4)) | u64::from(self.field(0x150)) << 32
     }
 
@@ -138,12 +139,12 @@ impl ExtSuperblock {
         self.field(0)
     }
 
-    /// Never zero.
+    /// Returns a number above zero.
     pub(super) fn inodes_per_group(&self) -> u32 {
         self.field(0x28)
     }
 
-    /// Size of an inode in bytes, from 128 to that of a block.
+    /// Returns the size of an inode in bytes, from 128 to that of a block.
     pub(super) fn inode_size(&self) -> u64 {
         // The first revision has inodes of one size, and no field for it.
         if self.field(0x4c) == 0 {
@@ -153,7 +154,7 @@ impl ExtSuperblock {
         }
     }
 
-    /// Size of a group's descriptor in bytes, from 32 to 1024.
+    /// Returns the size of a group's descriptor in bytes, from 32 to 1024.
     pub(super) fn descriptor_size(&self) -> u64 {
         if self.incompatible() & IS_64BIT != 0 {
             self.half(0xfe).into()
@@ -162,7 +163,7 @@ impl ExtSuperblock {
         }
     }
 
-    /// The block with the descriptor of `group`.
+    /// Returns the block with the descriptor of `group`.
     pub(super) fn descriptor_block(&self, group: u32) -> u64 {
         let in_block = self.block_size() / self.descriptor_size();
         let nth = u64::from(group) / in_block;
@@ -176,7 +177,7 @@ impl ExtSuperblock {
         start + u64::from(self.is_in_group(first))
     }
 
-    /// Whether there is a copy of the superblock in `group`.
+    /// Returns whether `group` has a copy of the superblock.
     fn is_in_group(&self, group: u64) -> bool {
         let power_of = |base: u64| {
             let power = std::iter::successors(Some(base), |power| power.checked_mul(base));
@@ -191,17 +192,17 @@ impl ExtSuperblock {
             || [3, 5, 7].into_iter().any(power_of)
     }
 
-    /// Whether everything but contents has a checksum.
+    /// Returns whether everything but contents has a checksum.
     pub(super) fn has_checksums(&self) -> bool {
         self.compatible_to_read() & METADATA_CSUM != 0
     }
 
-    /// Whether directories have sizes of 64 bits.
+    /// Returns whether directories have sizes of 64 bits.
     pub(super) fn has_large_directories(&self) -> bool {
         self.incompatible() & LARGE_DIR != 0
     }
 
-    /// What all checksums but that of the superblock begin with.
+    /// Returns the initial value of all checksums but the superblock's own.
     pub(super) fn checksum_seed(&self) -> u32 {
         if self.incompatible() & CHECKSUM_SEED != 0 {
             self.field(0x270)

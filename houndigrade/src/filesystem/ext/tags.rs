@@ -1,4 +1,4 @@
-//! How a journal writes down which blocks it holds, and their checksums: that depends on its features.
+//! Descriptors of the blocks in a journal, and their checksums, in the layouts of its features.
 
 use crate::bytes::array;
 use crate::filesystem::crc32c::crc32c;
@@ -10,24 +10,24 @@ const ESCAPED: u16 = 0x1;
 const SAME_UUID: u16 = 0x2;
 const LAST: u16 = 0x8;
 
-/// The features that count.
+/// The features that change the layout.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Layout {
     pub(super) is_64bit: bool,
     pub(super) checksum_v2: bool,
     pub(super) checksum_v3: bool,
-    /// The checksum of the journal's id, with which all others begin.
+    /// Checksum of the journal's id, the initial value of all others.
     pub(super) seed: u32,
 }
 
 /// A block in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct JournalTag {
-    /// Number on the disk of the block it is a copy of.
+    /// Number on the disk of the block copied.
     pub(super) block: u64,
-    /// It began with the mark of a journal's block, and has zeros instead.
+    /// The block began with the mark of a journal's block, stored as zeros.
     pub(super) escaped: bool,
-    /// With the second kind of checksums, half of one.
+    /// Checksum; of the second kind, half of one.
     checksum: u32,
 }
 
@@ -36,7 +36,7 @@ impl Layout {
         self.checksum_v2 || self.checksum_v3
     }
 
-    /// The tags in a descriptor block, in the order of the blocks behind it.
+    /// Parses the tags in a descriptor block, in the order of the blocks behind it.
     pub(super) fn tags(self, descriptor: &[u8]) -> Vec<JournalTag> {
         let size = match (self.checksum_v3, self.is_64bit) {
             (true, _) => 16,
@@ -72,7 +72,7 @@ impl Layout {
         tags
     }
 
-    /// The numbers of blocks in a revoke block.
+    /// Parses the numbers of blocks in a revoke block.
     pub(super) fn revoked(self, block: &[u8]) -> impl Iterator<Item = u64> {
         let size = if self.is_64bit { 8 } else { 4 };
         let until = be32(block, HEADER).map_or(0, |bytes| bytes as usize);
@@ -87,7 +87,7 @@ impl Layout {
         })
     }
 
-    /// Whether `contents`, as the journal has them, fit the checksum in their tag.
+    /// Returns whether `contents`, as stored in the journal, match the checksum in their tag.
     pub(super) fn fits(self, tag: &JournalTag, sequence: u32, contents: &[u8]) -> bool {
         let checksum = || crc32c(crc32c(self.seed, &sequence.to_be_bytes()), contents);
         if self.checksum_v3 {
@@ -97,12 +97,12 @@ impl Layout {
         }
     }
 
-    /// Whether a descriptor or revoke block fits the checksum at its end.
+    /// Returns whether a descriptor or revoke block matches the checksum at its end.
     pub(super) fn tail_fits(self, block: &[u8]) -> bool {
         self.fits_at(block, block.len().saturating_sub(4))
     }
 
-    /// Whether a commit block fits the checksum in it.
+    /// Returns whether a commit block matches the checksum in it.
     pub(super) fn commit_fits(self, block: &[u8]) -> bool {
         self.fits_at(block, 0x10)
     }
@@ -119,14 +119,14 @@ impl Layout {
         be32(block, at) == Some(checksum)
     }
 
-    /// A descriptor or revoke block without the checksum at its end.
+    /// Returns a descriptor or revoke block without the checksum at its end.
     fn body(self, block: &[u8]) -> &[u8] {
         let tail = if self.has_checksums() { 4 } else { 0 };
         &block[..block.len().saturating_sub(tail)]
     }
 }
 
-/// The big-endian 32-bit number at `offset`: journals have no others, unlike the rest of the file system.
+/// Returns the big-endian 32-bit number at `offset`: journals have no others, unlike the rest of the file system.
 pub(super) fn be32(buffer: &[u8], offset: usize) -> Option<u32> {
     array(buffer, offset).map(u32::from_be_bytes)
 }

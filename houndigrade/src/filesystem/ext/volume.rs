@@ -1,10 +1,10 @@
-//! A file system as a row of blocks.
+//! A file system as a sequence of blocks.
 
 use super::FileSystemError;
 use super::superblock::ExtSuperblock;
 use crate::source::BlockSource;
 
-/// What everything else is read from.
+/// The blocks of a file system.
 #[derive(Clone, Copy)]
 pub(super) struct ExtVolume<'a> {
     pub(super) superblock: &'a ExtSuperblock,
@@ -12,12 +12,12 @@ pub(super) struct ExtVolume<'a> {
 }
 
 impl ExtVolume<'_> {
-    /// Size of a block in bytes.
+    /// Returns the size of a block in bytes.
     pub(super) fn block_size(self) -> u64 {
         self.superblock.block_size()
     }
 
-    /// Whether `length` blocks from `number` on are blocks of this file system. No file has the first, and zero stands for none.
+    /// Returns whether `length` blocks from `number` on lie in this file system. Zero stands for none: no file has the first block.
     pub(super) fn has(self, number: u64, length: u64) -> bool {
         let end = number.checked_add(length);
         number != 0 && end.is_some_and(|end| end <= self.superblock.blocks())

@@ -3,7 +3,7 @@ use rstest::rstest;
 use super::*;
 use crate::test_disks::{MIB, MemoryDisk, run};
 
-/// What `blkid` says of what the tool has made.
+/// The names by `blkid` of file systems made by the tool.
 #[rstest]
 #[case("mke2fs", &["-q", "-t", "ext2", "-L", "sixteen letters!"], 1)]
 #[case("mke2fs", &["-q", "-t", "ext4"], 1)]

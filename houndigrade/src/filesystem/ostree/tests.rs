@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::*;
 use crate::filesystem::testing::InMemoryFileSystem;
 
-/// The files of a system with two deployments, of which the links of `boot.1` are current.
+/// Returns the files of a system with two deployments, of which the links of `boot.1` are current.
 fn sysroot() -> InMemoryFileSystem {
     InMemoryFileSystem(BTreeMap::from([
         ("/ostree/boot.1", Err("boot.1.1")),

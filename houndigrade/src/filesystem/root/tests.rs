@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::*;
 use crate::filesystem::testing::InMemoryFileSystem;
 
-/// A file system with one file of the given text at each path, and the links.
+/// Makes a file system with one file of the given text at each path, and the links.
 fn fs(
     text: &'static str,
     files: &[&'static str],

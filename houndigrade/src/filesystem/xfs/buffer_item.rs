@@ -1,4 +1,4 @@
-//! Log items that change parts of a block: 128-byte chunks, told by a bit map.
+//! Log items that change parts of a block: chunks of 128 bytes, marked in a bit map.
 
 use super::geometry;
 use super::overlay::SECTOR;
@@ -11,20 +11,20 @@ const CHUNK: usize = 128;
 
 /// The block was given up.
 const CANCEL: u16 = 0x2;
-/// Inodes whose place in the list of deleted ones changed; all else about inodes is logged by inode items.
+/// Changes to inodes in the list of deleted ones; all other changes to inodes are logged by inode items.
 const UNLINKED_INODES: u16 = 0x1;
 const QUOTA: u16 = 0x4 | 0x8 | 0x10;
 /// The kind of a block is in the upper five bits. Linux before 3.10 left them zero.
 const KIND: u32 = 11;
-/// Groups' headers; the indexes of directories; extended attributes; quotas; what realtime devices have.
+/// Headers of groups; indexes of directories; extended attributes; quotas; metadata of realtime devices.
 const KINDS_NOT_READ: [u16; 14] = [1, 2, 3, 5, 6, 7, 12, 13, 14, 15, 16, 17, 19, 20];
 const BTREE: u16 = 4;
-/// The trees of the extents of files, of version 4 and 5. All other trees are about space and inodes.
+/// Trees of the extents of files, of version 4 and 5. All other trees are about space and inodes.
 const EXTENT_TREES: [&[u8]; 2] = [b"BMAP", b"BMA3"];
 
 const SUPERBLOCK: u32 = 0x5846_5342;
 
-/// First sector and number of sectors of a buffer item.
+/// Returns first sector and number of sectors of a buffer item.
 fn place(item: &LogItem<'_>) -> Option<(u64, u32)> {
     Some((le64(item.format, 8)?, le16(item.format, 6)?.into()))
 }
@@ -33,7 +33,7 @@ fn flags(item: &LogItem<'_>) -> u16 {
     le16(item.format, 4).unwrap_or_default()
 }
 
-/// The place of the buffer that this item gives up.
+/// Returns the place of the buffer that this item gives up.
 pub(super) fn cancelled(item: &LogItem<'_>) -> Option<(u64, u32)> {
     place(item).filter(|_| flags(item) & CANCEL != 0)
 }
@@ -54,20 +54,20 @@ pub(super) fn replay(
         return Ok(());
     }
     for (at, region) in chunks(item)? {
-        // What is left of a region in its last chunk is not part of the map.
+        // The rest of a region in its last chunk is not part of the map.
         block
             .get_mut(at..at + region.len())
             .ok_or_else(|| damaged("a block in its log is larger than on the disk".into()))?
             .copy_from_slice(region);
     }
-    // Only of this and of inodes does the reader check it.
+    // The reader checks the checksums of this block and of inodes alone.
     if geometry.v5 && be32(&block, 0) == Some(SUPERBLOCK) {
         checksum::store(&mut block, geometry::CRC);
     }
     volume.write(start, &block)
 }
 
-/// Whether the reader may look at what this item changes.
+/// Returns whether the reader may read the block that this item changes.
 fn is_read(item: &LogItem<'_>) -> bool {
     let (flags, kind) = (flags(item), flags(item) >> KIND);
     if flags & (UNLINKED_INODES | QUOTA) != 0 || KINDS_NOT_READ.contains(&kind) {
@@ -83,7 +83,7 @@ fn is_read(item: &LogItem<'_>) -> bool {
     }
 }
 
-/// The regions with their places in the block. A run of chunks may be logged as several regions.
+/// Returns the regions with their places in the block. A run of chunks may be logged as several regions.
 fn chunks<'a>(item: &LogItem<'a>) -> Result<Vec<(usize, &'a [u8])>, FileSystemError> {
     let words = le32(item.format, 16).unwrap_or_default() as usize;
     let map = item.format.get(20..).unwrap_or_default();
@@ -107,8 +107,8 @@ fn chunks<'a>(item: &LogItem<'a>) -> Result<Vec<(usize, &'a [u8])>, FileSystemEr
     Ok(placed)
 }
 
-/// The place in the log of the last change of a block of version 5, by its own words. `None` if it is none of the kinds that are
-/// read, or was never changed, or is another file system's: then it is older than the log.
+/// Returns the place in the log of the last change of a block of version 5, as the block has it. `None`, for older than the log,
+/// if the block is of another kind or another file system, or was never changed.
 fn last_change(block: &[u8], uuid: &[u8; 16]) -> Option<u64> {
     let (lsn_at, uuid_at) = match be32(block, 0)? {
         SUPERBLOCK => {

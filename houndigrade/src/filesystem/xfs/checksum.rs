@@ -1,8 +1,8 @@
-//! The checksum of XFS: CRC-32 with Castagnoli's polynomial, over a structure whose own checksum counts as zeros.
+//! The checksum of XFS: CRC-32 with Castagnoli's polynomial, over a structure with zeros in the place of the checksum.
 
 use crate::filesystem::crc32c::crc32c;
 
-/// A checksum of which some bytes are known.
+/// A checksum in progress.
 #[derive(Clone, Copy)]
 pub(super) struct Crc32c(u32);
 
@@ -20,7 +20,7 @@ impl Crc32c {
     }
 }
 
-/// The checksum of a structure that stores it at `at`; of as much of it as there is, if that is beyond its end.
+/// Returns the checksum of a structure that stores it at `at`; of a shorter one, of all its bytes.
 pub(super) fn of(structure: &[u8], at: usize) -> u32 {
     let before = &structure[..at.min(structure.len())];
     let after = structure.get(at + 4..).unwrap_or_default();

@@ -1,12 +1,12 @@
-//! A file that is read piece by piece.
+//! An open file, read piece by piece.
 
 use lamxfs::Inode;
 
 use super::{FileSystemError, MAX_METADATA, Xfs};
 use crate::filesystem::OpenFile;
 
-/// What is read at once at least, and at most where reads follow one another: the reader looks the inode and its extents up
-/// each time it is asked.
+/// Least and most bytes read at once; more where reads follow one another: the reader looks up the inode and its extents with
+/// each read.
 const MIN_WINDOW: usize = 4 * 1024;
 const MAX_WINDOW: usize = 128 * 1024;
 
@@ -15,7 +15,7 @@ pub(super) struct XfsFile<'a> {
     path: String,
     inode: Inode,
     size: u64,
-    /// The last piece read, and where it begins.
+    /// Beginning and bytes of the last piece read.
     window: Vec<u8>,
     start: u64,
 }
@@ -36,7 +36,7 @@ impl<'a> XfsFile<'a> {
         self.start.saturating_add(self.window.len() as u64)
     }
 
-    /// Moves the window to `offset`, where `needed` bytes are wanted: twice as wide as it was if it has just come to its end.
+    /// Moves the window to `offset` for a read of `needed` bytes: twice as wide as it was if the read continues the last.
     fn move_to(&mut self, offset: u64, needed: usize) -> Result<(), FileSystemError> {
         let follows = offset == self.end() && !self.window.is_empty();
         let ahead = if follows { self.window.len() * 2 } else { 0 };
@@ -49,7 +49,7 @@ impl<'a> XfsFile<'a> {
         Ok(())
     }
 
-    /// Fills `buffer`, which must not reach beyond the end of the file.
+    /// Fills `buffer`, which must end within the file.
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), FileSystemError> {
         let volume = &self.fs.volume;
         volume.allow(MAX_METADATA + buffer.len());

@@ -1,4 +1,4 @@
-//! Where the parts of the file system are, by its superblock.
+//! The places of the file system's parts, by its superblock.
 
 use crate::bytes::{array, be16, be32, be64};
 use crate::source::BlockSource;
@@ -15,13 +15,13 @@ const META_UUID: u32 = 0x4;
 /// Bits of the features of the log that [`recovery`](super::recovery) knows: logged changes of extended attributes.
 const KNOWN_LOG_FEATURES: u32 = 0x1;
 
-/// Where the superblock has its checksum. The reader checks it.
+/// Offset of the superblock's checksum. The reader checks it.
 pub(super) const CRC: usize = 224;
 
-/// What the log and its recovery need to know. The reader checks the rest.
+/// The fields of the superblock for the log and its recovery. The reader checks the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
-    /// Version 5: every structure carries a checksum, its owner's UUID and the place in the log of its last change.
+    /// Version 5: every structure has a checksum, its owner's UUID and the place in the log of its last change.
     pub(super) v5: bool,
     /// Size in bytes.
     pub(super) size: u64,

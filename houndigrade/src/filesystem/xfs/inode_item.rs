@@ -8,10 +8,10 @@ use super::{FileSystemError, checksum, damaged};
 use crate::bytes::{array, be16, be64, le16, le32, le64};
 
 const MAGIC: u16 = 0x494e;
-/// Length of the core, with what is only on the disk; in version 4 the log has it without its last field.
+/// Length of the core on the disk; in version 4 the log has it without its last field.
 const CORE_V4: usize = 100;
 const CORE_V5: usize = 176;
-/// The next deleted inode: not in the log, and read by nobody.
+/// The next deleted inode: not in the log, and never read.
 const NEXT_UNLINKED: usize = 96;
 const FLUSHES: usize = 30;
 const FORK_OFFSET: usize = 82;
@@ -40,7 +40,7 @@ const NUMBERS: [(usize, usize); 17] = [
 ];
 const NUMBERS_V5: [(usize, usize); 5] = [(24, 8), (104, 8), (120, 8), (128, 4), (152, 8)];
 
-/// What follows the core: data or a list of extents, as on the disk; the root of a tree of extents.
+/// Contents behind the core: data or a list of extents, as on the disk; the root of a tree of extents.
 const DATA: u32 = 0x2 | 0x4;
 const TREE: u32 = 0x8;
 /// Headers of that root in the log, and on the disk.
@@ -118,21 +118,21 @@ pub(super) fn replay(
     volume.write(start, &inode)
 }
 
-/// Whether an inode of version 4 was written to its place after it was logged. Its counter starts anew from its largest value.
+/// Returns whether an inode of version 4 was written to its place after it was logged. Its counter wraps around.
 fn flushed_later(inode: &[u8], logged: &[u8]) -> bool {
     let on_disk = be16(inode, FLUSHES).unwrap_or_default();
     let logged = le16(logged, FLUSHES).unwrap_or_default();
     logged < on_disk && !(on_disk == u16::MAX && logged < u16::MAX / 2)
 }
 
-/// Puts the core from the log on the disk, where numbers are big-endian.
+/// Copies the core from the log to the disk's format, which is big-endian.
 fn put_core(core: &mut [u8], logged: &[u8], v5: bool) {
     core[..NEXT_UNLINKED].copy_from_slice(&logged[..NEXT_UNLINKED]);
     if v5 {
         core[LSN..].copy_from_slice(&logged[LSN..CORE_V5]);
         core[CRC + 4..LSN].copy_from_slice(&logged[CRC + 4..LSN]);
     } else {
-        // Linux does so after a recovery, too: what follows in the log is newer.
+        // As Linux does after a recovery: later items in the log are newer.
         core[FLUSHES..FLUSHES + 2].fill(0);
     }
     let more: &[_] = if v5 { &NUMBERS_V5 } else { &[] };
@@ -141,7 +141,7 @@ fn put_core(core: &mut [u8], logged: &[u8], v5: bool) {
     }
 }
 
-/// Puts the root of a tree of extents in the fork: a shorter header, and room for as many pointers as fit.
+/// Copies the root of a tree of extents into the fork: a shorter header, and room for as many pointers as fit.
 fn put_tree(fork: &mut [u8], logged: &[u8], v5: bool) -> Option<()> {
     let header = if v5 { TREE_HEADER_V5 } else { TREE_HEADER_V4 };
     let count = usize::from(be16(logged, 6)?);

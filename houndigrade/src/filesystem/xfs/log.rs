@@ -11,7 +11,7 @@ use crate::source::BlockSource;
 const MAGIC: u32 = 0xfeed_babe;
 /// Largest record in bytes, without its headers.
 const MAX_RECORD: u32 = 256 * 1024;
-/// Body blocks whose first words one header block has room for.
+/// Body blocks for whose first words one header block has room.
 const WORDS_PER_HEADER: u64 = 64;
 /// Largest record in blocks, with its headers.
 const MAX_RECORD_BLOCKS: u64 = MAX_RECORD as u64 / SECTOR as u64 + MAX_RECORD_HEADERS;
@@ -20,7 +20,7 @@ const MAX_RECORD_HEADERS: u64 = MAX_RECORD as u64 / SECTOR as u64 / WORDS_PER_HE
 const MAX_RECORDS_IN_FLIGHT: usize = 8;
 /// Version of a log whose records may have several header blocks.
 const VERSION_2: u32 = 2;
-/// Written by a little-endian host, in whose byte order the items are.
+/// Format of a little-endian host, with items in its byte order.
 const LITTLE_ENDIAN: u32 = 1;
 /// Bytes that checksums cover of a header and of a further header block.
 const HEADER_SIZE: usize = 328;
@@ -30,7 +30,7 @@ const CRC: usize = 32;
 /// The flag of an operation that marks a clean unmount.
 pub(super) const UNMOUNT: u8 = 0x20;
 
-/// What there is to replay: the records from block `tail` to before block `head`. Nothing if they are equal.
+/// The live part of the log: the records from block `tail` to before block `head`; empty if they are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LiveLog {
     pub(super) tail: u64,
@@ -45,7 +45,7 @@ impl LiveLog {
     }
 }
 
-/// A record, its first words put back.
+/// A record, with the first words of its blocks restored.
 pub(super) struct RingRecord {
     /// Place in the log: cycle and block.
     pub(super) lsn: u64,
@@ -56,7 +56,7 @@ pub(super) struct RingRecord {
 }
 
 impl RingRecord {
-    /// Whether it says no more than that the file system was unmounted.
+    /// Returns whether it only marks an unmount.
     fn is_unmount(&self) -> bool {
         self.operations == 1 && self.body.get(9).is_some_and(|flags| flags & UNMOUNT != 0)
     }
@@ -64,7 +64,7 @@ impl RingRecord {
 
 /// The header of a record.
 struct Header {
-    /// Block it is in.
+    /// Its block.
     block: u64,
     bytes: Vec<u8>,
     /// Header blocks and body blocks.
@@ -82,7 +82,7 @@ impl Header {
         self.word(12) as usize
     }
 
-    /// Block of the oldest record that was live when this one was written.
+    /// Returns the block of the oldest live record when this one was written.
     fn tail(&self) -> u64 {
         be64(&self.bytes, 24).unwrap_or_default() & 0xffff_ffff
     }
@@ -106,13 +106,13 @@ impl<'a> LogRing<'a> {
         }
     }
 
-    /// Finds what has to be replayed, by the rules of Linux.
+    /// Finds the live part, by the rules of Linux.
     pub(super) fn live(&self) -> Result<LiveLog, FileSystemError> {
         let Some((mut head, holes)) = self.youngest()? else {
             return Ok(LiveLog::NOTHING);
         };
         let mut last = self.header_before(head)?;
-        // An unmount comes after all else has been written: there is no need to look for what is missing.
+        // An unmount record is written after all others, so none is missing.
         if self.ends(&last, head) && self.record(&last)?.is_unmount() {
             return Ok(LiveLog::NOTHING);
         }
@@ -167,8 +167,8 @@ impl<'a> LogRing<'a> {
         Ok(())
     }
 
-    /// The block after the youngest as far as a binary search can tell, at most the number of blocks, and the cycle of blocks
-    /// before it that were meant to be written anew. `None` for a log that has never been used.
+    /// Returns the block after the youngest by a binary search, at most the number of blocks, and the cycle that torn blocks before
+    /// it should have. `None` for a log that has never been used.
     fn youngest(&self) -> Result<Option<(u64, u32)>, FileSystemError> {
         let (first, last) = (self.cycle(0)?, self.cycle(self.blocks - 1)?);
         if first == 0 {
@@ -189,8 +189,8 @@ impl<'a> LogRing<'a> {
         Ok(Some((old, last)))
     }
 
-    /// The first block that is still of cycle `missing` among those before `head` that may have been written out of order,
-    /// or of the cycle before that where they lie before the end of the ring; else `head`.
+    /// Returns the first block of cycle `missing` among those before `head` that may have been written out of order, or of the
+    /// cycle before that where they lie before the end of the ring; else `head`.
     fn before_holes(&self, head: u64, missing: u32) -> Result<u64, FileSystemError> {
         let scanned =
             (MAX_RECORDS_IN_FLIGHT as u64 * u64::from(MAX_RECORD) / SECTOR as u64).min(self.blocks);
@@ -220,7 +220,7 @@ impl<'a> LogRing<'a> {
         Ok(found.map(|position| start + position as u64))
     }
 
-    /// The block of the oldest record whose checksum is wrong, among `last` and those that may have been written with it.
+    /// Returns the block of the oldest record with a wrong checksum, among `last` and those that may have been written with it.
     fn oldest_torn(&self, last: &Header) -> Result<Option<u64>, FileSystemError> {
         let (mut torn, tail) = (None, last.tail());
         let mut block = last.block;
@@ -239,7 +239,7 @@ impl<'a> LogRing<'a> {
         Ok(torn)
     }
 
-    /// The header of the record before `block`.
+    /// Returns the header of the record before `block`.
     fn header_before(&self, block: u64) -> Result<Header, FileSystemError> {
         const AT_ONCE: u64 = 8;
         let most = MAX_RECORD_BLOCKS.min(self.blocks);
@@ -260,7 +260,7 @@ impl<'a> LogRing<'a> {
         Err(inconsistent(block, "has no record before it"))
     }
 
-    /// The header in `block`, if one is there.
+    /// Returns the header in `block`, if there is one.
     fn header(&self, block: u64) -> Result<Option<Header>, FileSystemError> {
         let bytes = self.read(block, 1)?;
         let word = |offset| be32(&bytes, offset).unwrap_or_default();
@@ -295,7 +295,7 @@ impl<'a> LogRing<'a> {
         }))
     }
 
-    /// The whole record.
+    /// Reads the whole record.
     fn record(&self, header: &Header) -> Result<RingRecord, FileSystemError> {
         let further = self.read(self.wrap(header.block + 1), header.headers - 1)?;
         let mut body = self.read(self.wrap(header.block + header.headers), header.blocks)?;
@@ -331,7 +331,7 @@ impl<'a> LogRing<'a> {
         })
     }
 
-    /// Whether the record ends where block `head` begins.
+    /// Returns whether the record ends before block `head`.
     fn ends(&self, header: &Header, head: u64) -> bool {
         self.wrap(header.block + header.headers + header.blocks) == self.wrap(head)
     }
@@ -340,7 +340,7 @@ impl<'a> LogRing<'a> {
         Ok(cycle_of(&self.read(block, 1)?))
     }
 
-    /// `count` blocks from `block` on, around the end of the ring.
+    /// Reads `count` blocks from `block` on, around the end of the ring.
     fn read(&self, block: u64, count: u64) -> Result<Vec<u8>, FileSystemError> {
         let mut blocks = vec![0; count as usize * SECTOR];
         let unbroken = count.min(self.blocks - block) as usize * SECTOR;

@@ -30,13 +30,13 @@ use super::{FileSystem, FileSystemError, FileType, OpenFile, Root};
 use crate::filesystem::budget::{MemoryBudget, Reservation};
 use crate::source::BlockSource;
 
-/// Most bytes of transactions that began and did not end yet: 32 MiB. Linux closes a transaction before it is that long.
+/// Most bytes of unfinished transactions: 32 MiB. Linux closes a transaction before it is that long.
 const MAX_OPEN: usize = 32 * 1024 * 1024;
-/// Most bytes read to find a path or a piece of a file, in directories and maps of extents: 4 MiB. The reader holds what it
-/// has read of them, several times as large.
+/// Most bytes of directories and maps of extents read to find a path or a piece of a file: 4 MiB. The reader's structures are
+/// several times as large.
 const MAX_METADATA: usize = 4 * 1024 * 1024;
 
-/// Bits of a mode that tell the kind of a file.
+/// Bits of a mode for the type of a file.
 const KIND: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 const DIRECTORY: u32 = 0o040_000;
@@ -45,10 +45,10 @@ const SYMLINK: u32 = 0o120_000;
 pub(super) struct Xfs {
     fs: RefCell<lamxfs::Xfs<Reader>>,
     volume: Rc<XfsVolume>,
-    /// What the log changes takes this.
+    /// Memory of the changes in the log.
     _memory: Reservation,
     unfinished: BTreeSet<u64>,
-    /// The directory that was looked in last: the reader would read all of it, and all above it, for each name.
+    /// The directory read last: the reader would read all of it, and all above it, for each name.
     directory: RefCell<Option<Directory>>,
 }
 
@@ -59,7 +59,7 @@ struct Directory {
 }
 
 impl Directory {
-    /// `None` if there is no directory at `path`.
+    /// Reads the directory at `path`; `None` if there is none.
     fn read(fs: &mut lamxfs::Xfs<Reader>, path: &str) -> Result<Option<Self>, lamxfs::Error> {
         let inode = match fs.resolve(Path::new(path.as_bytes())) {
             Ok(inode) => inode,
@@ -105,7 +105,7 @@ impl Xfs {
         })
     }
 
-    /// Asks the reader for something about `path`.
+    /// Calls the reader, for something about `path`.
     fn ask<T>(
         &self,
         path: &str,
@@ -135,7 +135,7 @@ impl Xfs {
         Ok(Some((inode, metadata)))
     }
 
-    /// What is at a path where something was a moment ago.
+    /// Returns the inode at a path that is known to exist.
     fn found(&self, path: &str) -> Result<(Inode, Metadata), FileSystemError> {
         let found = self
             .find(path)?
@@ -161,7 +161,7 @@ impl FileSystem for Xfs {
     }
 
     fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
-        // Asked before reading: the reader allocates what the inode claims.
+        // Checked before reading: the reader allocates the size in the inode.
         if self.found(path)?.1.size() > Root::MAX_PATH as u64 {
             return Err(FileSystemError::Limit {
                 path: path.into(),

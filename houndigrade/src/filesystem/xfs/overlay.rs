@@ -1,4 +1,4 @@
-//! Sectors as they will be once the log is replayed, over those on the disk.
+//! Sectors with the log replayed, over those on the disk.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::source::BlockSource;
 
-/// What the log is written in units of, and addresses the disk by, in bytes.
+/// Bytes in a sector, the unit and address of changes in the log.
 pub(super) const SECTOR: usize = 512;
 
 /// Changed sectors by their number.
@@ -15,17 +15,17 @@ pub(super) const SECTOR: usize = 512;
 pub(super) struct LogOverlay(BTreeMap<u64, Box<[u8; SECTOR]>>);
 
 impl LogOverlay {
-    /// Bytes held.
+    /// Returns the bytes held.
     pub(super) fn size(&self) -> usize {
         self.0.len() * SECTOR
     }
 
-    /// Whether the byte at `offset` is held.
+    /// Returns whether the byte at `offset` is held.
     pub(super) fn holds(&self, offset: u64) -> bool {
         self.0.contains_key(&(offset / SECTOR as u64))
     }
 
-    /// Replaces those bytes of `buffer`, which was read at `offset`, that are held.
+    /// Replaces the held bytes in `buffer`, which was read at `offset`.
     pub(super) fn patch(&self, offset: u64, buffer: &mut [u8]) {
         let end = offset.saturating_add(buffer.len() as u64);
         for (&sector, bytes) in self.0.range(sectors(offset..end)) {
@@ -36,7 +36,7 @@ impl LogOverlay {
         }
     }
 
-    /// Holds `bytes` for `offset`. What else is in their sectors comes from the disk, unless it is held.
+    /// Holds `bytes` for `offset`. The rest of their sectors comes from the disk, unless it is held.
     pub(super) fn write(
         &mut self,
         offset: u64,
@@ -63,7 +63,7 @@ impl LogOverlay {
         Ok(())
     }
 
-    /// Holds nothing of `range` any more.
+    /// Drops all of `range`.
     pub(super) fn forget(&mut self, range: Range<u64>) {
         let held: Vec<u64> = self
             .0

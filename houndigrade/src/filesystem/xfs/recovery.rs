@@ -1,7 +1,7 @@
-//! Replays the log in memory, as Linux does when it mounts: what was committed is seen, and nothing is written to the disk.
+//! Replays the log in memory, as Linux does when it mounts: committed changes are visible, and nothing is written to the disk.
 //!
-//! Only what a reader looks at is kept: the superblock, inodes, directories, maps of extents, symlinks. Free space, quotas,
-//! lists of inodes and the like are passed over.
+//! Only structures of interest to a reader are kept: the superblock, inodes, directories, maps of extents, symlinks. Free space,
+//! quotas, lists of inodes and the like are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,19 +18,19 @@ use crate::source::BlockSource;
 const INODE: u16 = 0x123b;
 const BUFFER: u16 = 0x123c;
 const CREATE_INODES: u16 = 0x123f;
-/// Items that say what is about to be done to the blocks of files, and that it was done.
+/// Items that announce changes to the blocks of files, and those that end them.
 const MAP: u16 = 0x1244;
 const MAP_DONE: u16 = 0x1245;
 const EXCHANGE: u16 = 0x1248;
 const EXCHANGE_DONE: u16 = 0x1249;
-/// All kinds of items there are. The others are about free space, reference counts, quotas and extended attributes.
+/// All kinds of items. The others are about free space, reference counts, quotas and extended attributes.
 const KNOWN: std::ops::RangeInclusive<u16> = 0x1236..=0x124f;
 
-/// What the log changes.
+/// The changes in the log.
 #[derive(Default)]
 pub(super) struct Recovered {
     pub(super) overlay: LogOverlay,
-    /// Inodes of files whose blocks were being moved about. Linux finishes that when it mounts.
+    /// Inodes of files with unfinished changes to their blocks. Linux finishes them when it mounts.
     pub(super) unfinished: BTreeSet<u64>,
 }
 
@@ -62,12 +62,12 @@ pub(super) fn recover(
     })
 }
 
-/// What has to be known of the whole log before it is replayed.
+/// The first pass: facts about the whole log that the replay depends on.
 #[derive(Default)]
 struct Survey {
-    /// Buffers that were given up, and how often: what was logged for them before may by now be something else's.
+    /// Buffers that were given up, and how often: earlier changes to the place may be to other contents by now.
     cancelled: BTreeMap<BufferPlace, u32>,
-    /// Inodes by what was begun with them, and not finished.
+    /// Inodes by the unfinished change to them.
     intents: BTreeMap<(u16, u64), Vec<u64>>,
 }
 
@@ -85,7 +85,7 @@ impl Survey {
                     }
                 }
                 MAP => {
-                    // Each extent takes 32 bytes, the first 8 of which say whose it is.
+                    // Each extent takes 32 bytes, the first 8 of which are its inode.
                     let owners = item.format.get(16..).unwrap_or_default().chunks_exact(32);
                     let owners = owners.filter_map(|extent| le64(extent, 0)).collect();
                     self.intents.insert((MAP, id), owners);
@@ -103,13 +103,13 @@ impl Survey {
     }
 }
 
-/// The second pass.
+/// Replays one transaction: the second pass.
 fn replay(
     volume: &mut ReplayedVolume<'_>,
     transaction: &Transaction,
 ) -> Result<(), FileSystemError> {
     let items = transaction.items()?;
-    // Inodes are changed within buffers, so these come first, and what is given up is given up afterwards.
+    // Inodes lie in buffers, so these come first; buffers are given up last.
     for item in &items {
         match item.kind {
             BUFFER if buffer_item::cancelled(item).is_none() => {

@@ -95,7 +95,7 @@ impl<'a> ReplayedVolume<'a> {
         self.memory.try_grow(self.overlay.size() - before)
     }
 
-    /// The end of a range that an item names, if it is short and lies within the file system.
+    /// Returns the end of a range that an item names, if it is short and lies within the file system.
     fn checked_end(&self, start: u64, length: u64) -> Result<u64, FileSystemError> {
         let end = start.saturating_add(length);
         if length == 0 || length > MAX_SECTORS * SECTOR as u64 || end > self.geometry.size {

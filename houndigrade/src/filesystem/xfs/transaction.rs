@@ -7,7 +7,7 @@ use super::log::{RingRecord, UNMOUNT};
 use super::{FileSystemError, MAX_OPEN, damaged};
 use crate::bytes::{be32, le16, le32};
 
-/// Who writes to the log: a transaction, or the log itself.
+/// Writers of the log: a transaction, or the log itself.
 const TRANSACTION: u8 = 0x69;
 const LOG: u8 = 0xaa;
 
@@ -19,25 +19,25 @@ const CONTINUED: u8 = 0x08;
 const OPERATION_HEADER: usize = 12;
 /// First word of a transaction's first region.
 const MAGIC: u32 = 0x5452_414e;
-/// What a region or an open transaction takes in memory beside its bytes.
+/// Memory of a region or an open transaction beside its bytes.
 const OVERHEAD: usize = 64;
 
-/// One change: what it is about, and the bytes.
+/// One change: its kind, its format, and its bytes.
 pub(super) struct LogItem<'a> {
     pub(super) kind: u16,
     pub(super) format: &'a [u8],
     pub(super) regions: &'a [Vec<u8>],
 }
 
-/// A transaction, as far as it has been read.
+/// A transaction, as read so far.
 pub(super) struct Transaction {
-    /// Place in the log of the record it begins in.
+    /// Place in the log of its first record.
     pub(super) lsn: u64,
     regions: Vec<Vec<u8>>,
 }
 
 impl Transaction {
-    /// What it changes, in the order of the log.
+    /// Returns its changes, in the order of the log.
     pub(super) fn items(&self) -> Result<Vec<LogItem<'_>>, FileSystemError> {
         let Some((header, mut rest)) = self.regions.split_first() else {
             return Ok(Vec::new());
@@ -65,7 +65,7 @@ impl Transaction {
     }
 }
 
-/// The transactions that have begun and not yet ended.
+/// The unfinished transactions.
 #[derive(Default)]
 pub(super) struct OpenTransactions {
     transactions: BTreeMap<u32, Transaction>,
@@ -74,7 +74,7 @@ pub(super) struct OpenTransactions {
 }
 
 impl OpenTransactions {
-    /// Takes in the operations of the next record, and calls `committed` with each transaction that ends in it.
+    /// Adds the operations of the next record, and calls `committed` with each transaction that ends in it.
     pub(super) fn take(
         &mut self,
         record: &RingRecord,
@@ -123,7 +123,7 @@ impl OpenTransactions {
     }
 
     fn append(&mut self, id: u32, flags: u8, bytes: &[u8]) -> Result<(), FileSystemError> {
-        // One that began before the tail has been written to its place already.
+        // A transaction from before the tail has been written to its place already.
         let Some(transaction) = self.transactions.get_mut(&id) else {
             return Ok(());
         };

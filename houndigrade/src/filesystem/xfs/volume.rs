@@ -1,4 +1,4 @@
-//! The partition as `lamxfs` reads it: with the log replayed, and no more of it than was allowed.
+//! The partition as `lamxfs` reads it: with the log replayed, within a limit of bytes.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,12 +17,12 @@ pub(super) struct XfsVolume {
     overlay: LogOverlay,
     log_start: u64,
     log_end: u64,
-    /// Bytes that may still be read.
+    /// Bytes left to read.
     allowed: Cell<usize>,
     failure: RefCell<Option<Failure>>,
 }
 
-/// Why a read failed: `lamxfs` does not tell.
+/// The reason of a failed read, which `lamxfs` drops.
 enum Failure {
     Read(io::Error),
     TooMuch,
@@ -44,13 +44,13 @@ impl XfsVolume {
         }
     }
 
-    /// Allows reading `bytes` for the next question.
+    /// Allows `bytes` for the next call.
     pub(super) fn allow(&self, bytes: usize) {
         self.allowed.set(bytes);
         self.failure.replace(None);
     }
 
-    /// What `error`, met at `path`, means.
+    /// Converts `error`, met at `path`.
     pub(super) fn explain(&self, path: &str, error: lamxfs::Error) -> FileSystemError {
         match (self.failure.take(), error) {
             (Some(Failure::Read(error)), _) => FileSystemError::Read(error),
@@ -78,7 +78,7 @@ impl XfsVolume {
             return Err(Some(Failure::TooMuch));
         };
         self.allowed.set(allowed);
-        // A log of zeros is one with nothing to replay.
+        // A log of zeros has nothing to replay.
         if offset >= self.log_start && end <= self.log_end {
             buffer.fill(0);
             return Ok(());
@@ -91,7 +91,7 @@ impl XfsVolume {
     }
 }
 
-/// What `lamxfs` holds of the volume.
+/// The volume as `lamxfs` owns it.
 pub(super) struct Reader(pub(super) Rc<XfsVolume>);
 
 impl BlockRead for Reader {

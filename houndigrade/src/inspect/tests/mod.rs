@@ -34,7 +34,7 @@ fn luks() -> Vec<u8> {
     disk
 }
 
-/// A disk as clouds have it: boot partitions, swap, root, and a root of the wrong kind.
+/// Makes a disk as clouds have it: boot partitions, swap, root, and a root of the wrong kind.
 fn cloud_disk(root: &Tree) -> Option<Vec<u8>> {
     let script = "label: gpt\n1MiB,1MiB,21686148-6449-6E6F-744E-656564454649\n2MiB,1MiB,S\n3MiB,4MiB,L\n7MiB,2MiB,L\n";
     let mut disk = partitioned(10 * MIB, script)?;
@@ -228,7 +228,7 @@ fn a_reader_that_panics_costs_one_partition() {
 proptest! {
     #![proptest_config(random_cases(32))]
 
-    /// Whatever the bytes, an inspection ends in a report, and what can't be read is never "not RHEL".
+    /// An inspection of any bytes ends in a report, and unread parts are never "not RHEL".
     #[test]
     fn random_bytes_are_survived(mut disk in prop::collection::vec(any::<u8>(), 0..70_000), magic in any::<bool>()) {
         if magic && disk.len() > 2048 {

@@ -34,7 +34,7 @@ const ANY: &str = "*";
 /// some disk, and there is no other difference.
 #[rustfmt::skip]
 const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
-    // What the original does not say.
+    // Additions to the original.
     ("centos_release", "/images/*/verdict", NONE, r#""not_rhel""#, "an addition"),
     ("misc_ntfs", "/images/*/verdict", NONE, r#""unknown""#, "an addition"),
     ("*", "/images/*/verdict", NONE, r#""rhel""#, "an addition"),
@@ -47,7 +47,7 @@ const DIFFERENCES: &[(&str, &str, &str, &str, &str)] = &[
     ("*", "/images/*/drives/*/*/filesystem", NONE, ANY, "an addition"),
     ("*", "/images/*/drives/*/*/mounted_at", NONE, "\"/\"", "an addition"),
 
-    // What it says in other words.
+    // Other words.
     ("*", "/images/*/drives/*/*/facts/rhel_release_files/release_files", ANY, ANY, "sorted by path; theirs are in the order of the directory"),
     ("*", "/images/*/drives/*/*/facts/rhel_product_certs/rhel_pem_files/0", r#""/mnt/inspect/etc/pki/product/69.pem""#, r#""/etc/pki/product/69.pem""#,
         "a path in the image, like that of a release file; where the original mounted it means nothing to others"),

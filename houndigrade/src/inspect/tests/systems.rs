@@ -15,7 +15,7 @@ fn disks(disks: Vec<Vec<u8>>) -> InspectedImage {
     )
 }
 
-/// A disk with GPT and the trees, each of 4 MiB, in its partitions.
+/// Makes a disk with GPT and the trees, each of 4 MiB, in its partitions.
 fn parts(trees: &[&Tree]) -> Option<Vec<u8>> {
     let size = 4 * MIB;
     let mut script = "label: gpt\n".to_owned();
@@ -33,7 +33,7 @@ fn parts(trees: &[&Tree]) -> Option<Vec<u8>> {
     Some(disk)
 }
 
-/// A system whose `/usr` is elsewhere.
+/// Makes a system with `/usr` elsewhere.
 fn without_usr(fstab: &str) -> Tree {
     Tree::new()
         .file("/etc/fstab", fstab)
@@ -110,7 +110,7 @@ fn usr_on_another_disk() {
     );
 }
 
-/// What is there still counts.
+/// Evidence on the rest still counts.
 #[test]
 fn evidence_beside_a_missing_usr() {
     let root = without_usr("UUID=1 /usr ext4 defaults\n").file(

@@ -1,5 +1,5 @@
-//! SQLite, `rpmdb.sqlite`: the rows of the table `Packages`, each of which has a number and a header. What was committed to the
-//! write-ahead log and not yet copied into the database is read from the log.
+//! SQLite, `rpmdb.sqlite`: the rows of the table `Packages`, each with a number and a header. Changes that were committed to the
+//! write-ahead log and not yet copied into the database are read from the log.
 
 mod table;
 mod wal;
@@ -25,7 +25,7 @@ struct Database<'a> {
     wal: Option<Wal<'a>>,
     budget: Budget,
     page_size: usize,
-    /// Bytes of a page that are in use.
+    /// Used bytes of a page.
     usable: usize,
     pages: u32,
 }
@@ -99,7 +99,7 @@ impl<'a> Database<'a> {
         Ok(database)
     }
 
-    /// The page on which the table begins.
+    /// Returns the page on which the table begins.
     fn root(&mut self) -> Result<u32, RpmError> {
         let mut schema = Rows::new(1);
         while let Some(cell) = schema.next(self)? {

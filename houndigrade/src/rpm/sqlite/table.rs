@@ -1,4 +1,4 @@
-//! The rows of a table: a b-tree whose leaves hold them, and the record format of one.
+//! The rows of a table: a b-tree with rows in its leaves, and the record format of a row.
 
 use super::super::RpmError;
 use super::super::blob::{Pages, Piece};
@@ -18,7 +18,7 @@ pub(super) struct Cell {
     pub(super) number: i64,
     /// Bytes of its record.
     pub(super) size: u64,
-    /// What the leaf holds of it.
+    /// Its bytes on the leaf.
     pub(super) piece: Piece,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Those of the table that begins on page `root`.
+    /// Returns the rows of the table that begins on page `root`.
     pub(super) fn new(root: u32) -> Self {
         Self {
             pages: vec![(root, 0)],
@@ -42,7 +42,7 @@ impl Rows {
         }
     }
 
-    /// The next row; `None` after the last.
+    /// Returns the next row; `None` after the last.
     pub(super) fn next(&mut self, database: &mut Database<'_>) -> Result<Option<Cell>, RpmError> {
         loop {
             if let Some(cell) = self.cells.pop() {
@@ -105,7 +105,7 @@ impl Rows {
     }
 }
 
-/// The row whose cell begins with `bytes`, which go to the end of its page.
+/// Parses the row at the beginning of `bytes`, which go to the end of its page.
 fn leaf_cell(bytes: &[u8], page: u32, usable: usize) -> Option<Cell> {
     let (size, rest) = varint(bytes)?;
     let (number, rest) = varint(rest)?;
@@ -126,22 +126,22 @@ fn leaf_cell(bytes: &[u8], page: u32, usable: usize) -> Option<Cell> {
     })
 }
 
-/// How many bytes of a row of `size` bytes are on the leaf; the rest is on overflow pages.
+/// Returns the bytes on the leaf of a row of `size` bytes; the rest is on overflow pages.
 fn local(size: u64, usable: usize) -> usize {
     let most = usable - 35;
     if size <= most as u64 {
         return size as usize;
     }
-    // So many that the last overflow page is full, if the leaf can have them.
+    // Such that the last overflow page is full, if the leaf has room.
     let least = (usable - 12) * 32 / 255 - 23;
     let filling = least + ((size - least as u64) % (usable as u64 - 4)) as usize;
     if filling <= most { filling } else { least }
 }
 
-/// So many bytes of a row of [`super::TABLE`] say where its header is.
+/// Bytes of a row of [`super::TABLE`] with the place of its header.
 pub(super) const ROW_START: usize = 24;
 
-/// Where in a row of `size` bytes, which begins with `start`, the header is: its second column, and the last.
+/// Returns the range of the header in a row of `size` bytes, which begins with `start`: its second and last column.
 pub(super) fn blob_at(start: &[u8], size: u64) -> Option<u64> {
     let (header, columns) = varint(start)?;
     let (number, columns) = varint(columns)?;
@@ -151,7 +151,7 @@ pub(super) fn blob_at(start: &[u8], size: u64) -> Option<u64> {
     (is_blob && offset.checked_add((blob - 12) / 2)? == size).then_some(offset)
 }
 
-/// The page on which the table `name` begins, if `row` of the schema describes it: type, name, table, page, text.
+/// Returns the first page of the table `name`, if `row` of the schema describes it: type, name, table, page, text.
 pub(super) fn root_of(row: &[u8], name: &str) -> Option<u32> {
     let (header, _) = varint(row)?;
     let header = usize::try_from(header).ok()?;
@@ -174,7 +174,7 @@ pub(super) fn root_of(row: &[u8], name: &str) -> Option<u32> {
     page.try_into().ok()
 }
 
-/// Bytes of a value of this kind.
+/// Returns the bytes of a value of this kind.
 fn width(kind: u64) -> Option<u64> {
     Some(match kind {
         0 | 8 | 9 => 0,
@@ -186,7 +186,7 @@ fn width(kind: u64) -> Option<u64> {
     })
 }
 
-/// A number of one to nine bytes, and what follows it.
+/// Parses a number of one to nine bytes. Returns it and the rest.
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0;
     for (index, &byte) in bytes.iter().enumerate().take(9) {

@@ -7,24 +7,24 @@ use super::super::{MAX_FILE, RpmError};
 use crate::bytes::array;
 use crate::filesystem::OpenFile;
 
-/// The lowest bit tells in which byte order checksums are reckoned.
+/// The lowest bit is the byte order of checksums.
 const MAGIC: u32 = 0x377f_0682;
 const VERSION: u32 = 3_007_000;
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// Most pages in a log: what [`MAX_FILE`] holds of the usual size.
+/// Most pages in a log: [`MAX_FILE`] in pages of the usual size.
 const MAX_FRAMES: u64 = 1 << 19;
 
 pub(super) struct Wal<'a> {
     file: CachedFile<'a>,
-    /// Page to where its last committed content is.
+    /// Page to the place of its last committed contents.
     frames: HashMap<u32, u64>,
     /// Pages of the database after the last commit.
     pages: u32,
 }
 
 impl<'a> Wal<'a> {
-    /// `None` if nothing in the log was committed: it may be empty, or left from before the database was made anew.
+    /// Reads the log; `None` if nothing in it was committed: it may be empty, or left from an older database.
     pub(super) fn open(
         file: Box<dyn OpenFile + 'a>,
         page_size: usize,
@@ -99,7 +99,7 @@ impl<'a> Wal<'a> {
         Ok(())
     }
 
-    /// Size of the file in bytes.
+    /// Returns the size of the file in bytes.
     pub(super) fn size(&self) -> u64 {
         self.file.size()
     }
@@ -124,14 +124,14 @@ impl<'a> Wal<'a> {
     }
 }
 
-/// SQLite's checksum: two sums, each of which takes in the other. It goes on from frame to frame.
+/// SQLite's checksum: two sums, each added to the other, over all frames.
 struct Checksum {
     big_endian: bool,
     value: (u32, u32),
 }
 
 impl Checksum {
-    /// Takes in `bytes`, a multiple of 8.
+    /// Adds `bytes`, a multiple of 8.
     fn add(&mut self, bytes: &[u8]) {
         let (mut first, mut second) = self.value;
         for pair in bytes.chunks_exact(8) {
@@ -149,7 +149,7 @@ impl Checksum {
     }
 }
 
-/// The number at `offset` of a buffer that is long enough.
+/// Returns the number at `offset` of a buffer that is long enough.
 fn be32(bytes: &[u8], offset: usize) -> u32 {
     array(bytes, offset).map_or(0, u32::from_be_bytes)
 }

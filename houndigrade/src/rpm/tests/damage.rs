@@ -1,4 +1,4 @@
-//! Databases that somebody, or a broken disk, changed.
+//! Databases that were forged, or damaged by a disk.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -10,7 +10,7 @@ use crate::filesystem::{FileSystemError, OpenFile};
 use crate::rpm::{Budget, DatabaseFormat, packages};
 use crate::test_disks::random_cases;
 
-/// All ends, and no package is met twice, whatever bytes are overwritten.
+/// Reading ends, and no package is met twice, with any bytes overwritten.
 #[rstest]
 #[case("sqlite")]
 #[case("sqlite-wal")]
@@ -49,7 +49,7 @@ fn berkeley_pages(made: &Made, kind: u8) -> Vec<usize> {
         .collect()
 }
 
-/// What is on a first page can be read: that a package has no signature, for one.
+/// First pages can still be read, for example of a package without a signature.
 #[test]
 fn overflow_pages_in_a_circle_cost_the_headers_on_them() {
     let Some(made) = made() else { return };

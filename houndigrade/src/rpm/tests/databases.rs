@@ -1,4 +1,4 @@
-//! Databases made by real tools, and what `rpm` says of them: see `databases.sh`.
+//! Databases made by real tools, with `rpm`'s answers: see `databases.sh`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -85,7 +85,7 @@ fn load(folder: &Path, format: DatabaseFormat) -> Made {
     }
 }
 
-/// `bash|(none)|RSA/SHA256, …, Key ID 199e2f91fd431d51|(none)|(none)`
+/// Parses `bash|(none)|RSA/SHA256, …, Key ID 199e2f91fd431d51|(none)|(none)`.
 fn package(line: &str) -> (String, BTreeSet<String>) {
     let (name, signatures) = line.split_once('|').unwrap();
     let keys = signatures

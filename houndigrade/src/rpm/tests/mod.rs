@@ -10,7 +10,7 @@ use self::databases::{Made, made};
 use super::signature::{SignatureError, issuers};
 use super::*;
 
-/// Name and key ids of each package, and the first error.
+/// Returns name and key ids of each package, and the first error.
 pub(super) fn read(made: &Made) -> (Vec<(String, BTreeSet<String>)>, Option<String>) {
     let wal = made
         .wal
@@ -76,7 +76,7 @@ fn only_an_intact_log_is_replayed(#[case] damaged: usize, #[case] replayed: bool
         log[damaged] ^= 1;
     }
     let damaged = read(&database);
-    // What SQLite does: the log ends in front of a frame that is not sound, and what is in the file then counts.
+    // As in SQLite, the log ends before the first unsound frame, and the database file counts.
     database.wal = None;
     assert_eq!(damaged != read(&database), replayed);
     assert_eq!(damaged == read(&made.databases["sqlite-wal"]), replayed);
@@ -164,7 +164,7 @@ fn what_is_no_signature_is_an_error(#[case] packets: Vec<u8>) {
     assert_eq!(issuers(&packets), Err(SignatureError));
 }
 
-/// A header in memory: tag, type, count and data of each entry.
+/// Makes a header of entries: tag, type, count and data of each.
 fn header(entries: &[(u32, u32, u32, &[u8])]) -> Vec<u8> {
     let data: Vec<u8> = entries.iter().flat_map(|entry| entry.3).copied().collect();
     let mut header = concat(&[

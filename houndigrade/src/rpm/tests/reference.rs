@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::test_disks::reference_data;
 
-/// `libgcc_s1-11.2.1+git610-1.3.9.x86_64 vendor=SUSE LLC <https://www.suse.com/> keyid=70af9e8139db7c82`
+/// Parses `libgcc_s1-11.2.1+git610-1.3.9.x86_64 vendor=SUSE LLC <https://www.suse.com/> keyid=70af9e8139db7c82`.
 fn package(line: &str) -> (String, BTreeSet<String>) {
     let (name, rest) = line.split_once(' ').unwrap();
     // Behind the name are version and release.

@@ -1,4 +1,4 @@
-//! With which rights, and where, a snapshot is read.
+//! Region and credentials for reading a snapshot.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use aws_sdk_ebs::config::retry::{RetryPartition, TokenBucket};
 
 /// One attempt at a call, until the answer begins.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
-/// A call with its retries: throttling is waited out up to here.
+/// A call with its retries, throttling included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Attempts at a call the API throttles or fails.
 const CALL_ATTEMPTS: u32 = 8;
-/// What a snapshot's retries may cost in all: one costs 5 after throttling, 14 after a failure.
+/// Budget for a snapshot's retries: one costs 5 after throttling, 14 after a failure.
 const RETRY_BUDGET: usize = 5000;
 /// Shown in the customer's CloudTrail.
 const SESSION: &str = "houndigrade";
 
-/// Where a snapshot is, and who may read it.
+/// Region of a snapshot, and the role to read it with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotAccess {
-    /// As in the environment, if not given.
+    /// The environment's, if not given.
     pub region: Option<String>,
     /// Assumed with the credentials of the environment, if given.
     pub role: Option<SnapshotRole>,
@@ -35,7 +35,7 @@ pub struct SnapshotAccess {
 pub struct SnapshotRole {
     /// Its ARN.
     pub arn: String,
-    /// What the role's trust policy may ask for.
+    /// The external id of its trust policy.
     pub external_id: Option<String>,
 }
 
@@ -48,7 +48,8 @@ impl fmt::Debug for SnapshotRole {
     }
 }
 
-/// A client of the EBS direct API. Credentials and endpoint come from the environment; those of a role are renewed in time.
+/// Returns a client of the EBS direct API. Credentials and endpoint come from the environment; a role's credentials are renewed
+/// in time.
 pub async fn client(access: SnapshotAccess) -> Client {
     let mut config = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retries())
@@ -78,14 +79,14 @@ pub async fn client(access: SnapshotAccess) -> Client {
     Client::from_conf(ebs.build())
 }
 
-/// How often a call is made again, and after which pause.
+/// Returns the number of attempts and the pauses between them.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(CALL_ATTEMPTS)
         .with_max_backoff(Duration::from_secs(10))
 }
 
-/// What all calls of a client have for their retries: the default is soon spent by many at the same time.
+/// Returns the budget of a client's retries: many parallel calls would soon spend the default.
 pub(super) fn budget() -> RetryPartition {
     RetryPartition::custom("snapshot")
         .token_bucket(TokenBucket::builder().capacity(RETRY_BUDGET).build())

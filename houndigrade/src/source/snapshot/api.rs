@@ -1,4 +1,4 @@
-//! The two calls of the EBS direct API that reading takes.
+//! The two calls of the EBS direct API for reading.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -16,28 +16,28 @@ use tracing::debug;
 use super::listing::ListingPage;
 use crate::error_chain::error_chain;
 
-/// For the body of a block, once the answer has begun.
+/// Time limit for the body of a block, once the answer has begun.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Attempts at a block that arrives damaged or not at all.
 const BLOCK_ATTEMPTS: u32 = 3;
-/// Most the API gives.
+/// Largest page of the API.
 const PAGE_SIZE: i32 = 10_000;
 /// Blocks are 512 KiB today.
 const BLOCK_SIZES: std::ops::RangeInclusive<i32> = 4096..=16 * 1024 * 1024;
 
-/// Why a snapshot can't be read.
+/// The reasons why a snapshot can't be read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum EbsError {
-    /// The call failed for good.
+    /// A call failed, with all its retries.
     #[error("{action}: {why}")]
     Call { action: String, why: String },
-    /// The token of a block was refused: it may have ended.
+    /// The token of a block was refused: it may have expired.
     #[error("reading block {index}: {why}")]
     Token { index: u64, why: String },
     /// A block was damaged every time.
     #[error("block {index}: {why}")]
     Block { index: u64, why: String },
-    /// The snapshot can't be what the API says.
+    /// The sizes are impossible.
     #[error(
         "it has a volume of {gib:?} GiB with blocks of {block_size:?} bytes: this can't be read"
     )]
@@ -67,7 +67,7 @@ impl EbsApi {
         }
     }
 
-    /// The blocks from `first` on: those of one page.
+    /// Lists one page of the blocks from `first` on.
     pub(super) async fn list(&self, first: u64) -> Result<(VolumeGeometry, ListingPage), EbsError> {
         let action = || format!("listing the blocks from {first} on");
         let start = i32::try_from(first).map_err(|_| EbsError::Call {
@@ -109,7 +109,7 @@ impl EbsApi {
             let last = match (more, tokens.last_key_value()) {
                 (None, _) => u64::MAX,
                 (Some(_), Some((last, _))) => *last,
-                // AWS may answer with nothing but the request to go on.
+                // AWS may return an empty page with a token for the next.
                 (Some(token), None) => {
                     next = Some(token.to_owned());
                     continue;
@@ -141,7 +141,7 @@ impl EbsApi {
         }
     }
 
-    /// The block, complete and checked.
+    /// Gets the block, complete and checked.
     pub(super) async fn get(
         &self,
         index: u64,
@@ -167,7 +167,7 @@ impl EbsApi {
         })
     }
 
-    /// One attempt: the outer error is that of the call, the inner one is about what came back, and worth another attempt.
+    /// Makes one attempt. The outer error is the call's; the inner one, about the data, is worth another attempt.
     async fn try_get(
         &self,
         index: u64,
@@ -178,7 +178,7 @@ impl EbsApi {
             .client
             .get_snapshot_block()
             .snapshot_id(&self.snapshot)
-            // Indexes come from a list of this API, where they are of the same type.
+            // Indexes come from this API's list, in the same type.
             .block_index(i32::try_from(index).unwrap_or(i32::MAX))
             .block_token(token)
             .send()
@@ -225,7 +225,7 @@ impl EbsApi {
     }
 }
 
-/// Whether the block is what the API says it is.
+/// Checks the block against the size and checksum of the answer.
 fn check(
     block: &[u8],
     size: usize,
@@ -248,7 +248,7 @@ fn check(
     }
 }
 
-/// What the service said, or what kept it from being asked; and what to do where that is known.
+/// Returns the service's error, or the reason why it was not reached, and a remedy where one is known.
 fn explain<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> String {
     let Some(refusal) = error.as_service_error() else {
         return error_chain(error);

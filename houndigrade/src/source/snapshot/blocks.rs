@@ -1,4 +1,4 @@
-//! Getting blocks: from memory, from a fetch that is under way, or by a fetch of their own.
+//! Blocks from the cache, from a running fetch, or by a new one.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use houndigrade_report::Stats;
 
 pub(super) type Block = Arc<[u8]>;
 
-/// Ends when the block is there, whoever waits for it, and goes on if nobody does.
+/// A fetch for any number of waiters, none included.
 type Fetch = Shared<BoxFuture<'static, Result<Block, EbsError>>>;
 
 /// The blocks of a snapshot.
@@ -26,7 +26,7 @@ pub(super) struct SnapshotBlocks {
     /// Bytes in a block.
     size: usize,
     listing: tokio::sync::Mutex<Listing>,
-    /// One for each fetch at the same time.
+    /// One for each parallel fetch.
     permits: Semaphore,
     known: Mutex<Known>,
     fetched: AtomicU64,
@@ -38,8 +38,8 @@ struct Known {
 }
 
 impl SnapshotBlocks {
-    /// The blocks of `size` bytes that `listing` begins to name. Up to `parallel` are fetched at the same time, and as many
-    /// as `cache` bytes hold are kept.
+    /// Returns the blocks of `size` bytes in `listing`. Up to `parallel` are fetched at the same time, and `cache` bytes of them are
+    /// cached.
     pub(super) fn new(
         api: EbsApi,
         size: usize,
@@ -69,7 +69,7 @@ impl SnapshotBlocks {
         }
     }
 
-    /// The block, or `None` if the snapshot has none at this place.
+    /// Returns the block; `None` if the snapshot has none at this place.
     pub(super) async fn get(self: Arc<Self>, index: u64) -> Result<Option<Block>, EbsError> {
         let kept = self.known.lock().cache.get(index);
         if kept.is_some() {
@@ -89,13 +89,13 @@ impl SnapshotBlocks {
         for index in blocks {
             let kept = self.known.lock().cache.contains(index);
             if let (false, Some(token)) = (kept, listing.token(index)) {
-                // It goes on without anybody waiting for it.
+                // The task goes on without a waiter.
                 drop(self.fetch(index, token));
             }
         }
     }
 
-    /// The token that fetches the block. The lock is held while a page is listed: who else needs it waits for it.
+    /// Returns the token of the block. The lock is held while a page is listed, so that others wait for the page.
     async fn token(&self, index: u64) -> Result<Option<String>, EbsError> {
         let mut listing = self.listing.lock().await;
         if !listing.covers(index) {
@@ -134,7 +134,7 @@ impl SnapshotBlocks {
         Ok(block)
     }
 
-    /// Tokens end after a while: one that is refused is replaced by that of a new list, once.
+    /// Gets a block. Tokens expire: a refused one is replaced by a new list's, once.
     async fn fetch_with_valid_token(&self, index: u64, token: String) -> Result<Vec<u8>, EbsError> {
         let refused = match self.api.get(index, &token, self.size).await {
             Err(refused @ EbsError::Token { .. }) => refused,

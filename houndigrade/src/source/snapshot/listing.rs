@@ -1,21 +1,21 @@
-//! Which blocks the snapshot has. It is listed a page at a time, where reads need it: a large volume has millions of blocks.
+//! The list of a snapshot's blocks, by pages, on demand: a large volume has millions of blocks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 
-/// Pages kept; a page has up to 10 000 tokens of about 100 bytes, for up to 5 GiB of blocks.
+/// Most pages in memory; a page has up to 10 000 tokens of about 100 bytes, for up to 5 GiB of blocks.
 const PAGES: usize = 8;
 
 /// A part of the list.
 #[derive(Debug)]
 pub(super) struct ListingPage {
-    /// The blocks the page speaks of.
+    /// The range of blocks in the page.
     pub(super) covers: RangeInclusive<u64>,
-    /// Those of them that exist, with the token that fetches each.
+    /// The blocks that exist, with their tokens.
     pub(super) tokens: BTreeMap<u64, String>,
 }
 
-/// The pages known.
+/// The pages in memory.
 pub(super) struct Listing(VecDeque<ListingPage>);
 
 impl Listing {
@@ -30,17 +30,17 @@ impl Listing {
         self.0.push_back(page);
     }
 
-    /// Drops the page that speaks of the block.
+    /// Drops the page with the block.
     pub(super) fn forget(&mut self, index: u64) {
         self.0.retain(|page| !page.covers.contains(&index));
     }
 
-    /// Whether it is known if the block exists.
+    /// Returns whether the block's page is in memory.
     pub(super) fn covers(&self, index: u64) -> bool {
         self.page(index).is_some()
     }
 
-    /// The token of the block, if it exists.
+    /// Returns the token of the block, if it exists.
     pub(super) fn token(&self, index: u64) -> Option<String> {
         self.page(index)?.tokens.get(&index).cloned()
     }

@@ -1,8 +1,8 @@
 //! An EBS snapshot, read block by block through the EBS direct API.
 //!
-//! Only what is asked for is fetched: a block of 512 KiB at a time, several in parallel where a read spans several, each
-//! checked against its SHA-256. Reads in sequence are followed by fetches in the background. Blocks that were never written are
-//! not in the snapshot, and read as zeros.
+//! Only blocks that are read are fetched, 512 KiB each, several in parallel where a read spans several, each checked against its
+//! SHA-256. Sequential reads are followed by fetches in the background. Blocks that were never written are not in the snapshot,
+//! and read as zeros.
 
 mod access;
 mod api;
@@ -41,17 +41,17 @@ pub struct Snapshot {
     /// Bytes in the volume.
     size: u64,
     parallel: usize,
-    /// Most blocks read ahead: until the last of them is used, as many again are used or read ahead, and must not push it out.
+    /// Most blocks read ahead. By the time the last of them is used, as many again are in the cache, and must not push it out.
     max_ahead: u64,
 }
 
 impl Snapshot {
-    /// Opens the snapshot `id`, and asks for its size. Blocks, those under way included, take up to `memory` bytes, but there is
-    /// always room for two. Reads are made on the runtime this is called on, from threads that are not its workers
+    /// Opens the snapshot `id`. Cached and incoming blocks take up to `memory` bytes, but there is always room for two. Reads are made
+    /// on the runtime of this call, from threads that are not its workers
     /// ([`spawn_blocking`](tokio::task::spawn_blocking)).
     ///
     /// # Errors
-    /// If the EBS direct API refuses, can't be reached, or answers what makes no sense.
+    /// If the EBS direct API refuses, can't be reached, or returns impossible sizes.
     pub async fn open(client: Client, id: &str, memory: usize) -> io::Result<Self> {
         let api = EbsApi::new(client, id);
         let (volume, page) = api.list(0).await.map_err(io::Error::other)?;
@@ -106,7 +106,7 @@ impl Snapshot {
             }
             Ok(())
         };
-        // What is needed now is asked for first.
+        // Blocks needed now are fetched first.
         let (filled, ()) = futures::join!(fill, async { self.blocks.read_ahead(ahead) });
         filled
     }

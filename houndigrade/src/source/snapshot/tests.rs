@@ -21,7 +21,7 @@ const PAGE: usize = 2;
 /// Memory for many blocks.
 const MEMORY: usize = 100 * BLOCK;
 
-/// What goes wrong with one answer to `GetSnapshotBlock`.
+/// The fault of one answer to `GetSnapshotBlock`.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Throttled,
@@ -41,7 +41,7 @@ struct Fake {
     blocks: BTreeMap<u64, Vec<u8>>,
     faults: Mutex<VecDeque<Fault>>,
     requests: Mutex<Vec<String>>,
-    /// How often all tokens have been replaced.
+    /// Number of times that all tokens were replaced.
     tokens: AtomicUsize,
     /// Of an answer with a block.
     latency: Duration,
@@ -52,7 +52,7 @@ struct Fake {
 }
 
 impl Fake {
-    /// With these blocks, each filled with its index.
+    /// Returns a server with these blocks, each filled with its index.
     fn with(blocks: &[u8], faults: &[Fault]) -> Arc<Self> {
         Arc::new(Self {
             blocks: blocks
@@ -64,7 +64,7 @@ impl Fake {
         })
     }
 
-    /// With `count` blocks, each of which takes `latency`.
+    /// Returns a server with `count` blocks, each of which takes `latency`.
     fn slow(count: u64, latency: Duration) -> Arc<Self> {
         Arc::new(Self {
             blocks: (0..count)
@@ -194,7 +194,7 @@ impl Fake {
         (head, block)
     }
 
-    /// How often a path with this in it was asked for.
+    /// Returns the number of requests with this in their path.
     fn asked(&self, part: &str) -> usize {
         self.requests
             .lock()

@@ -1,4 +1,4 @@
-//! Layouts that take a running device-mapper to make or to use: mirrors that lose a leg, snapshots, moves.
+//! Layouts that only a running device-mapper makes or uses: mirrors that lose a leg, snapshots, moves.
 
 use rstest::rstest;
 
@@ -7,7 +7,7 @@ use super::tools::{CREATE, Tools};
 use super::*;
 use crate::test_disks::MIB;
 
-/// Types that only a running device-mapper makes: a tool made the parts, and takes the text that says what they are for.
+/// Makes types that take a running device-mapper: a tool makes the parts, and restores a text that assembles them.
 fn rewrite(tools: &Tools, group: &str, change: impl Fn(String) -> String) {
     let file = tools.file(0).with_file_name("text");
     tools.lvm(&format!("vgcfgbackup -f %/text {group}"));
@@ -16,7 +16,7 @@ fn rewrite(tools: &Tools, group: &str, change: impl Fn(String) -> String) {
     tools.lvm(&format!("vgcfgrestore --force -f %/text {group}"));
 }
 
-/// The text with a volume of one segment of two extents put before the others.
+/// Returns the text with a volume of one segment of two extents put before the others.
 fn with_volume(text: &str, name: &str, segment: &str) -> String {
     let volume = format!(
         "logical_volumes {{
@@ -40,7 +40,7 @@ fn as_part(text: &str, from: &str, to: &str) -> String {
     format!("{before}\t{to} {{{volume}")
 }
 
-/// A superblock of the kernel's RAID.
+/// Makes a superblock of the kernel's RAID.
 fn superblock(position: u32, events: u64, failed: u64, rebuilt: u64) -> Vec<u8> {
     let numbers = [0x6452_6d44, 0, 2, position].map(u32::to_le_bytes).concat();
     let more = [events, failed, rebuilt, u64::MAX]
@@ -112,7 +112,7 @@ fn a_raid_1_is_read_without_one_of_its_disks() {
     }
 }
 
-/// A RAID 1 on two disks, called `root`.
+/// Makes a RAID 1 on two disks, called `root`.
 fn raid1() -> Option<Tools> {
     let tools = Tools::new(&[8, 8])?;
     tools.lvms(&["pvcreate @0 @1", "vgcreate -s 1m vg @0 @1"]);

@@ -14,7 +14,7 @@ const AREA: usize = 4096;
 const AREA_SIZE: usize = MIB / 2 - AREA;
 const TEXT: usize = AREA + 512;
 
-/// A disk of a physical volume with a metadata area that holds `text`.
+/// Makes a disk of a physical volume with a metadata area that holds `text`.
 fn disk(text: &str) -> Vec<u8> {
     let mut disk = vec![0; MIB];
     place(
@@ -56,7 +56,7 @@ fn read(disk: Vec<u8>) -> Assembled {
     }])
 }
 
-/// A group of one physical volume of 8 extents of 64 KiB, and logical volumes.
+/// Makes a group of one physical volume of 8 extents of 64 KiB, and logical volumes.
 fn group(volumes: &str) -> String {
     format!(
         "vg {{ id = \"bbbbbb-bbbb-bbbb-bbbb-bbbb-bbbb-bbbbbb\" seqno = 1 extent_size = 128
@@ -65,7 +65,7 @@ fn group(volumes: &str) -> String {
     )
 }
 
-/// A visible volume of segments, each of which is its first extent, its number of extents, and the rest of it.
+/// Makes a visible volume of segments, each of which is its first extent, its number of extents, and the rest of it.
 fn lv(name: &str, segments: &[(u64, u64, &str)]) -> String {
     let mut text = format!(
         "{name} {{ status = [\"READ\", \"VISIBLE\"] segment_count = {} ",
@@ -285,7 +285,7 @@ fn a_partition_without_a_label_is_a_problem(#[case] disk: Vec<u8>, #[case] expec
     assert!(problems[0].contains(expected), "{problems:?}");
 }
 
-/// Opens and reads whatever there is.
+/// Opens and reads all volumes.
 fn exercise(disk: Vec<u8>) {
     for volume in read(disk).volumes {
         let Ok(source) = volume.source else { continue };

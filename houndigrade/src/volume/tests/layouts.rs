@@ -112,7 +112,7 @@ fn the_newest_text_of_a_ring_that_wraps_is_read() {
     }
 }
 
-/// Whether the text in force reaches the end of the area of disk 0 and goes on at its beginning.
+/// Returns whether the current text reaches the end of the area of disk 0 and goes on at its beginning.
 fn text_wraps(tools: &Tools) -> bool {
     let [size, offset, length] = [32, 40, 48].map(|at| tools.header_field(at));
     offset + length > size

@@ -37,7 +37,7 @@ fn a_missing_disk_takes_only_its_own_volumes_along() {
     assert_eq!(volume(&assembled, "/dev/vg/both").members, ["disk0"]);
 }
 
-/// What the tools refuse to use without being told to, a snapshot of a disk may well hold.
+/// Groups that the tools refuse to use without a flag occur in snapshots of disks.
 #[rstest]
 #[case::exported("vgexport vg")]
 #[case::of_another_machine("vgchange -y --systemid other vg")]

@@ -7,7 +7,7 @@ pub(crate) mod tools;
 
 use super::*;
 
-/// The volume called `name`, which must be readable.
+/// Returns the volume called `name`, which must be readable.
 fn open<'a>(assembled: &'a Assembled, name: &str) -> &'a Arc<dyn BlockSource> {
     let volume = volume(assembled, name);
     volume
@@ -16,7 +16,7 @@ fn open<'a>(assembled: &'a Assembled, name: &str) -> &'a Arc<dyn BlockSource> {
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Why the volume called `name` can't be read.
+/// Returns the reason why the volume called `name` can't be read.
 fn error(assembled: &Assembled, name: &str) -> String {
     volume(assembled, name)
         .source

@@ -1,4 +1,4 @@
-//! What `lvs` says about where the bytes of a volume lie, against where our reader finds them.
+//! The places of a volume's bytes: by `lvs`, and by our reader.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::tools::Tools;
 use super::{Assembled, open};
 use crate::test_disks::MIB;
 
-/// Every block of a disk tells which one it is.
+/// Each block of a disk has its own number.
 const BLOCK: u64 = 4096;
 
 /// Disk and byte.
@@ -19,7 +19,7 @@ struct Segment {
     ranges: Vec<(String, u64, u64)>,
 }
 
-/// What the tools say about all groups.
+/// The tools' report on all groups.
 pub(super) struct LvsReport {
     /// Disk, first byte of the first extent, and bytes of an extent.
     physical: BTreeMap<String, (usize, u64, u64)>,
@@ -71,7 +71,7 @@ impl LvsReport {
         }
     }
 
-    /// Where each block of a volume lies.
+    /// Returns the place of each block of a volume.
     pub(super) fn blocks(&self, volume: &str) -> Vec<At> {
         let segments = self.logical[volume].iter();
         segments
@@ -111,7 +111,7 @@ impl LvsReport {
         }
     }
 
-    /// Fills all extents of all disks, so that [`assert_same`](Self::assert_same) can tell where it reads.
+    /// Fills all extents of all disks, so that [`assert_same`](Self::assert_same) sees the place of each read.
     pub(super) fn paint(&self, tools: &Tools) {
         for &(disk, start, _) in self.physical.values() {
             let size = tools.file(disk).metadata().unwrap().len();
@@ -169,7 +169,7 @@ impl LvsReport {
     }
 }
 
-/// A block that is its own address.
+/// Returns a block filled with its address.
 fn mark((disk, byte): At) -> Vec<u8> {
     let mark = [(disk as u64).to_le_bytes(), byte.to_le_bytes()].concat();
     mark.repeat((BLOCK / 16) as usize)
@@ -185,7 +185,7 @@ fn number(text: &str) -> u64 {
     text.parse().unwrap()
 }
 
-/// `/dev/loop0:3-10`
+/// Parses `/dev/loop0:3-10`.
 fn range(text: &str) -> (String, u64, u64) {
     let (name, extents) = text.rsplit_once(':').unwrap();
     let (first, last) = extents.split_once('-').unwrap();

@@ -32,7 +32,7 @@ fn require_lvm() -> Option<()> {
 }
 
 impl Tools {
-    /// Disks of so many MiB. Skips the test without the tools or the right to use loop devices.
+    /// Makes disks of so many MiB. Skips the test without the tools or the right to use loop devices.
     pub(crate) fn new(sizes: &[usize]) -> Option<Self> {
         Self::with_sectors(sizes, 512)
     }
@@ -55,7 +55,7 @@ impl Tools {
         Some(tools)
     }
 
-    /// On partitions that exist: the file of their disk, and where they lie on it.
+    /// Attaches existing partitions: the file of their disk, and their place on it.
     pub(crate) fn on(partitions: &[(PathBuf, Region)]) -> Option<Self> {
         require_lvm()?;
         let attach = |(file, region): &(PathBuf, Region)| region.attach(file);
@@ -65,7 +65,7 @@ impl Tools {
         })
     }
 
-    /// A disk with the group `vg` and volumes of two extents each.
+    /// Makes a disk with the group `vg` and volumes of two extents each.
     pub(crate) fn one_disk(names: &[&str]) -> Option<Self> {
         let tools = Self::new(&[16])?;
         tools.lvms(&["pvcreate @0", "vgcreate -s 1m vg @0"]);
@@ -79,7 +79,7 @@ impl Tools {
         self.folder.path().join(format!("disk{number}"))
     }
 
-    /// Path of a loop device.
+    /// Returns the path of a loop device.
     pub(crate) fn device(&self, number: usize) -> &str {
         self.devices[number].name()
     }
@@ -149,7 +149,7 @@ impl Tools {
         }
     }
 
-    /// The disks as the reader gets them, called `disk0`, `disk1`, …
+    /// Returns the disks as the reader gets them, called `disk0`, `disk1`, …
     pub(crate) fn members(&self) -> Vec<Member> {
         let member = |number| Member {
             name: format!("disk{number}"),
@@ -158,7 +158,7 @@ impl Tools {
         (0..self.devices.len()).map(member).collect()
     }
 
-    /// A number in the header of the first metadata area on disk 0.
+    /// Returns a number in the header of the first metadata area on disk 0.
     pub(crate) fn header_field(&self, at: usize) -> u64 {
         let disk = std::fs::read(self.file(0)).unwrap();
         crate::bytes::le64(&disk, 4096 + at).unwrap()

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Writes `json` to the file at `path` in one step: readers see the old result or the new one.
 pub(super) fn write(path: &Path, json: &str) -> io::Result<()> {
-    // A link stays one; what is no file (a pipe, /dev/stderr) can't be replaced.
+    // Symlinks are followed; pipes and devices (/dev/stderr) can't be replaced, so they are written to.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
     if path.exists() && !path.is_file() {
         return writeln!(fs::OpenOptions::new().write(true).open(path)?, "{json}");
@@ -24,7 +24,7 @@ pub(super) fn write(path: &Path, json: &str) -> io::Result<()> {
         })
         .and_then(|()| fs::rename(&beside, &path));
     if written.is_err() {
-        // What remains of it is of no use; that it could not be removed changes nothing.
+        // The original error counts, not that of the clean-up.
         let _ = fs::remove_file(&beside);
     }
     written
@@ -44,7 +44,7 @@ mod tests {
         write(&link, "second").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second\n");
         assert!(link.is_symlink());
-        // Who had opened the old result reads all of it.
+        // A reader with the old file open reads all of it.
         assert_eq!(
             io::read_to_string(&mut reader).unwrap(),
             "a longer first result\n"

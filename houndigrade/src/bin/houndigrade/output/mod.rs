@@ -55,7 +55,7 @@ impl Output {
     /// Writes the JSON there.
     ///
     /// # Errors
-    /// Where it could not be written, and why.
+    /// The destination and the reason, if it could not be written.
     pub(crate) async fn write(&self, json: &str) -> Result<(), String> {
         match self {
             Self::Stdout => writeln!(io::stdout(), "{json}")

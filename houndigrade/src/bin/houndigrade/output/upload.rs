@@ -31,7 +31,7 @@ impl fmt::Debug for PresignedUrl {
     }
 }
 
-/// PUTs the JSON to `url`. Retries with growing pauses, the first of which is `pause`, unless the answer is a permanent refusal.
+/// Puts the JSON to `url`. Retries with growing pauses, the first of which is `pause`, unless the answer is a permanent refusal.
 ///
 /// # Errors
 /// The reason of the last attempt's failure, without the URL.
@@ -106,7 +106,7 @@ mod tests {
 
     const SECRET: &str = "X-Amz-Signature=5ec4e7";
 
-    /// A server that answers its connections with one status after the other, and keeps what it was sent.
+    /// A server that answers each connection with the next status, and records the requests.
     fn server(statuses: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/key?{SECRET}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Damage that no checksum tells: anything may be in an image that somebody made.
+//! Damage behind correct checksums: an image may be forged.
 
 use std::io;
 
@@ -84,7 +84,7 @@ impl BlockSource for Disk {
     }
 }
 
-/// Looks at what there is, within limits: a damaged tree may have circles. Returns how many files could be read.
+/// Reads the whole tree, within limits: a damaged one may have circles. Returns the number of files read.
 fn walk(fs: &Btrfs) -> usize {
     let (mut pending, mut files) = (vec![String::new()], 0);
     for _ in 0..40 {

@@ -10,7 +10,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Made by `mkfs.btrfs` with these options. Skips the test without the tool.
+    /// Makes an image with `mkfs.btrfs` and these options. Skips the test without the tool.
     pub(super) fn new(options: &str) -> Option<Self> {
         let image = Self { folder: memory() };
         let file = File::create(image.path()).unwrap();
@@ -30,7 +30,7 @@ impl Image {
         KernelMount::new(&self.path(), options)
     }
 
-    /// As it is on the disk now, mounted or not.
+    /// Copies its present state, mounted or not.
     pub(super) fn copy(&self) -> Self {
         let folder = memory();
         let (from, to) = (self.path(), folder.path().join("image"));

@@ -1,4 +1,4 @@
-//! File systems filled by the kernel, which says what must be read.
+//! File systems filled by the kernel, and compared with the kernel's view.
 
 use super::files::{fill, holes, names};
 use super::*;

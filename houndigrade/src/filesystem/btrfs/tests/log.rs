@@ -1,4 +1,4 @@
-//! Images of file systems in use: what was synced since the last commit is in the log, and nowhere else.
+//! File systems in use: changes that were synced since the last commit are in the log, and nowhere else.
 
 use std::os::unix::fs::FileExt;
 
@@ -26,7 +26,7 @@ fn sync(path: &Path) {
     File::open(path).unwrap().sync_all().unwrap();
 }
 
-/// What is there at the last commit.
+/// Files of the last commit.
 fn before(folder: &Path) {
     for name in ["small", "other", "renamed", "removed"] {
         fs::write(folder.join(name), name.repeat(10)).unwrap();
@@ -54,7 +54,7 @@ fn overwritten_in_parts(folder: &Path) {
         file.write_all_at(&noise(10_000), offset).unwrap();
     }
     file.sync_all().unwrap();
-    // Not synced: the last contents that were are what counts.
+    // Not synced: the last synced contents count.
     file.write_all_at(&noise(50_000), 600_000).unwrap();
 }
 
@@ -238,7 +238,7 @@ impl Random {
         folder.join(directory).join(format!("f{}", self.below(8)))
     }
 
-    /// One operation; most of what fails does so for a lack of files.
+    /// Makes one operation. It may fail for want of a file.
     fn step(&mut self, folder: &Path) {
         let (one, other) = (self.path(folder), self.path(folder));
         let (offset, length) = (self.below(200_000), self.below(60_000) as usize);

@@ -1,4 +1,4 @@
-//! Images are made by `mkfs.btrfs` and filled by the kernel; the kernel says what must be read.
+//! Images made by `mkfs.btrfs`, filled by the kernel and compared with the kernel's view.
 
 mod devices;
 mod files;

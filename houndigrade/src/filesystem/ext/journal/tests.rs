@@ -1,4 +1,4 @@
-//! Logs written by hand, block by block, for what real ones seldom show.
+//! Logs written by hand, block by block, with contents that are rare in real ones.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::filesystem::MemoryBudget;
 use crate::test_disks::MemoryDisk;
 
 const BLOCK: usize = 1024;
-/// Where on the disk the journal lies, and its length: a superblock and a log of eleven blocks.
+/// First block and length of the journal: a superblock and a log of eleven blocks.
 const JOURNAL: usize = 10;
 const LENGTH: u32 = 12;
 const FIRST_SEQUENCE: u32 = u32::MAX - 1;
@@ -24,7 +24,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// With a log that begins at its block `start`.
+    /// Makes a disk with a log that begins at its block `start`.
     fn new(features: u32, start: u32) -> Self {
         let mut disk = Self {
             bytes: vec![0; 64 * BLOCK],
@@ -132,7 +132,7 @@ impl Disk {
         self.seal(at, 0x10)
     }
 
-    /// The numbers that fill blocks 30 to 39 after recovery.
+    /// Returns the numbers that fill blocks 30 to 39 after recovery.
     fn recovered(self) -> Result<Vec<u8>, FileSystemError> {
         let (overlay, _) = JournalOverlay::recover(
             "ext4",
@@ -175,7 +175,7 @@ impl Disk {
         self.features & (CHECKSUM_V2 | CHECKSUM_V3) != 0
     }
 
-    /// The journal's id is zeros.
+    /// Returns the seed of checksums; the journal's id is zeros.
     fn seed(&self) -> u32 {
         crc32c(!0, &[0; 16])
     }

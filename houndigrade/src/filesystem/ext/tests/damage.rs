@@ -1,4 +1,4 @@
-//! Whatever is wrong with a disk: reading it ends, and what has a checksum is never read wrong.
+//! Damage of all kinds: reading ends, and nothing with a checksum is read wrong.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rstest::rstest;
 use super::*;
 use crate::test_disks::{MIB, MemoryDisk, Tree, run};
 
-/// A file system of 1 KiB blocks with directories, links and a file in pieces.
+/// Makes a file system of 1 KiB blocks with directories, links and a file in pieces.
 fn disk(features: &str) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let tree = folder.path().join("tree");
@@ -80,7 +80,7 @@ fn damage_is_survived(#[case] features: &str) {
         return;
     };
     read(sound.clone()).unwrap();
-    // What is not zeros, without most contents.
+    // Bytes other than zeros, without most contents.
     let places: Vec<usize> = (1024..sound.len())
         .filter(|&at| !matches!(sound[at], 0 | 7))
         .collect();
@@ -101,7 +101,7 @@ fn damage_is_survived(#[case] features: &str) {
     survived.unwrap();
 }
 
-/// Where `debugfs` says that something is, a bit flips.
+/// Flips a bit in a place that `debugfs` names.
 #[rstest]
 #[case::superblock(None, 0x100, "its superblock does not fit its checksum")]
 #[case::directory(Some("/folder"), 30, "directory 12 does not fit its checksum")]

@@ -1,4 +1,4 @@
-//! Every way ext has of laying out files and directories, made by the kernel and compared with what it reads.
+//! Every layout of files and directories in ext, made by the kernel and compared with its view.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,7 +14,7 @@ use crate::source::DiskFile;
 use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 use crate::test_disks::{MIB, run};
 
-/// A file system that `mke2fs` made with the options, and `work` changed through the kernel.
+/// Makes a file system that `mke2fs` made with the options, and `work` changed through the kernel.
 fn disk(make: &[&str], size: &str, work: impl Fn(&Path)) -> Option<NamedTempFile> {
     let disk = NamedTempFile::new().unwrap();
     let path = disk.path().to_str().unwrap();
@@ -82,7 +82,7 @@ fn allocated_blocks_that_were_never_written_are_zeros() {
     }
 }
 
-/// A bit of everything: directories with and without an index, symlinks short and long, names that come and go, files in pieces.
+/// Makes a bit of everything: directories with and without an index, symlinks short and long, names that come and go, files in pieces.
 fn everything(root: &Path) {
     let large = root.join("large directory");
     fs::create_dir(&large).unwrap();

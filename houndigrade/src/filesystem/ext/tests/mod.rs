@@ -1,4 +1,4 @@
-//! Disks that the kernel left in the middle of its work, and what it makes of them itself.
+//! Disks of interrupted kernels, compared with the kernel's own recovery.
 
 mod damage;
 mod layouts;
@@ -71,7 +71,7 @@ fn work(root: &Path, round: usize) {
     commit(root);
 }
 
-/// What `fsync` of any file does.
+/// Syncs, as `fsync` of any file does.
 fn commit(root: &Path) {
     let mut file = OpenOptions::new()
         .create(true)
@@ -118,7 +118,7 @@ fn a_dirty_disk_reads_as_the_kernel_recovers_it(#[case] make: &[&str], #[case] o
     assert_same_tree(&ours, mount.path());
 }
 
-/// What `debugfs` logs has the second kind of checksums too, which Linux has not written since 3.18.
+/// `debugfs` logs with the second kind of checksums too, which Linux has not written since 3.18.
 #[rstest]
 #[case::without("^metadata_csum", "")]
 #[case::v1("^metadata_csum", "-c")]
@@ -145,7 +145,7 @@ fn journals_of_all_checksums_are_replayed(#[case] features: &str, #[case] journa
     assert!(needs_recovery(&image));
     assert!(read(image.clone()).unwrap().starts_with(b"afterafter"));
 
-    // A bit that flips in the journal's copy is no longer what was written.
+    // A flipped bit in the journal's copy breaks its checksum.
     let copy = image
         .windows(10)
         .position(|window| window == b"afterafter")
@@ -156,7 +156,7 @@ fn journals_of_all_checksums_are_replayed(#[case] features: &str, #[case] journa
     assert_eq!(read.is_err(), !journal.is_empty(), "{read:?}");
 }
 
-/// A file system with `/file`, and the number of the file's block.
+/// Makes a file system with `/file`, and returns the number of the file's block too.
 fn disk_with_file(features: &str) -> Option<(NamedTempFile, String)> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "before".repeat(100)).unwrap();
@@ -222,7 +222,7 @@ fn features_that_cannot_be_read_are_named(#[case] bit: u32, #[case] what: &str) 
     );
 }
 
-/// A journal with bytes overwritten: what can be read of it may be wrong, but reading ends.
+/// A journal with overwritten bytes: contents may be wrong, but reading ends.
 #[rstest]
 #[case::without_checksums("^metadata_csum", "")]
 #[case::with_checksums("metadata_csum", "-c -v 3")]

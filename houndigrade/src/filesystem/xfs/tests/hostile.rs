@@ -23,7 +23,7 @@ fn an_impossible_superblock_is_refused(
     assert_eq!(error.to_string(), format!("xfs file system: {problem}"));
 }
 
-/// Looks at everything there is, a little of each, and at no error.
+/// Reads a little of everything, and ignores errors.
 fn look_around(fs: &Xfs) {
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {

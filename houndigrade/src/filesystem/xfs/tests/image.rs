@@ -11,7 +11,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Made by `mkfs.xfs` with `options`. Skips the test without the tool.
+    /// Makes an image with `mkfs.xfs` and `options`. Skips the test without the tool.
     pub(super) fn new(options: &str) -> Option<Self> {
         let image = Self::empty(320 * 1024 * 1024);
         let mut arguments = vec!["-q", "-f"];

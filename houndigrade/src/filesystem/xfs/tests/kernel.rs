@@ -1,4 +1,4 @@
-//! File systems filled by the kernel, which says what must be read: clean, cut off, and large.
+//! File systems filled by the kernel and compared with its view: clean, cut off, and large.
 
 use super::files::{fill, fill_directory, noise, scatter, xfs_io};
 use super::image::Image;
@@ -35,7 +35,7 @@ fn the_kernel_sees_the_same_files(#[case] options: &str) {
     assert_same_tree(&*fs, mount.path());
 }
 
-/// A file system that was filled, changed and cut off, with all that in its log and little of it in its place.
+/// Makes a file system that was filled, changed and cut off, with all that in its log and little of it in its place.
 fn cut_off(options: &str) -> Option<Image> {
     let image = Image::new(options)?;
     let mount = KernelMount::new(&image.path, "rw")?;

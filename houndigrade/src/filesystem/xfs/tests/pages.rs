@@ -14,7 +14,7 @@ pub(super) struct Pages(pub(super) BTreeMap<u64, Vec<u8>>);
 impl Pages {
     const SIZE: usize = 4096;
 
-    /// The file system of version 4 with a dirty log.
+    /// Returns the file system of version 4 with a dirty log.
     pub(super) fn v4() -> Self {
         let packed = unpack(include_bytes!("../testdata/v4-dirty.pages.gz"));
         let pages = packed.chunks_exact(8 + Self::SIZE).map(|page| {

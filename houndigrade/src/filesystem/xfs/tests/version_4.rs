@@ -3,7 +3,7 @@
 use super::pages::{Pages, unpack};
 use super::*;
 
-/// All paths below `folder` with what is there, as in `v4-dirty.files.gz`.
+/// Lists all paths below `folder` with their types and contents, as in `v4-dirty.files.gz`.
 fn list(fs: &Xfs, folder: &str, lines: &mut Vec<String>) {
     let at = if folder.is_empty() { "/" } else { folder };
     for name in fs.names(at, 10_000).unwrap() {
@@ -36,7 +36,7 @@ fn a_log_of_version_4_is_replayed_as_the_kernel_does() {
     assert_eq!(ours, kernels);
 }
 
-/// Without the log, hardly anything is there: it is what the test above reads.
+/// Proves the test above: without the log, hardly anything is there.
 #[test]
 fn most_files_of_the_dirty_disk_are_in_its_log() {
     let geometry = Geometry::read(&Pages::v4()).unwrap();

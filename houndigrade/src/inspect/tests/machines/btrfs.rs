@@ -6,7 +6,7 @@ use crate::rpm::tests::databases::made;
 /// Shows all subvolumes.
 const TOP: &str = "subvolid=5,commit=300";
 
-/// A machine whose second partition is btrfs with these subvolumes, in this order, and the default among them. It is copied
+/// Makes a machine with btrfs on its second partition, with these subvolumes in this order, and the default among them. It is copied
 /// while it runs, when the files of the last have been synced one by one: they are in its log.
 fn machine(subvolumes: &[(&str, &Tree)], default: Option<&str>) -> Option<(Machine, Region)> {
     let machine = Machine::new(300);
@@ -51,7 +51,7 @@ fn fedora() {
             "LABEL=system / btrfs subvol=root,compress=zstd:1 0 0\nLABEL=system /home btrfs subvol=home 0 0\n",
         )
         .file("/usr/lib/sysimage/rpm/rpmdb.sqlite", &database.file);
-    // What a user unpacked is not what is installed.
+    // A tree that a user unpacked is not installed.
     let home = os_release("rhel");
     let Some((machine, region)) = machine(&[("home", &home), ("root", &root)], None) else {
         return;
@@ -77,7 +77,7 @@ fn fedora() {
     assert_same_volume(&machine, "/dev/vda2", mount.path());
 }
 
-/// The root is a snapshot, of which nothing but the superblock's default tells.
+/// The root is a snapshot, marked by the superblock's default alone.
 #[test]
 fn sles() {
     let Some(made) = made() else { return };
@@ -125,7 +125,7 @@ fn sles() {
     assert_same_volume(&machine, "/dev/vda2", mount.path());
 }
 
-/// An fstab that names no subvolume means the default one, whatever the others are called.
+/// An fstab without a subvolume means the default one, under any name.
 #[rstest]
 #[case::top_level(None, "top level")]
 #[case::default(Some("usr"), "usr")]

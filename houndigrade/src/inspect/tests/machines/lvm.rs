@@ -4,7 +4,7 @@ use super::*;
 use crate::rpm::tests::databases::made;
 use crate::volume::tests::tools::{CREATE, Tools};
 
-/// The pieces of the logical volumes that `commands` make on partitions: each is the index of a machine, and a region of its disk.
+/// Returns the pieces of the logical volumes that `commands` make on partitions: each is the index of a machine, and a region of its disk.
 fn group(
     partitions: &[(&Machine, Region)],
     commands: &[&str],
@@ -223,7 +223,7 @@ fn an_encrypted_root() {
     );
 }
 
-/// Little is read of a large disk: what it takes, and the package database.
+/// Little is read of a large disk: the metadata needed, and the package database.
 #[test]
 fn a_disk_of_10_gib() {
     let Some(made) = made() else { return };

@@ -46,24 +46,24 @@ fn assert_in_journal(machine: &Machine, region: Region, options: &str, file: &st
     }
 }
 
-/// The packages found on a partition.
+/// Returns the packages found on a partition.
 fn packages<'a>(image: &'a InspectedImage, partition: &str) -> &'a SignedPackages {
     &image.drives["/dev/vda"][partition]
         .facts
         .rhel_signed_packages
 }
 
-/// How many packages `rpm` finds in a database.
+/// Returns the number of packages that `rpm` finds in a database.
 fn count(made: &Made) -> Option<u64> {
     Some(made.answer.as_ref().unwrap().len() as u64)
 }
 
-/// What the kernel's copy says in its os-release.
+/// Returns the os-release of the kernel's copy.
 fn release(mount: &KernelMount) -> String {
     fs::read_to_string(mount.path().join("etc/os-release")).unwrap()
 }
 
-/// What was found in `/etc/os-release`.
+/// Returns the contents found of `/etc/os-release`.
 fn found_release<'a>(image: &'a InspectedImage, partition: &str) -> &'a str {
     let files = &image.drives["/dev/vda"][partition].facts.rhel_release_files;
     let file = files
