@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# What houndigrade looks at in a tree.
+# The files of a tree that houndigrade reads.
 WANTED = (
     "etc/*-release", "etc/fstab", "usr/lib/os-release", "etc/pki/product*/*.pem", "etc/dnf/dnf.conf", "etc/yum.conf",
     "etc/yum.repos.d/*.repo", "etc/rhsm/syspurpose/syspurpose.json",
@@ -20,7 +20,7 @@ TOOLS = os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LVM_SUPP
 
 
 def run(*command: str, text: str | None = None) -> str:
-    """Runs a tool; what it says is shown only when it fails."""
+    """Runs a tool; its output is shown only on failure."""
     done = subprocess.run(command, check=False, input=text, text=True, capture_output=True, env=TOOLS)
     if done.returncode != 0:
         raise OSError(f"{' '.join(command)} failed: {done.stdout}{done.stderr}".strip())
@@ -66,7 +66,7 @@ def wanted(root: Path) -> list[Path]:
 
 
 def search(root: Path) -> int:
-    """What a person would do: grep through the files. Returns the bytes searched."""
+    """The work of a person: grep through the files. Returns the bytes searched."""
     files = wanted(root)
     if files:
         subprocess.run(["grep", "-c", "-a", "-i", "red hat", *map(str, files)], check=False, stdout=subprocess.DEVNULL)

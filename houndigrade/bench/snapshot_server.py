@@ -35,7 +35,7 @@ def serving(disk: Path, seconds: float) -> Iterator[str]:
 
 
 def serve(disk: Path, seconds: float, told: Connection) -> None:
-    """Answers until it is terminated. Checksums are made beforehand: they are not what is measured."""
+    """Answers until it is terminated. Checksums are computed beforehand, outside of the measurement."""
     file = os.open(disk, os.O_RDONLY)
     size = os.fstat(file).st_size
     checksums = {

@@ -1,4 +1,4 @@
-"""Keeps of a btrfs disk (one device, single, mixed, nodes of 4 KiB) what its reader reads; all else becomes zeros."""
+"""Reduces a btrfs disk (one device, single, mixed, nodes of 4 KiB) to the blocks that its reader reads; all others become zeros."""
 
 import struct
 import sys

@@ -1,4 +1,4 @@
-"""Cuts the log of an XFS disk for pack.py: what Linux cleared ahead of its head goes, and the checksums of its records.
+"""Cuts the log of an XFS disk for pack.py: blocks that Linux cleared ahead of its head go, and the checksums of its records.
 
     mkfs.xfs --unsupported -l size=8m -d agcount=1 disk    # of 64 MiB; with -m crc=0, Linux up to 6.x is needed
     mount disk, some files; sync; some changes; xfs_io -x -c 'shutdown -f'; umount

@@ -3,7 +3,7 @@
 # FOLDER/sqlite has a few packages as `rpm` installs them: signed with RSA, with EdDSA, or not, and an imported key.
 # The others have COUNT copies of those under other names, less every seventh: sqlite-many, sqlite-512 and sqlite-65536 (by
 # size of a page), sqlite-wal, most of whose rows are in its write-ahead log alone, ndb-many, berkeley-many, berkeley-big-endian.
-# rsa.key and ed25519.key hold the ids of the keys; answer, in each folder, what rpm says of its packages, if it can read them.
+# rsa.key and ed25519.key hold the ids of the keys; answer, in each folder, is rpm's list of its packages, if rpm reads the format.
 set -eu
 cd "$1"
 count=$2
@@ -102,7 +102,7 @@ def load(path, order, page):
 
 load("berkeley-many", 1234, 4096)
 load("berkeley-big-endian", 4321, 512)
-# No rpm of Debian or Fedora writes ndb. This is what rpm's lib/backend/ndb/rpmpkg.c says, in a few lines.
+# No rpm of Debian or Fedora writes ndb. The format is that of rpm's lib/backend/ndb/rpmpkg.c.
 os.makedirs("ndb-many")
 with open("ndb-many/Packages.db", "wb") as file:
     kept = [(n, blob) for n, blob in headers() if n % 7]
