@@ -76,10 +76,24 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
         customer.trails().await?,
         [format!("cloudigrade-{}", customer.account)]
     );
-    assert!(
-        !resources.event_reasons("story").await?.is_empty(),
-        "people see events in kubectl describe"
-    );
+    until("the events that kubectl describe shows", || async {
+        let mut reasons = resources.event_reasons("story").await?;
+        // It may come at any time from here on.
+        reasons.retain(|reason| reason != "Delivering");
+        reasons.sort();
+        let expected = [
+            "Metering",
+            "RegionsDescribed",
+            "RoleAssumed",
+            "TrailLogging",
+        ];
+        if reasons == expected {
+            Ok(())
+        } else {
+            Err(format!("{reasons:?}").into())
+        }
+    })
+    .await?;
 
     // What happens next arrives through the trail.
     let added = customer.launch(&certificate, "us-east-1").await?;

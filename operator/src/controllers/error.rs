@@ -6,7 +6,7 @@ use cloudigrade_store::StoreError;
 
 /// An error with a stable PascalCase word for conditions, events and metrics. One fault has one word, whichever
 /// controller meets it.
-pub trait Reason: Error + Send + Sync + 'static {
+pub trait ErrorReason: Error + Send + Sync + 'static {
     /// The word
     fn reason(&self) -> &'static str;
 }
@@ -28,13 +28,13 @@ impl KubernetesError {
     }
 }
 
-impl Reason for KubernetesError {
+impl ErrorReason for KubernetesError {
     fn reason(&self) -> &'static str {
         "KubernetesFailed"
     }
 }
 
-impl Reason for StoreError {
+impl ErrorReason for StoreError {
     fn reason(&self) -> &'static str {
         "DatabaseFailed"
     }

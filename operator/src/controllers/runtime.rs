@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::client::Clients;
-use super::error::Reason;
+use super::error::ErrorReason;
 use super::event::warning;
 use super::watch::{Guarded, SharedWatch, Watchable};
 use crate::telemetry::{KindLabel, Metrics, ReasonLabel};
@@ -34,7 +34,7 @@ pub trait Reconciler: Send + Sync + 'static {
     /// The custom resource
     type Object: Watchable;
     /// The error of a reconciliation that could not even write a status
-    type Error: Reason;
+    type Error: ErrorReason;
 
     /// Brings `object` closer to its spec, and says when to come back. An error is logged, counted, and repeated with growing waits.
     fn reconcile(
@@ -106,7 +106,7 @@ impl Runtime {
     }
 
     /// Repeats `round` every `period` until shutdown, for what is not about one object; `kind` names it in logs and metrics.
-    pub async fn run_rounds<E: Reason>(
+    pub async fn run_rounds<E: ErrorReason>(
         &self,
         kind: &'static str,
         period: Duration,
@@ -137,7 +137,7 @@ impl Runtime {
     }
 
     /// Counts a failure by its reason.
-    pub fn count_failure(&self, kind: &'static str, error: &impl Reason) {
+    pub fn count_failure(&self, kind: &'static str, error: &impl ErrorReason) {
         let reason = error.reason();
         let label = ReasonLabel { kind, reason };
         self.metrics.reconcile_errors.get_or_create(&label).inc();
@@ -217,12 +217,11 @@ fn error_policy<R: Reconciler>(
     Action::requeue(context.backoff.next(&uid(&*object)))
 }
 
+/// The end of a reconciliation, as kube reports it.
+type Outcome<K, E> = Result<(ObjectRef<Guarded<K>>, Action), controller::Error<E, watcher::Error>>;
+
 /// Logs how a reconciliation ended: none is swallowed.
-fn log<K, E: Reason>(
-    outcome: Result<(ObjectRef<Guarded<K>>, Action), controller::Error<E, watcher::Error>>,
-) where
-    K: Watchable,
-{
+fn log<K: Watchable, E: ErrorReason>(outcome: Outcome<K, E>) {
     match outcome {
         Ok((object, action)) => tracing::debug!(%object, ?action, "reconciled"),
         // Gone since it was put into the queue.

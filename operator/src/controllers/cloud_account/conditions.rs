@@ -8,7 +8,7 @@ use kube::runtime::events::Event;
 use super::error::AccountError;
 use super::status::{is_deleting, prior_failures};
 use super::steps::{EVENTS_FLOWING, OF_READY, READY, TRAIL_CONFIGURED, flow, ready, trail};
-use crate::controllers::error::Reason;
+use crate::controllers::error::ErrorReason;
 use crate::controllers::event::{normal, warning};
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate, Conditions};
 use cloudigrade_store::enrolments::Enrolment;

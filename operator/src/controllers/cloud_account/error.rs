@@ -1,6 +1,6 @@
 //! Errors of a step, and how a reconciliation ends because of one.
 
-use crate::controllers::error::{KubernetesError, Reason};
+use crate::controllers::error::{ErrorReason, KubernetesError};
 use crate::controllers::role::RoleError;
 use cloudigrade_cloud::{CloudError, ErrorKind};
 use cloudigrade_store::StoreError;
@@ -69,7 +69,7 @@ pub enum AccountError {
     Kubernetes(#[from] KubernetesError),
 }
 
-impl Reason for AccountError {
+impl ErrorReason for AccountError {
     fn reason(&self) -> &'static str {
         match self {
             Self::IamRole(error) => error.reason(),

@@ -10,7 +10,7 @@ use super::error::{AccountError, ForCondition, StepError, Stop};
 use super::status::StatusBuilder;
 use super::steps::READY;
 use super::{deletion, pipeline};
-use crate::controllers::error::{KubernetesContext, Reason};
+use crate::controllers::error::{ErrorReason, KubernetesContext};
 use crate::controllers::runtime::Reconciler;
 use crate::controllers::{finalizer, status};
 use cloudigrade_api::{CloudAccount, FINALIZER};

@@ -10,7 +10,7 @@ use super::*;
 #[error("no")]
 struct Refused;
 
-impl Reason for Refused {
+impl ErrorReason for Refused {
     fn reason(&self) -> &'static str {
         "Refused"
     }

@@ -24,9 +24,9 @@ pub(super) struct State {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct TestCloud(pub(super) Arc<Mutex<State>>);
+pub(super) struct TestAccountCloud(pub(super) Arc<Mutex<State>>);
 
-impl TestCloud {
+impl TestAccountCloud {
     /// Notes `operation`, and refuses it if that is to be.
     fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, CloudError> {
         let mut state = self.0.lock();
@@ -49,7 +49,7 @@ impl TestCloud {
     }
 }
 
-impl Access for TestCloud {
+impl Access for TestAccountCloud {
     async fn identity(&self, role: &IamRole) -> Result<String, CloudError> {
         self.ask("AssumeRole")
             .map(|_| role.arn.account_id().to_owned())
@@ -60,7 +60,7 @@ impl Access for TestCloud {
     }
 }
 
-impl Trails for TestCloud {
+impl Trails for TestAccountCloud {
     async fn trail(&self, _: &IamRole, _: &str) -> Result<Option<Trail>, CloudError> {
         self.ask("DescribeTrails").map(|state| state.trail.clone())
     }
@@ -123,7 +123,7 @@ impl Trails for TestCloud {
     }
 }
 
-impl Inventory for TestCloud {
+impl Inventory for TestAccountCloud {
     async fn regions(&self, _: &IamRole) -> Result<Vec<String>, CloudError> {
         self.ask("DescribeRegions")
             .map(|_| vec!["us-east-1".into()])

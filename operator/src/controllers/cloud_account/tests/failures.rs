@@ -258,8 +258,5 @@ async fn a_finalizer_that_cannot_be_removed_is_in_the_status_and_the_trail_delet
         ("False", "KubernetesFailed")
     );
     world.server.recover();
-    assert_eq!(
-        world.reconcile(NOW + HOUR * 2).await,
-        [format!("finalizers []")]
-    );
+    assert_eq!(world.reconcile(NOW + HOUR * 2).await, ["finalizers []"]);
 }

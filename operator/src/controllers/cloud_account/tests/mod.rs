@@ -19,7 +19,7 @@ use crate::controllers::client::Clients;
 use crate::controllers::runtime::Runtime;
 use crate::telemetry::Metrics;
 use api_server::ApiServer;
-use cloud::TestCloud;
+use cloud::TestAccountCloud;
 use cloudigrade_api::CloudAccountStatus;
 use cloudigrade_store::testing::TestDatabase;
 
@@ -54,8 +54,8 @@ fn runtime(client: kube::Client) -> Runtime {
 /// One account, and everything that its reconciliation touches.
 struct World {
     server: ApiServer,
-    cloud: TestCloud,
-    context: AccountContext<TestCloud>,
+    cloud: TestAccountCloud,
+    context: AccountContext<TestAccountCloud>,
     database: TestDatabase,
 }
 
@@ -67,7 +67,7 @@ impl World {
     async fn with(account: CloudAccount) -> Self {
         let database = TestDatabase::new().await;
         let (server, client) = ApiServer::serve(&account);
-        let cloud = TestCloud::default();
+        let cloud = TestAccountCloud::default();
         let context = AccountContext::new(
             runtime(client),
             (*database).clone(),

@@ -1,7 +1,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::controllers::error::Reason;
+use crate::controllers::error::ErrorReason;
 
 const ARN: &str = "arn:aws:cloudtrail:us-east-1:210987654321:trail/cloudigrade-210987654321";
 
