@@ -10,8 +10,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use cloudigrade::report;
-use cloudigrade_store::events::{NewEvent, record};
-use cloudigrade_store::ledger::{LogFile, enter, recipients};
+use cloudigrade_store::NewEvent;
+use cloudigrade_store::enrolments::metered_accounts;
+use cloudigrade_store::events::record;
+use cloudigrade_store::ledger::{LedgerEntry, enter};
 use cloudigrade_store::testing::{PgBouncer, TestDatabase};
 use cloudigrade_store::{Pool, connect};
 
@@ -45,9 +47,11 @@ fn event(enrolment: i64, hour: u8, kind: EventKind) -> NewEvent {
 async fn meter(pool: &Pool, account: &str) -> BTreeSet<i32> {
     let mut processes = BTreeSet::new();
     for hour in 0..FILES {
-        let metered = recipients(pool, &[account]).await.expect("recipients");
+        let metered = metered_accounts(pool, &[account])
+            .await
+            .expect("recipients");
         let enrolment = metered[account].enrolment;
-        let file = LogFile {
+        let file = LedgerEntry {
             bucket: "b",
             key: &format!("{account}/{hour}"),
             etag: "e",

@@ -8,7 +8,7 @@ use crate::config::Database;
 use crate::ingest;
 use crate::telemetry::{self, Metrics};
 use cloudigrade_aws::{Aws, S3Objects};
-use cloudigrade_store::letters;
+use cloudigrade_store::dead_letters;
 
 /// What to do with them.
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
 
 async fn list(format: Format, database: &Database) -> Result<(), CommandError> {
     let pool = cloudigrade_store::connect_once(database.database_url.expose()).await?;
-    let letters = letters::list(&pool, None).await?;
+    let letters = dead_letters::list(&pool, None).await?;
     let text = match format {
         Format::Json => serde_json::to_string_pretty(&letters)? + "\n",
         Format::Table if letters.is_empty() => "No message was given up.\n".to_owned(),
@@ -104,7 +104,7 @@ async fn list(format: Format, database: &Database) -> Result<(), CommandError> {
 
 async fn show(id: i64, database: &Database) -> Result<(), CommandError> {
     let pool = cloudigrade_store::connect_once(database.database_url.expose()).await?;
-    let letters = letters::list(&pool, Some(&[id])).await?;
+    let letters = dead_letters::list(&pool, Some(&[id])).await?;
     let letter = letters.first().ok_or_else(|| missing(id))?;
     Ok(output::print(
         &(serde_json::to_string_pretty(letter)? + "\n"),
@@ -118,7 +118,7 @@ async fn replay(
 ) -> Result<(), CommandError> {
     let pool = cloudigrade_store::connect(database.database_url.expose(), 2)?;
     cloudigrade_store::ping(&pool).await?;
-    let letters = letters::list(&pool, ids).await?;
+    let letters = dead_letters::list(&pool, ids).await?;
     if let Some(gone) = ids
         .unwrap_or_default()
         .iter()
@@ -134,7 +134,7 @@ async fn replay(
             ingest::record_message(&pool, &metrics, &objects, trail_bucket, &letter.body).await;
         let told = match result {
             Ok(what) => {
-                letters::forget(&pool, letter.id).await?;
+                dead_letters::delete(&pool, letter.id).await?;
                 format!("{}: {what}\n", letter.id)
             }
             Err(error) => {

@@ -4,7 +4,7 @@ use super::CommandError;
 use crate::config::Database;
 use crate::telemetry;
 use cloudigrade_cloud::Secret;
-use cloudigrade_store::roles;
+use cloudigrade_store::grants;
 
 /// Which schema, and who may use it.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
     telemetry::logs();
     let role = match &args.grant_to_user_of {
         Some(url) => Some(
-            roles::of_url(url.expose()).map_err(|_| "--grant-to-user-of: not a Postgres URL")?,
+            grants::of_url(url.expose()).map_err(|_| "--grant-to-user-of: not a Postgres URL")?,
         ),
         None => args.grant_to.clone(),
     };
@@ -40,7 +40,7 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
     cloudigrade_store::migrate(url).await?;
     tracing::info!("the schema is up to date");
     if let Some(role) = role {
-        roles::grant(&cloudigrade_store::connect(url, 1)?, &role).await?;
+        grants::grant(&cloudigrade_store::connect(url, 1)?, &role).await?;
         tracing::info!(role, "granted the use of the schema");
     }
     Ok(())

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::file::ReadFile;
 use crate::telemetry::{Metrics, OutcomeLabel};
-use cloudigrade_store::{Doing, Pool, StoreError, events, images, ledger};
+use cloudigrade_store::{Doing, Pool, StoreError, events, images, ledger, locks};
 
 /// Attempts at a transaction that loses against others.
 const ATTEMPTS: u32 = 3;
@@ -76,8 +76,8 @@ async fn write(pool: &Pool, files: &[ReadFile]) -> Result<Vec<Recorded>, StoreEr
     let mut transaction = pool.begin().await.doing("beginning to record log files")?;
     // An account may have been suspended or released since it was looked up.
     let enrolments: BTreeSet<i64> = files.iter().map(|file| file.enrolment).collect();
-    let open = ledger::lock(&mut transaction, &Vec::from_iter(enrolments)).await?;
-    let entries: Vec<ledger::LogFile<'_>> = files
+    let open = locks::lock_exclusive(&mut transaction, &Vec::from_iter(enrolments)).await?;
+    let entries: Vec<ledger::LedgerEntry<'_>> = files
         .iter()
         .filter(|file| open.contains(&file.enrolment))
         .map(entry)
@@ -103,8 +103,8 @@ async fn write(pool: &Pool, files: &[ReadFile]) -> Result<Vec<Recorded>, StoreEr
     Ok(recorded)
 }
 
-fn entry(file: &ReadFile) -> ledger::LogFile<'_> {
-    ledger::LogFile {
+fn entry(file: &ReadFile) -> ledger::LedgerEntry<'_> {
+    ledger::LedgerEntry {
         bucket: &file.location.bucket,
         key: &file.location.key,
         etag: &file.etag,

@@ -7,9 +7,9 @@ use metering::cloudtrail::{ImageTag, InstanceEvent, LogFile, account_of_key};
 
 use super::contents::{self, ContentsError, MAX_LOG, MAX_OBJECT};
 use cloudigrade_cloud::{ObjectError, Objects};
+use cloudigrade_store::NewEvent;
 use cloudigrade_store::StoreError;
-use cloudigrade_store::events::NewEvent;
-use cloudigrade_store::ledger::Recipient;
+use cloudigrade_store::enrolments::MeteredAccount;
 
 /// Where a file lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Location {
 }
 
 /// Who meters which account.
-pub type Recipients = HashMap<String, Recipient>;
+pub type Recipients = HashMap<String, MeteredAccount>;
 
 /// Why a file could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +146,7 @@ pub(crate) struct Relevant {
 impl Relevant {
     /// Leaves out what is of another account than the file's, and what happened before the account was enabled (§4.2), or
     /// longer ago than is kept.
-    fn of(log: LogFile, account: &str, recipient: Recipient) -> Self {
+    fn of(log: LogFile, account: &str, recipient: MeteredAccount) -> Self {
         let LogFile {
             records,
             instance_events,

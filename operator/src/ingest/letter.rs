@@ -7,7 +7,7 @@ use super::file::{self, FileError};
 use super::notification::{self, NotificationError};
 use crate::telemetry::Metrics;
 use cloudigrade_cloud::Objects;
-use cloudigrade_store::{Pool, StoreError, ledger};
+use cloudigrade_store::{Pool, StoreError, enrolments};
 
 /// Why a message could not be processed.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ pub async fn record_message<O: Objects>(
         return Err(FileError::Bucket(other.bucket.clone()).into());
     }
     let accounts: BTreeSet<&str> = locations.iter().filter_map(file::account).collect();
-    let recipients = ledger::recipients(pool, &Vec::from_iter(accounts)).await?;
+    let recipients = enrolments::metered_accounts(pool, &Vec::from_iter(accounts)).await?;
     let mut files = Vec::new();
     for location in locations.iter().cloned() {
         files.extend(file::read(objects, location, &recipients).await?);

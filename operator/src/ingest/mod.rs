@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::{Health, Metrics};
 use cloudigrade_cloud::{CloudError, Message, Objects, Queue};
-use cloudigrade_store::{Pool, ledger};
+use cloudigrade_store::Pool;
 
 /// Loops that take messages; one goes on while the other waits for a slow file or for the database.
 const TAKERS: usize = 2;
@@ -104,7 +104,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
     /// Messages, once the database answers: none is taken that could not be recorded, for every taking counts against it.
     /// As many as are waiting, up to a limit.
     async fn receive(&self, wait: Duration) -> Result<Vec<Message>, String> {
-        if let Err(error) = ledger::ping(&self.pool).await {
+        if let Err(error) = cloudigrade_store::ping(&self.pool).await {
             return Err(format!("waiting for the database: {error}"));
         }
         let received = self.queue.receive(wait).await;

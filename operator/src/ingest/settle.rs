@@ -15,7 +15,7 @@ use super::letter::MessageError;
 use super::notification;
 use crate::telemetry::OutcomeLabel;
 use cloudigrade_cloud::{Message, Objects, Queue, VISIBILITY_TIMEOUT};
-use cloudigrade_store::{StoreError, ledger, letters};
+use cloudigrade_store::{StoreError, dead_letters, enrolments};
 
 /// Files a taker reads at once; each may hold an object in memory.
 pub(super) const AT_ONCE: usize = 4;
@@ -152,7 +152,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
             .iter()
             .filter_map(|(_, location)| file::account(location))
             .collect();
-        ledger::recipients(&self.pool, &Vec::from_iter(accounts)).await
+        enrolments::metered_accounts(&self.pool, &Vec::from_iter(accounts)).await
     }
 
     async fn read(
@@ -276,7 +276,9 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
             self.change_visibility(message, retry_after).await;
             return ("failed", Fate::Again);
         }
-        match letters::bury(&self.pool, id, &message.body, &error.to_string(), receives).await {
+        match dead_letters::insert(&self.pool, id, &message.body, &error.to_string(), receives)
+            .await
+        {
             Ok(()) => {
                 tracing::error!(id, receives, %error, "gave a message up; see `cloudigrade dead-letters list`");
                 ("dead_letter", Fate::Done)

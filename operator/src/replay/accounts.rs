@@ -8,7 +8,7 @@ use crate::ingest::Recipients;
 use cloudigrade_api::CloudAccountSpec;
 use cloudigrade_cloud::RoleArn;
 use cloudigrade_store::enrolments::{self, Claim, Claimant};
-use cloudigrade_store::{Pool, StoreError, ledger};
+use cloudigrade_store::{Pool, StoreError};
 
 /// Namespace of the UIDs of accounts that no Kubernetes has given one.
 const UIDS: Uuid = uuid::uuid!("6d2f0b4e-0f59-5d2c-9d0c-2f6c52b0a1de");
@@ -131,5 +131,5 @@ pub async fn enrol(
         }
     }
     let ids: Vec<&str> = accounts.iter().map(|a| a.account_id.as_str()).collect();
-    Ok(ledger::recipients(pool, &ids).await?)
+    Ok(enrolments::metered_accounts(pool, &ids).await?)
 }

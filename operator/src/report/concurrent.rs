@@ -8,8 +8,9 @@ use metering::usage::{Count, Period, RhelRun, daily_maximum_counts};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use cloudigrade_store::usage::{self, Counts, ImageRun, KnownImage};
-use cloudigrade_store::{Doing, Pool, StoreError, usage_days};
+use cloudigrade_store::usage::{self, ImageRun, KnownImage};
+use cloudigrade_store::usage_days::DayCounts;
+use cloudigrade_store::{Doing, Pool, StoreError, locks, usage_days};
 
 /// Concurrent usage of one organization on one day (UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +48,7 @@ pub async fn concurrent(
     let mut transaction = pool.begin().await.doing(doing)?;
     let days = concurrent_counts(&mut transaction, org_id, first, last, now).await?;
     transaction.commit().await.doing(doing)?;
-    let day = |(date, counts): (Date, Counts)| {
+    let day = |(date, counts): (Date, DayCounts)| {
         Ok(Day {
             org_id: org_id.to_owned(),
             date,
@@ -70,16 +71,16 @@ pub async fn concurrent_counts(
     first: Date,
     last: Date,
     now: Timestamp,
-) -> Result<Vec<(Date, Counts)>, StoreError> {
+) -> Result<Vec<(Date, DayCounts)>, StoreError> {
     let today = now.to_zoned(TimeZone::UTC).date();
-    let mut known = usage::kept(&mut *transaction, org_id, first, last).await?;
+    let mut known = usage_days::cached(&mut *transaction, org_id, first, last).await?;
 
     let days = || first.series(1.day()).take_while(|day| *day <= last);
     let mut missing = days().filter(|day| !known.contains_key(day));
     if let Some(from) = missing.next() {
         let to = missing.last().unwrap_or(from);
         if from < today {
-            usage_days::hold(&mut *transaction, org_id).await?;
+            locks::lock_shared(&mut *transaction, org_id).await?;
         }
         let images = usage::images(&mut *transaction, org_id).await?;
         let period = Period::of_days(from, to).until(now);
@@ -87,12 +88,12 @@ pub async fn concurrent_counts(
         let mut derived = Vec::new();
         for (day, counts) in daily_maximum_counts(from, to, &rhel_runs(&images, &runs)) {
             if !known.contains_key(&day) {
-                derived.push((day, Counts::of(&counts)?));
+                derived.push((day, DayCounts::of(&counts)?));
             }
         }
         let over = derived.partition_point(|(day, _)| *day < today);
         if let Some(over @ [_, ..]) = derived.get(..over) {
-            usage::keep(&mut *transaction, org_id, over).await?;
+            usage_days::cache(&mut *transaction, org_id, over).await?;
         }
         known.extend(derived);
     }

@@ -3,7 +3,8 @@ use metering::cloudtrail::EventKind::{self, PowerOff, PowerOn};
 use metering::usage::Period;
 
 use super::{By, concurrent, hours};
-use cloudigrade_store::events::{NewEvent, record};
+use cloudigrade_store::NewEvent;
+use cloudigrade_store::events::record;
 use cloudigrade_store::testing::{TestDatabase, events_of};
 use cloudigrade_store::{Pool, usage_days};
 

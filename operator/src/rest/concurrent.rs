@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::page::{Page, Wanted};
 use crate::report;
 use cloudigrade_store::organizations::Organization;
-use cloudigrade_store::usage::Counts;
+use cloudigrade_store::usage_days::DayCounts;
 use cloudigrade_store::{Doing, StoreError};
 
 /// One day.
@@ -25,7 +25,7 @@ pub(super) struct DailyConcurrentUsage {
     #[schemars(with = "String", extend("format" = "date"))]
     date: Date,
     #[schemars(with = "Vec<MaximumCount>")]
-    maximum_counts: Counts,
+    maximum_counts: DayCounts,
 }
 
 /// The highest number for one choice of dimensions; `_ANY` stands for whatever value.

@@ -7,7 +7,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use cloudigrade_store::organizations::Organization;
-use cloudigrade_store::usage::Counts;
+use cloudigrade_store::usage_days::DayCounts;
 
 /// Most bytes of all days together. Whatever is beyond makes room for itself by having all others forgotten.
 const LIMIT: usize = 32 << 20;
@@ -25,12 +25,12 @@ struct Days {
 #[derive(Debug, Default)]
 struct OfOrganization {
     version: String,
-    days: BTreeMap<Date, Counts>,
+    days: BTreeMap<Date, DayCounts>,
 }
 
 impl OfOrganization {
     fn bytes(&self) -> usize {
-        self.days.values().map(Counts::bytes).sum()
+        self.days.values().map(DayCounts::bytes).sum()
     }
 }
 
@@ -41,7 +41,7 @@ impl Remembered {
         organization: &Organization,
         first: Date,
         last: Date,
-    ) -> Option<Vec<(Date, Counts)>> {
+    ) -> Option<Vec<(Date, DayCounts)>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.of_organizations.get(&organization.org_id)?;
         let days = first.series(1.day()).take_while(|day| *day <= last);
@@ -51,7 +51,7 @@ impl Remembered {
     }
 
     /// Remembers days that are over. They must have been read after `organization` was.
-    pub(super) fn remember(&self, organization: &Organization, days: &[(Date, Counts)]) {
+    pub(super) fn remember(&self, organization: &Organization, days: &[(Date, DayCounts)]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = all
             .of_organizations
@@ -95,7 +95,7 @@ mod tests {
         jiff::civil::date(2026, 11, day)
     }
 
-    fn counts(bytes: usize) -> Counts {
+    fn counts(bytes: usize) -> DayCounts {
         let count = Count {
             arch: "x".repeat(bytes),
             role: String::new(),
@@ -104,7 +104,7 @@ mod tests {
             service_type: String::new(),
             instances_count: 1,
         };
-        Counts::of(&[count]).unwrap()
+        DayCounts::of(&[count]).unwrap()
     }
 
     fn days(remembered: &Remembered, of: &Organization, last: i8) -> Option<Vec<Date>> {

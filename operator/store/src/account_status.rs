@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::image::{DiskFindings, ImageAttributes, classify};
+use metering::image::classify;
 
+use super::images::image_attributes;
 use super::{Doing, Pool, StoreError};
 
 /// What a CloudAccount's status tells of an enrolment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct AccountCounts {
     /// Instances ever seen
     pub instances: i64,
     /// Instances that run now
@@ -30,10 +31,7 @@ pub struct Counts {
 }
 
 /// What the status of the CloudAccount tells.
-///
-/// # Errors
-/// When Postgres does not answer.
-pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
+pub async fn counts(pool: &Pool, id: i64) -> Result<AccountCounts, StoreError> {
     let row = sqlx::query!(
         r#"select count(*) as "instances!",
                   count(*) filter (where exists (
@@ -49,7 +47,7 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
     .await
     .doing("counting instances")?;
     let images = sqlx::query!(
-        "select name, owner_id, platform, marketplace, architecture, rhel_tag, openshift_tag, rhel_found,
+        "select name, owner_id, platform, marketplace, architecture, rhel_tag, openshift_tag, rhel_found, facts -> 'syspurpose' as syspurpose,
                 described_at is null as \"unidentified!\", unavailable or inspection = 'error' as \"error!\"
            from image where id in (select image from instance where enrolment_id = $1)",
         id
@@ -57,39 +55,27 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<Counts, StoreError> {
     .fetch_all(pool)
     .await
     .doing("counting images")?;
-    let mut counts = Counts {
+    let mut counts = AccountCounts {
         instances: row.instances,
         running: row.running,
         unidentified_instances: row.unidentified,
         images: i64::try_from(images.len()).unwrap_or(i64::MAX),
         last_event: row.last_event.map(jiff_sqlx::Timestamp::to_jiff),
-        ..Counts::default()
+        ..AccountCounts::default()
     };
     for row in images {
-        let verdict = classify(&ImageAttributes {
-            rhel_tag: row.rhel_tag,
-            openshift_tag: row.openshift_tag,
-            name: row.name,
-            owner_id: row.owner_id,
-            platform: Some(row.platform),
-            marketplace: row.marketplace,
-            architecture: row.architecture,
-            inspected: row.rhel_found.map(|rhel| DiskFindings {
-                rhel,
-                ..DiskFindings::default()
-            }),
-        });
+        let classification = classify(&image_attributes!(row));
         counts.unidentified_images += i64::from(row.unidentified);
-        counts.rhel += i64::from(verdict.counts());
-        counts.error += i64::from(verdict.rhel.is_none() && row.error);
-        counts.pending += i64::from(verdict.rhel.is_none() && !row.error);
+        counts.rhel += i64::from(classification.counts());
+        counts.error += i64::from(classification.rhel.is_none() && row.error);
+        counts.pending += i64::from(classification.rhel.is_none() && !row.error);
     }
     Ok(counts)
 }
 
 /// An enrolment of which something has changed that a status tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changed {
+pub struct ChangedAccount {
     /// Row id
     pub id: i64,
     /// Namespace of the CloudAccount
@@ -101,16 +87,16 @@ pub struct Changed {
 }
 
 /// What has changed since then.
-///
-/// # Errors
-/// When Postgres does not answer.
-pub async fn changed_since(pool: &Pool, since: Timestamp) -> Result<Vec<Changed>, StoreError> {
+pub async fn changed_since(
+    pool: &Pool,
+    since: Timestamp,
+) -> Result<Vec<ChangedAccount>, StoreError> {
     sqlx::query!(
         r#"select id, namespace, name, changed_at as "changed_at: jiff_sqlx::Timestamp"
              from enrolment where released_at is null and changed_at > $1"#,
         since.to_sqlx() as _,
     )
-    .map(|row| Changed {
+    .map(|row| ChangedAccount {
         id: row.id,
         namespace: row.namespace,
         name: row.name,

@@ -6,7 +6,7 @@ use metering::cloudtrail::{EventKind, ImageTag, Tag};
 use metering::described::ImageDescription;
 use sqlx::PgConnection;
 
-use super::events::kind_from_sql;
+use super::event::kind_from_sql;
 use super::{Doing, Pool, StoreError, images, usage_days};
 
 /// An instance as recorded.
@@ -32,9 +32,6 @@ pub struct FoundInstance {
 }
 
 /// Every instance of an enrolment.
-///
-/// # Errors
-/// When Postgres does not answer.
 pub async fn instances(
     connection: &mut PgConnection,
     enrolment: i64,
@@ -72,7 +69,7 @@ pub async fn name_instances(
     enrolment: i64,
     found: &[FoundInstance],
 ) -> Result<(), StoreError> {
-    images::name(
+    images::upsert(
         connection,
         found
             .iter()
@@ -186,5 +183,4 @@ fn tags(
 }
 
 #[cfg(test)]
-#[path = "discovery_tests.rs"]
 mod tests;

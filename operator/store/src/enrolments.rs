@@ -1,13 +1,16 @@
 //! Which CloudAccount meters which cloud account, and since when.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::cloudtrail::EventKind;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::events::{self, NewEvent};
-use super::{Doing, Pool, StoreError, ledger};
+use super::event::NewEvent;
+use super::events;
+use super::{Doing, Pool, StoreError, locks};
 
 /// A CloudAccount that would meter an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +71,6 @@ pub enum Claim {
 }
 
 /// Who meters `account_id` now.
-///
-/// # Errors
-/// When Postgres does not answer.
 pub async fn holder(pool: &Pool, account_id: &str) -> Result<Option<Enrolment>, StoreError> {
     read_holder(pool, account_id).await
 }
@@ -123,6 +123,41 @@ pub async fn claim(pool: &Pool, claimant: &Claimant, now: Timestamp) -> Result<C
     }
 }
 
+/// A cloud account whose events are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeteredAccount {
+    /// Row id
+    pub enrolment: i64,
+    /// Events before do not count: the account was not enabled yet, or they are older than what is kept
+    pub counts_since: Timestamp,
+}
+
+/// Returns the enrolments that meter `accounts` now. An account without one, not enabled yet or suspended is left out.
+pub async fn metered_accounts(
+    executor: impl PgExecutor<'_>,
+    accounts: &[&str],
+) -> Result<HashMap<String, MeteredAccount>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select cloud_account_id, id,
+                  greatest(enabled_at, (select kept_since from retention)) as "counts_since!: jiff_sqlx::Timestamp"
+             from enrolment
+            where cloud = 'aws' and cloud_account_id = any($1)
+              and released_at is null and enabled_at is not null and not suspended"#,
+        accounts as _,
+    )
+    .fetch_all(executor)
+    .await
+    .doing("looking up who meters cloud accounts")?;
+    let accounts = rows.into_iter().map(|row| {
+        let account = MeteredAccount {
+            enrolment: row.id,
+            counts_since: row.counts_since.to_jiff(),
+        };
+        (row.cloud_account_id, account)
+    });
+    Ok(accounts.collect())
+}
+
 async fn insert(connection: &mut PgConnection, claimant: &Claimant) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into enrolment (cloud_account_id, org_id, account_number, uid, namespace, name, created_at, role_arn)
@@ -163,9 +198,6 @@ async fn rename(
 }
 
 /// Counts events from `since` on, if that is earlier than what was so far.
-///
-/// # Errors
-/// When Postgres does not answer.
 pub async fn backfill(pool: &Pool, id: i64, since: Timestamp) -> Result<(), StoreError> {
     sqlx::query!(
         "update enrolment set enabled_at = $2 where id = $1 and enabled_at > $2",
@@ -180,9 +212,6 @@ pub async fn backfill(pool: &Pool, id: i64, since: Timestamp) -> Result<(), Stor
 
 /// Counts events from `now` on, unless it does already. Since when it does: from the whole second on, because CloudTrail's
 /// times have no fractions and what happens right after would seem to have happened before.
-///
-/// # Errors
-/// When Postgres does not answer.
 pub async fn enable(pool: &Pool, id: i64, now: Timestamp) -> Result<Timestamp, StoreError> {
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let enabled = sqlx::query_scalar!(
@@ -274,7 +303,7 @@ async fn end_runs(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     // What a log file being recorded right now starts has to be seen, or it would run on.
-    ledger::lock(connection, &[id]).await?;
+    locks::lock_exclusive(connection, &[id]).await?;
     let running = sqlx::query!(
         r#"select instance.instance_id, instance.region, run.started_at as "started_at: jiff_sqlx::Timestamp"
              from run join instance on instance.id = run.instance
@@ -305,5 +334,4 @@ async fn end_runs(
 }
 
 #[cfg(test)]
-#[path = "enrolments_tests.rs"]
 mod tests;

@@ -1,38 +1,16 @@
-//! What happened to instances, and the runs that follow from it.
+//! Events of instances: recording them, with the rows that follow.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::cloudtrail::EventKind;
 use sqlx::PgConnection;
 
-use super::{Doing, StoreError, images, instances, ledger, runs, usage_days};
+use super::event::{NewEvent, kind_to_sql};
+use super::{Doing, StoreError, images, instances, locks, runs, usage_days};
 
-/// One thing that happened to one instance, seen in a log or by looking at the account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewEvent {
-    /// Row id of the enrolment it is recorded for
-    pub enrolment: i64,
-    /// CloudTrail's `eventID`, or `discovery:…`; recorded once an instance, however often it comes
-    pub event_id: String,
-    /// The cloud's id of the instance
-    pub instance_id: String,
-    /// Where the instance is
-    pub region: String,
-    /// Image it was launched from, if known
-    pub image_id: Option<String>,
-    /// What happened
-    pub kind: EventKind,
-    /// When; kept to the microsecond
-    pub at: Timestamp,
-    /// Instance type from then on, if the event tells
-    pub instance_type: Option<String>,
-}
-
-/// What [`record`] changed.
+/// Numbers of rows that [`record`] changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedEvents {
     /// Events not seen before
     pub events: u64,
     /// Runs added, changed or removed
@@ -51,25 +29,25 @@ pub struct Recorded {
 pub async fn record(
     connection: &mut PgConnection,
     events: &[NewEvent],
-) -> Result<Recorded, StoreError> {
+) -> Result<RecordedEvents, StoreError> {
     if events.is_empty() {
-        return Ok(Recorded::default());
+        return Ok(RecordedEvents::default());
     }
     let enrolments: BTreeSet<i64> = events.iter().map(|e| e.enrolment).collect();
-    ledger::lock(connection, &Vec::from_iter(enrolments)).await?;
-    images::name(
+    locks::lock_exclusive(connection, &Vec::from_iter(enrolments)).await?;
+    images::upsert(
         connection,
         events
             .iter()
             .filter_map(|e| Some((e.image_id.as_deref()?, e.region.as_str()))),
     )
     .await?;
-    let given_image = instances::name(connection, events).await?;
+    let given_image = instances::upsert(connection, events).await?;
     let events_of = insert(connection, events).await?;
 
     let touched = Vec::from_iter(events_of.iter().copied().collect::<BTreeSet<_>>());
     let mut changed = runs::rebuild(connection, &touched).await?;
-    let recorded = Recorded {
+    let recorded = RecordedEvents {
         events: events_of.len() as u64,
         runs: changed.runs,
     };
@@ -81,7 +59,7 @@ pub async fn record(
     Ok(recorded)
 }
 
-/// Tells who watches the enrolments of these instances that there is news.
+/// Marks the enrolments of these instances as changed, which updates the status of their CloudAccounts.
 async fn mark_changed(connection: &mut PgConnection, instances: &[i64]) -> Result<(), StoreError> {
     if instances.is_empty() {
         return Ok(());
@@ -97,8 +75,8 @@ async fn mark_changed(connection: &mut PgConnection, instances: &[i64]) -> Resul
     Ok(())
 }
 
-/// The instances' row ids, one an event that is new. One that is older than what is kept could be one that was given up:
-/// it is left out, even if nobody knew when its file was read. What a look at the account tells is newer than all it knew.
+/// Inserts events and returns the row id of the instance of each new one. Events older than the retention limit are dropped: whether they
+/// are duplicates can't be told any more. Events of discovery are exempt, because they are newer than anything stored.
 async fn insert(
     connection: &mut PgConnection,
     events: &[NewEvent],
@@ -131,23 +109,5 @@ async fn insert(
     .doing("inserting instance events")
 }
 
-fn kind_to_sql(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::PowerOn => "power_on",
-        EventKind::PowerOff => "power_off",
-        EventKind::AttributeChange => "attribute_change",
-    }
-}
-
-/// The schema allows no other words than those [`kind_to_sql`] writes.
-pub(super) fn kind_from_sql(word: &str) -> EventKind {
-    match word {
-        "power_on" => EventKind::PowerOn,
-        "power_off" => EventKind::PowerOff,
-        _ => EventKind::AttributeChange,
-    }
-}
-
 #[cfg(test)]
-#[path = "events_tests.rs"]
 mod tests;

@@ -5,11 +5,12 @@ use jiff_sqlx::ToSqlx;
 use metering::image::ImageAttributes;
 use serde_json::Value;
 
+use super::images::image_attributes;
 use super::{Doing, Pool, StoreError, usage_days};
 
 /// What is known of an image, whoever uses it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Known {
+pub struct InspectedBefore {
     /// What its owner says of it: the rules of §7 go by this.
     pub image: ImageAttributes,
     /// houndigrade's entry of an earlier inspection (§6.5).
@@ -18,7 +19,7 @@ pub struct Known {
 
 /// What an inspection found.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub struct NewFindings<'a> {
     /// houndigrade's entry for the image (§6.5).
     pub facts: &'a Value,
     /// Whether there is evidence of RHEL.
@@ -30,12 +31,10 @@ pub struct Found<'a> {
 }
 
 /// What is known of `image_id`; `None` when nobody has met it.
-///
-/// # Errors
-/// When Postgres does not answer.
-pub async fn known(database: &Pool, image_id: &str) -> Result<Option<Known>, StoreError> {
+pub async fn known(database: &Pool, image_id: &str) -> Result<Option<InspectedBefore>, StoreError> {
     let row = sqlx::query!(
         "select name, owner_id, architecture, platform, marketplace, rhel_tag, openshift_tag,
+                rhel_found, facts -> 'syspurpose' as syspurpose,
                 case when inspection = 'inspected' then facts end as facts
            from image where cloud = 'aws' and image_id = $1",
         image_id,
@@ -43,18 +42,12 @@ pub async fn known(database: &Pool, image_id: &str) -> Result<Option<Known>, Sto
     .fetch_optional(database)
     .await
     .doing("reading an image")?;
-    Ok(row.map(|row| Known {
-        image: ImageAttributes {
-            rhel_tag: row.rhel_tag,
-            openshift_tag: row.openshift_tag,
-            name: row.name,
-            owner_id: row.owner_id,
-            platform: Some(row.platform),
-            marketplace: row.marketplace,
-            inspected: None,
-            architecture: row.architecture,
-        },
+    Ok(row.map(|row| InspectedBefore {
         facts: row.facts,
+        image: ImageAttributes {
+            inspected: None,
+            ..image_attributes!(row)
+        },
     }))
 }
 
@@ -66,7 +59,7 @@ pub async fn record(
     database: &Pool,
     image_id: &str,
     region: &str,
-    found: Found<'_>,
+    found: NewFindings<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let doing = "recording an inspection";
@@ -147,7 +140,7 @@ mod tests {
     }
 
     async fn found(database: &Pool, facts: &Value) {
-        let found = Found {
+        let found = NewFindings {
             facts,
             rhel: true,
             distribution: Some("rhel"),

@@ -19,9 +19,6 @@ pub struct DueTypes {
 }
 
 /// The types of runs that were not described yet, or a week ago, by region.
-///
-/// # Errors
-/// When Postgres does not answer.
 pub async fn due(database: &Pool, now: Timestamp) -> Result<Vec<DueTypes>, StoreError> {
     let stale = now.saturating_sub(FRESH).unwrap_or(Timestamp::MIN);
     // There are many runs and few types, so the index is asked for the next type, and the next, and not read through.
@@ -50,9 +47,6 @@ pub async fn due(database: &Pool, now: Timestamp) -> Result<Vec<DueTypes>, Store
 
 /// Saves what the cloud said when it was asked for `asked`: types that it did not describe have no size, unless they had
 /// one before.
-///
-/// # Errors
-/// When Postgres does not answer.
 pub async fn save(
     database: &Pool,
     asked: &[String],
@@ -90,7 +84,8 @@ mod tests {
     use metering::usage::Period;
 
     use super::*;
-    use crate::events::{NewEvent, record};
+    use crate::NewEvent;
+    use crate::events::record;
     use crate::testing::{TestDatabase, events_of};
     use crate::usage;
 

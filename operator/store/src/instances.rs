@@ -1,13 +1,13 @@
-//! Instances, as far as logs and looks at the account name them.
+//! Rows of instances that logs and discovery name.
 
 use sqlx::PgConnection;
 
-use super::events::NewEvent;
+use super::event::NewEvent;
 use super::{Doing, StoreError};
 
-/// Makes rows for the instances of `events` that have none and gives an image to those that had none.
-/// Tells which were made or given one; an image once known stays.
-pub(super) async fn name(
+/// Inserts the instances of `events` that have no row yet, and sets the image of those that had none. Returns the row ids of both; an
+/// image once known stays.
+pub(crate) async fn upsert(
     connection: &mut PgConnection,
     events: &[NewEvent],
 ) -> Result<Vec<i64>, StoreError> {

@@ -1,87 +1,14 @@
-//! Which log files were recorded, for whom, and which messages could not be.
+//! The ledger of recorded log files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use jiff::Timestamp;
-use jiff_sqlx::Timestamp as SqlTimestamp;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgConnection;
 
 use super::{Doing, StoreError};
 
-/// Who the events of a cloud account are recorded for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recipient {
-    /// Row id
-    pub enrolment: i64,
-    /// Events before do not count: the account was not enabled yet, or they are older than what is kept
-    pub counts_since: Timestamp,
-}
-
-/// The enrolments that meter `accounts` now; an account has none if nobody does, or it is not enabled yet, or suspended.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn recipients(
-    executor: impl PgExecutor<'_>,
-    accounts: &[&str],
-) -> Result<HashMap<String, Recipient>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select cloud_account_id, id,
-                  greatest(enabled_at, (select kept_since from retention)) as "counts_since!: SqlTimestamp"
-             from enrolment
-            where cloud = 'aws' and cloud_account_id = any($1)
-              and released_at is null and enabled_at is not null and not suspended"#,
-        accounts as _,
-    )
-    .fetch_all(executor)
-    .await
-    .doing("looking up who meters cloud accounts")?;
-    let of_row = rows.into_iter().map(|row| {
-        let recipient = Recipient {
-            enrolment: row.id,
-            counts_since: row.counts_since.to_jiff(),
-        };
-        (row.cloud_account_id, recipient)
-    });
-    Ok(of_row.collect())
-}
-
-/// Whether the database is there, with the schema in it.
-///
-/// # Errors
-/// When it is not.
-pub async fn ping(executor: impl PgExecutor<'_>) -> Result<(), StoreError> {
-    sqlx::query!("select id from enrolment limit 1")
-        .fetch_optional(executor)
-        .await
-        .doing("reading the database")?;
-    Ok(())
-}
-
-/// Keeps enrolments as they are until the end of the transaction; those of them that still take events.
-/// They are locked in the order of their ids, so that two transactions cannot wait for each other in a circle.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn lock(
-    connection: &mut PgConnection,
-    enrolments: &[i64],
-) -> Result<HashSet<i64>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select id, released_at is null and not suspended as "open!" from enrolment
-            where id = any($1) order by id for no key update"#,
-        enrolments,
-    )
-    .fetch_all(connection)
-    .await
-    .doing("locking enrolments")?;
-    let open = rows.into_iter().filter(|row| row.open);
-    Ok(open.map(|row| row.id).collect())
-}
-
 /// One log file and what was in it.
 #[derive(Clone, Copy, Debug)]
-pub struct LogFile<'a> {
+pub struct LedgerEntry<'a> {
     /// Where it lies
     pub bucket: &'a str,
     /// Under which key, decoded
@@ -94,7 +21,7 @@ pub struct LogFile<'a> {
     pub events: u64,
 }
 
-impl LogFile<'_> {
+impl LedgerEntry<'_> {
     /// Bucket, key and etag: what tells it from every other.
     pub fn identity(&self) -> (String, String, String) {
         (self.bucket.into(), self.key.into(), self.etag.into())
@@ -102,12 +29,9 @@ impl LogFile<'_> {
 }
 
 /// Enters files. Gives those that were not there: of the others the events are there too.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn enter(
     connection: &mut PgConnection,
-    files: &[LogFile<'_>],
+    files: &[LedgerEntry<'_>],
 ) -> Result<HashSet<(String, String, String)>, StoreError> {
     let buckets: Vec<&str> = files.iter().map(|file| file.bucket).collect();
     let keys: Vec<&str> = files.iter().map(|file| file.key).collect();

@@ -1,4 +1,6 @@
-//! What is known, in Postgres. The only place with SQL: one file a subject, functions that take a connection.
+//! Facts in Postgres. The only place with SQL: one file a subject, functions that take a connection.
+//!
+//! Functions fail when Postgres can't be reached, is too slow or refuses a statement; a transaction they were given is of no use then.
 //!
 //! Nothing outlives a transaction (see [`Pool`]): no `set` without `local`, no `listen`, no lock, table or cursor of a session.
 //!
@@ -7,29 +9,32 @@
 //! run `operator/store/sqlx-prepare` and commit `.sqlx` with it; tests take a `testing::TestDatabase`.
 
 pub mod account_status;
+pub mod dead_letters;
 pub mod discovery;
 pub mod enrolments;
+mod event;
 pub mod events;
+pub mod grants;
 pub mod images;
 pub mod inspections;
 pub mod instance_types;
 mod instances;
+pub mod inventory;
 pub mod ledger;
-pub mod letters;
-pub mod lookups;
+pub mod locks;
 pub mod organizations;
 #[cfg(test)]
-mod plans_tests;
+mod plans;
 mod pool;
 pub mod resources;
 pub mod retention;
-pub mod roles;
 mod runs;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod usage;
 pub mod usage_days;
 
+pub use event::NewEvent;
 pub use pool::{Pool, connect, connect_once};
 
 use sqlx::migrate::MigrateError;
@@ -106,16 +111,13 @@ pub async fn migrate(url: &str) -> Result<(), StoreError> {
     Ok(migrations.run(&pool::directly(url)?).await?)
 }
 
-/// Whether the database answers.
-///
-/// # Errors
-/// When it cannot be reached or does not answer in time.
+/// Proves that the database answers and has the schema.
 pub async fn ping(pool: &Pool) -> Result<(), StoreError> {
-    sqlx::query("select 1")
-        .execute(pool)
+    sqlx::query!("select id from enrolment limit 1")
+        .fetch_optional(pool)
         .await
-        .map(|_| ())
-        .doing("reaching the database")
+        .map(drop)
+        .doing("reading the database")
 }
 
 #[cfg(test)]

@@ -17,9 +17,6 @@ pub struct Organization {
 }
 
 /// The organization with this id; without one, that of the older account number.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn find(
     executor: impl PgExecutor<'_>,
     org_id: Option<&str>,

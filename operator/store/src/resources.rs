@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::image::{DiskFindings, ImageAttributes};
+use metering::image::ImageAttributes;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::images::image_attributes;
 use super::{Doing, StoreError};
 
 /// An enrolled account.
@@ -25,9 +26,6 @@ pub struct AccountRow {
 }
 
 /// The accounts metered now: of one organization or of all, one of them or all; by id.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn accounts(
     connection: &mut PgConnection,
     org_id: Option<&str>,
@@ -92,9 +90,6 @@ impl Slice {
 
 /// The number of instances of an organization's accounts, and a slice of them by id: one of them or all; only those that
 /// have run without interruption since a time, or all.
-///
-/// # Errors
-/// When a statement fails.
 pub async fn instances(
     connection: &mut PgConnection,
     org_id: &str,
@@ -164,9 +159,6 @@ pub struct ImageRow {
 }
 
 /// The images that instances of an organization's accounts were launched from, one of them or all, by id.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn images(
     connection: &mut PgConnection,
     org_id: &str,
@@ -174,7 +166,7 @@ pub async fn images(
 ) -> Result<Vec<ImageRow>, StoreError> {
     let rows = sqlx::query!(
         r#"select id, image_id, region, rhel_tag, openshift_tag, name, owner_id, platform, marketplace, architecture,
-                  inspection, unavailable, rhel_found, facts - 'drives' - 'stats' as facts,
+                  inspection, unavailable, rhel_found, facts -> 'syspurpose' as syspurpose, facts - 'drives' - 'stats' as facts,
                   created_at as "created_at: jiff_sqlx::Timestamp", updated_at as "updated_at: jiff_sqlx::Timestamp"
              from image
             where ($2::bigint is null or id = $2)
@@ -191,22 +183,10 @@ pub async fn images(
         id: row.id,
         image_id: row.image_id,
         region: row.region,
-        image: ImageAttributes {
-            rhel_tag: row.rhel_tag,
-            openshift_tag: row.openshift_tag,
-            name: row.name,
-            owner_id: row.owner_id,
-            platform: Some(row.platform),
-            marketplace: row.marketplace,
-            inspected: row.rhel_found.map(|rhel| DiskFindings {
-                rhel,
-                ..DiskFindings::default()
-            }),
-            architecture: row.architecture,
-        },
         inspection: row.inspection,
         unavailable: row.unavailable,
         facts: row.facts,
+        image: image_attributes!(row),
         created_at: row.created_at.to_jiff(),
         updated_at: row.updated_at.to_jiff(),
     });

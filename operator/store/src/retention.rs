@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{Doing, Pool, StoreError, ledger};
+use super::{Doing, Pool, StoreError, locks};
 
 /// Fewest days that must be kept: what is late comes in that time.
 pub const FEWEST_DAYS: u32 = 90;
@@ -93,7 +93,7 @@ async fn events(pool: &Pool, kept_since: Timestamp, dry_run: bool) -> Result<u64
         let instances: Vec<i64> = chunk.iter().map(|instance| instance.id).collect();
         let enrolments: Vec<i64> = chunk.iter().map(|instance| instance.enrolment_id).collect();
         let mut transaction = pool.begin().await.doing(DOING)?;
-        ledger::lock(&mut transaction, &enrolments).await?;
+        locks::lock_exclusive(&mut transaction, &enrolments).await?;
         // A run begins where the one before ended if only the type changed: both hang on one power-on, which then stays.
         // Of what was before it a rebuild needs no more than the type, by the order that metering::runs goes by.
         let gone = sqlx::query_scalar!(
@@ -134,5 +134,4 @@ async fn events(pool: &Pool, kept_since: Timestamp, dry_run: bool) -> Result<u64
 }
 
 #[cfg(test)]
-#[path = "retention_tests.rs"]
 mod tests;

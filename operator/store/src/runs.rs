@@ -8,11 +8,12 @@ use metering::runs::{Event, Run, difference, runs};
 use metering::usage::Period;
 use sqlx::PgConnection;
 
-use super::{Doing, StoreError, events};
+use super::event::kind_from_sql;
+use super::{Doing, StoreError};
 
 /// What a rebuild changed.
 #[derive(Debug, Default)]
-pub(super) struct Changed {
+pub(super) struct ChangedRuns {
     /// Rows written or removed.
     pub(super) runs: u64,
     /// When an instance runs now and did not before, or the other way round.
@@ -24,12 +25,12 @@ pub(super) struct Changed {
 pub(super) async fn rebuild(
     connection: &mut PgConnection,
     instances: &[i64],
-) -> Result<Changed, StoreError> {
+) -> Result<ChangedRuns, StoreError> {
     if instances.is_empty() {
-        return Ok(Changed::default());
+        return Ok(ChangedRuns::default());
     }
     let mut stored = stored(connection, instances).await?;
-    let mut changed = Changed::default();
+    let mut changed = ChangedRuns::default();
     let (mut gone, mut new, mut other) = (Vec::new(), Vec::new(), Vec::new());
     for (instance, events) in events_of(connection, instances).await? {
         let mut before = stored.remove(&instance).unwrap_or_default();
@@ -128,7 +129,7 @@ async fn events_of(
     for row in rows {
         let event = Event {
             at: row.occurred_at.to_jiff(),
-            kind: events::kind_from_sql(&row.kind),
+            kind: kind_from_sql(&row.kind),
             id: row.event_id,
             instance_type: row.instance_type,
         };

@@ -1,17 +1,14 @@
-//! What usage is derived from, and the days of it that are kept.
+//! The facts that usage is derived from: images and runs of an organization.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use metering::image::{DiskFindings, ImageAttributes, Syspurpose};
-use metering::usage::{Count, Period};
-use serde::{Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
-use sqlx::types::Json;
+use metering::image::ImageAttributes;
+use metering::usage::Period;
 use sqlx::{PgConnection, PgExecutor};
 
+use super::images::image_attributes;
 use super::{Doing, StoreError};
 
 /// An image of an organization's instances, and the distribution an inspection found on it.
@@ -35,9 +32,6 @@ pub struct ImageRun {
 }
 
 /// Every organization that ever had an account enrolled, sorted.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn organizations(executor: impl PgExecutor<'_>) -> Result<Vec<String>, StoreError> {
     sqlx::query_scalar!("select distinct org_id from enrolment order by org_id")
         .fetch_all(executor)
@@ -46,9 +40,6 @@ pub async fn organizations(executor: impl PgExecutor<'_>) -> Result<Vec<String>,
 }
 
 /// The images that instances of an organization were launched from, by their key.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn images(
     connection: &mut PgConnection,
     org_id: &str,
@@ -65,25 +56,10 @@ pub async fn images(
     .await
     .doing("reading the images of an organization")?;
     let images = rows.into_iter().map(|row| {
-        let syspurpose = row
-            .syspurpose
-            .as_ref()
-            .map(Syspurpose::from_json)
-            .unwrap_or_default();
-        let image = ImageAttributes {
-            rhel_tag: row.rhel_tag,
-            openshift_tag: row.openshift_tag,
-            name: row.name,
-            owner_id: row.owner_id,
-            platform: Some(row.platform),
-            marketplace: row.marketplace,
-            inspected: row.rhel_found.map(|rhel| DiskFindings { rhel, syspurpose }),
-            architecture: row.architecture,
-        };
         (
             row.id,
             KnownImage {
-                image,
+                image: image_attributes!(row),
                 distribution: row.distribution,
             },
         )
@@ -92,9 +68,6 @@ pub async fn images(
 }
 
 /// The runs of an organization that have a moment in `period`, in no order.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn runs(
     connection: &mut PgConnection,
     org_id: &str,
@@ -149,9 +122,6 @@ pub struct DetailedRun {
 }
 
 /// The runs of an organization that have a moment in `period`, in no order, with all that is known of their instances.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn detailed_runs(
     connection: &mut PgConnection,
     org_id: &str,
@@ -191,9 +161,6 @@ pub async fn detailed_runs(
 }
 
 /// The evidence of RHEL that inspections found on the images of an organization, by their key.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn evidence(
     connection: &mut PgConnection,
     org_id: &str,
@@ -209,96 +176,4 @@ pub async fn evidence(
     .await
     .doing("reading what inspections found")?;
     Ok(rows.into_iter().map(|row| (row.id, row.evidence)).collect())
-}
-
-/// What a day counts, in JSON: an array of [`Count`]. It is kept and answered with as it is.
-#[derive(Clone, Debug)]
-pub struct Counts(Arc<RawValue>);
-
-impl Counts {
-    /// Writes what a day counts.
-    ///
-    /// # Errors
-    /// None that is known: there is a JSON for every count.
-    pub fn of(counts: &[Count]) -> Result<Self, StoreError> {
-        let json = to_raw_value(counts)
-            .map_err(|error| sqlx::Error::Encode(error.into()))
-            .doing("writing what a day counts")?;
-        Ok(Self(json.into()))
-    }
-
-    /// Reads what a day counts.
-    ///
-    /// # Errors
-    /// When it is of another form than [`Counts::of`] writes.
-    pub fn read(&self) -> Result<Vec<Count>, StoreError> {
-        serde_json::from_str(self.0.get())
-            .map_err(|error| sqlx::Error::Decode(error.into()))
-            .doing("reading what a day counts")
-    }
-
-    /// Size of it.
-    pub fn bytes(&self) -> usize {
-        self.0.get().len()
-    }
-}
-
-impl Serialize for Counts {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-/// The days of an organization from `first` to `last` that are kept.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn kept(
-    connection: &mut PgConnection,
-    org_id: &str,
-    first: Date,
-    last: Date,
-) -> Result<HashMap<Date, Counts>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select day as "day: jiff_sqlx::Date", maximum_counts as "counts: Json<Box<RawValue>>"
-             from usage_day where org_id = $1 and day between $2 and $3"#,
-        org_id,
-        &first.to_sqlx() as _,
-        &last.to_sqlx() as _,
-    )
-    .fetch_all(connection)
-    .await
-    .doing("reading the usage that is kept")?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.day.to_jiff(), Counts(row.counts.0.into())))
-        .collect())
-}
-
-/// Keeps days of an organization. They must be derived from what was read after [`super::usage_days::hold`] in the
-/// same transaction: otherwise a change in between would not drop them.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn keep(
-    transaction: &mut PgConnection,
-    org_id: &str,
-    days: &[(Date, Counts)],
-) -> Result<(), StoreError> {
-    let (days, counts): (Vec<_>, Vec<_>) = days
-        .iter()
-        .map(|(day, counts)| (day.to_sqlx(), counts.0.get()))
-        .unzip();
-    sqlx::query!(
-        "insert into usage_day (org_id, day, maximum_counts)
-         select $1, day, counts::json from unnest($2::date[], $3::text[]) as kept (day, counts)
-         on conflict (org_id, day) do update set maximum_counts = excluded.maximum_counts",
-        org_id,
-        &days as _,
-        &counts as _,
-    )
-    .execute(transaction)
-    .await
-    .doing("keeping usage")?;
-    Ok(())
 }

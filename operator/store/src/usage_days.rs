@@ -1,11 +1,17 @@
-//! The kept usage of days: dropped when what it was computed from changes, computed anew when asked for.
+//! The cache of usage by day, table `usage_day`: written when a day is asked for, dropped when one of its facts changes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use jiff_sqlx::ToSqlx;
-use metering::usage::Period;
+use metering::usage::{Count, Period};
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use super::{Doing, StoreError};
 
@@ -17,23 +23,93 @@ fn days(span: &Period) -> (Date, Date) {
     (day(span.start), day(last))
 }
 
-/// Keeps every writer of an org's facts waiting until the end of the transaction: what is computed from facts read
-/// after this call can be kept in `usage_day`, for a change that comes later finds it there and drops it.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn hold(connection: &mut PgConnection, org: &str) -> Result<(), StoreError> {
-    sqlx::query!(
-        "select id from enrolment where org_id = $1 order by id for share",
-        org
+/// What a day counts, in JSON: an array of [`Count`]. It is kept and answered with as it is.
+#[derive(Clone, Debug)]
+pub struct DayCounts(Arc<RawValue>);
+
+impl DayCounts {
+    /// Writes what a day counts.
+    ///
+    /// # Errors
+    /// None that is known: there is a JSON for every count.
+    pub fn of(counts: &[Count]) -> Result<Self, StoreError> {
+        let json = to_raw_value(counts)
+            .map_err(|error| sqlx::Error::Encode(error.into()))
+            .doing("writing what a day counts")?;
+        Ok(Self(json.into()))
+    }
+
+    /// Reads what a day counts.
+    ///
+    /// # Errors
+    /// When it is of another form than [`DayCounts::of`] writes.
+    pub fn read(&self) -> Result<Vec<Count>, StoreError> {
+        serde_json::from_str(self.0.get())
+            .map_err(|error| sqlx::Error::Decode(error.into()))
+            .doing("reading what a day counts")
+    }
+
+    /// Size of it.
+    pub fn bytes(&self) -> usize {
+        self.0.get().len()
+    }
+}
+
+impl Serialize for DayCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// The days of an organization from `first` to `last` that are kept.
+pub async fn cached(
+    connection: &mut PgConnection,
+    org_id: &str,
+    first: Date,
+    last: Date,
+) -> Result<HashMap<Date, DayCounts>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select day as "day: jiff_sqlx::Date", maximum_counts as "counts: Json<Box<RawValue>>"
+             from usage_day where org_id = $1 and day between $2 and $3"#,
+        org_id,
+        &first.to_sqlx() as _,
+        &last.to_sqlx() as _,
     )
     .fetch_all(connection)
     .await
-    .doing("holding the org's enrolments")?;
+    .doing("reading the usage that is kept")?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.day.to_jiff(), DayCounts(row.counts.0.into())))
+        .collect())
+}
+
+/// Keeps days of an organization. They must be derived from what was read after [`locks::lock_shared`](super::locks::lock_shared) in the
+/// same transaction: otherwise a change in between would not drop them.
+pub async fn cache(
+    transaction: &mut PgConnection,
+    org_id: &str,
+    days: &[(Date, DayCounts)],
+) -> Result<(), StoreError> {
+    let (days, counts): (Vec<_>, Vec<_>) = days
+        .iter()
+        .map(|(day, counts)| (day.to_sqlx(), counts.0.get()))
+        .unzip();
+    sqlx::query!(
+        "insert into usage_day (org_id, day, maximum_counts)
+         select $1, day, counts::json from unnest($2::date[], $3::text[]) as kept (day, counts)
+         on conflict (org_id, day) do update set maximum_counts = excluded.maximum_counts",
+        org_id,
+        &days as _,
+        &counts as _,
+    )
+    .execute(transaction)
+    .await
+    .doing("keeping usage")?;
     Ok(())
 }
 
-/// Drops the days that `spans` of instances touch. The caller has locked the enrolments they belong to (see [`hold`]).
+/// Drops the days that `spans` of instances touch. The caller has locked the enrolments they belong to (see [`super::locks`]).
 pub(super) async fn drop_spans(
     connection: &mut PgConnection,
     spans: &[(i64, Period)],

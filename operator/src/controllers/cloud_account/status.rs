@@ -14,7 +14,7 @@ use cloudigrade_api::{
     CloudAccount, CloudAccountStatus, ConditionUpdate, ImageCounts, InstanceCounts, TrailStatus,
     same_ignoring_times,
 };
-use cloudigrade_store::account_status::Counts;
+use cloudigrade_store::account_status::AccountCounts;
 use cloudigrade_store::enrolments::Enrolment;
 
 /// Time between two checks of a duplicate for the account to be free. Each costs one query.
@@ -103,7 +103,7 @@ impl<'a> StatusBuilder<'a> {
     }
 
     /// The numbers of instances and images by Postgres.
-    pub(super) fn set_counts(&mut self, counts: &Counts) {
+    pub(super) fn set_counts(&mut self, counts: &AccountCounts) {
         self.status.instances = Some(InstanceCounts {
             known: counts.instances,
             running: counts.running,

@@ -13,7 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use crate::controllers::watch::Guarded;
 use cloudigrade_api::CloudAccount;
 use cloudigrade_store::Pool;
-use cloudigrade_store::account_status::{self, Changed};
+use cloudigrade_store::account_status::{self, ChangedAccount};
 
 /// Time between two polls.
 const PERIOD: Duration = Duration::from_secs(3);
@@ -61,7 +61,7 @@ pub(super) fn changed_accounts(
 
 impl Poll {
     /// Filters out the changes that an earlier poll has reported, and notes the others.
-    fn unreported(&mut self, changed: Vec<Changed>) -> Vec<Changed> {
+    fn unreported(&mut self, changed: Vec<ChangedAccount>) -> Vec<ChangedAccount> {
         self.newest = changed
             .iter()
             .map(|change| change.at)

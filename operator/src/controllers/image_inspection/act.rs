@@ -17,7 +17,7 @@ use crate::controllers::finalizer;
 use cloudigrade_api::{FIELD_MANAGER, FINALIZER, ImageInspection};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::InspectionCloud;
-use cloudigrade_store::inspections::{self, Found};
+use cloudigrade_store::inspections::{self, NewFindings};
 
 /// Carries out `plan`; comes back with what it came to, which differs only where there was no room.
 pub(super) async fn act<C: InspectionCloud>(
@@ -43,7 +43,7 @@ pub(super) async fn act<C: InspectionCloud>(
         Plan::Launch { role, snapshot } => launch(inspection, role, snapshot, context).await?,
         Plan::Record(report) => {
             let verdict = &report.verdict;
-            let found = Found {
+            let found = NewFindings {
                 facts: &report.entry,
                 rhel: verdict.rhel,
                 distribution: verdict.distribution.as_deref(),

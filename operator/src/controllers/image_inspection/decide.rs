@@ -10,7 +10,7 @@ use crate::controllers::backoff::spread;
 use cloudigrade_api::{CloudAccount, Conditions, ImageInspection, Phase, Runner, VerdictStatus};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{ImageState, RootDisk};
-use cloudigrade_store::inspections::Known;
+use cloudigrade_store::inspections::InspectedBefore;
 
 /// Wait before the second attempt; it doubles with every further one.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ pub(super) enum Seen {
     /// Not begun.
     Pending {
         /// What Postgres knows of the image.
-        known: Option<Known>,
+        known: Option<InspectedBefore>,
         /// Whether the account lets images be inspected.
         gate: Result<(), Closed>,
     },
@@ -181,7 +181,7 @@ fn settle(inspection: &ImageInspection, now: Timestamp) -> Plan {
 }
 
 /// What is known or stated needs no look at the disk (§5.2); then the account must let us.
-fn begin(known: Option<Known>, gate: Result<(), Closed>) -> Plan {
+fn begin(known: Option<InspectedBefore>, gate: Result<(), Closed>) -> Plan {
     if let Some(known) = known {
         if let Some(facts) = known.facts {
             return Plan::AlreadyKnown(result::stored_verdict(&facts));

@@ -11,8 +11,8 @@ use cloudigrade_api::{CloudAccount, Conditions};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{CloudError, Inventory};
 use cloudigrade_store::discovery::{self, FoundInstance};
-use cloudigrade_store::ledger;
-use cloudigrade_store::lookups::{self, Due};
+use cloudigrade_store::inventory::{self, Due};
+use cloudigrade_store::locks;
 use cloudigrade_store::{Doing, StoreError};
 
 /// Accounts and regions asked at once.
@@ -41,10 +41,10 @@ enum Error {
 impl<C: Inventory> Lookups<C> {
     /// Describes everything that is due. What cannot be described now is put off, and holds up nothing else.
     pub(super) async fn describe(&self, now: Timestamp) -> Result<(), StoreError> {
-        let instances = lookups::due_instances(&self.database, now).await?;
+        let instances = inventory::due_instances(&self.database, now).await?;
         // An instance can name an image that has to be described, so images come after.
         self.each(What::Instances, instances, now).await;
-        let images = lookups::due_images(&self.database, now).await?;
+        let images = inventory::due_images(&self.database, now).await?;
         self.each(What::Images, images, now).await;
         Ok(())
     }
@@ -68,7 +68,7 @@ impl<C: Inventory> Lookups<C> {
         let until = now
             .saturating_add(self.backoff.next(&place))
             .unwrap_or(Timestamp::MAX);
-        if let Err(error) = lookups::put_off(&self.database, &due, until).await {
+        if let Err(error) = inventory::put_off(&self.database, &due, until).await {
             tracing::warn!(%error, "putting off a lookup");
         }
     }
@@ -89,11 +89,11 @@ impl<C: Inventory> Lookups<C> {
             .collect();
         let doing = "saving the images of instances";
         let mut transaction = self.database.begin().await.doing(doing)?;
-        ledger::lock(&mut transaction, &[due.enrolment]).await?;
+        locks::lock_exclusive(&mut transaction, &[due.enrolment]).await?;
         discovery::name_instances(&mut transaction, due.enrolment, &found).await?;
         transaction.commit().await.doing(doing)?;
         let missed = missed(&due.ids, found.iter().map(|instance| instance.id.as_str()));
-        Ok(lookups::missed_instances(&self.database, due.enrolment, &missed, now).await?)
+        Ok(inventory::missed_instances(&self.database, due.enrolment, &missed, now).await?)
     }
 
     async fn images(&self, due: &Due, now: Timestamp) -> Result<(), Error> {
@@ -110,7 +110,7 @@ impl<C: Inventory> Lookups<C> {
         )
         .await?;
         let missed = missed(&due.ids, described.iter().map(|image| image.id.as_str()));
-        Ok(lookups::missed_images(&self.database, &missed, now).await?)
+        Ok(inventory::missed_images(&self.database, &missed, now).await?)
     }
 
     async fn role(&self, due: &Due) -> Result<IamRole, Error> {

@@ -12,12 +12,12 @@ use cloudigrade_api::{
     CloudAccount, CloudAccountRef, FIELD_MANAGER, ImageInspection, ImageInspectionSpec, MANAGED_BY,
 };
 use cloudigrade_store::StoreError;
-use cloudigrade_store::lookups::{self, Uninspected};
+use cloudigrade_store::inventory::{self, Uninspected};
 
 impl<C> Lookups<C> {
     /// Makes an ImageInspection for every image that needs one and has none yet.
     pub(super) async fn ask_for_inspections(&self) -> Result<(), StoreError> {
-        let images = lookups::uninspected(&self.database).await?;
+        let images = inventory::uninspected(&self.database).await?;
         if images.is_empty() {
             return Ok(());
         }

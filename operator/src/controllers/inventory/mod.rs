@@ -20,7 +20,7 @@ use crate::controllers::watch;
 use crate::telemetry::{KindLabel, Metrics};
 use cloudigrade_api::{CloudAccount, ImageInspection};
 use cloudigrade_cloud::{InstanceTypes, Inventory};
-use cloudigrade_store::lookups;
+use cloudigrade_store::inventory;
 use cloudigrade_store::{Pool, StoreError};
 use types::Refusals;
 
@@ -91,7 +91,7 @@ impl<C: Inventory + InstanceTypes> Lookups<C> {
 
 impl<C> Lookups<C> {
     async fn count_unidentified(&self) -> Result<(), StoreError> {
-        let (instances, images) = lookups::unidentified(&self.database).await?;
+        let (instances, images) = inventory::unidentified(&self.database).await?;
         for (kind, count) in [("instance", instances), ("image", images)] {
             self.metrics
                 .unidentified

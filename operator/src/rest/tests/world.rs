@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::rest::internal::Admission;
-use cloudigrade_store::events::{self, NewEvent};
 use cloudigrade_store::testing::TestDatabase;
+use cloudigrade_store::{NewEvent, events};
 
 pub(super) const ACME: &str = "11111111";
 

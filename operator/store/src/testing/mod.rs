@@ -7,8 +7,8 @@ use std::ops::Deref;
 
 use sqlx::ConnectOptions;
 
+use crate::NewEvent;
 use crate::Pool;
-use crate::events::NewEvent;
 pub use pgbouncer::PgBouncer;
 use server::execute;
 

@@ -93,28 +93,28 @@ fn short(plan: &Plan) -> String {
 
 #[rstest]
 #[case::new(None, "prepare")]
-#[case::met_before(Some(Known::default()), "prepare")]
-#[case::facts(Some(Known { facts: Some(json!({"rhel_found": true})), ..Known::default() }), "known rhel=true")]
+#[case::met_before(Some(InspectedBefore::default()), "prepare")]
+#[case::facts(Some(InspectedBefore { facts: Some(json!({"rhel_found": true})), ..InspectedBefore::default() }), "known rhel=true")]
 #[case::facts_come_first(
-    Some(Known { facts: Some(json!({"verdict": "not_rhel"})), image: ImageAttributes { rhel_tag: true, ..ImageAttributes::default() } }), "known rhel=false")]
-#[case::tag(Some(Known { image: ImageAttributes { rhel_tag: true, ..ImageAttributes::default() }, facts: None }), "skip RhelTag rhel=true")]
+    Some(InspectedBefore { facts: Some(json!({"verdict": "not_rhel"})), image: ImageAttributes { rhel_tag: true, ..ImageAttributes::default() } }), "known rhel=false")]
+#[case::tag(Some(InspectedBefore { image: ImageAttributes { rhel_tag: true, ..ImageAttributes::default() }, facts: None }), "skip RhelTag rhel=true")]
 #[case::windows(
-    Some(Known { image: ImageAttributes { platform: Some("windows".into()), ..ImageAttributes::default() }, facts: None }), "skip Windows rhel=false")]
+    Some(InspectedBefore { image: ImageAttributes { platform: Some("windows".into()), ..ImageAttributes::default() }, facts: None }), "skip Windows rhel=false")]
 #[case::marketplace(
-    Some(Known { image: ImageAttributes { marketplace: true, ..ImageAttributes::default() }, facts: None }), "skip Marketplace rhel=false")]
+    Some(InspectedBefore { image: ImageAttributes { marketplace: true, ..ImageAttributes::default() }, facts: None }), "skip Marketplace rhel=false")]
 #[case::cloud_access(
-    Some(Known {
+    Some(InspectedBefore {
         image: ImageAttributes { name: Some("RHEL-9.4-Access2-GP3".into()), owner_id: Some("309956199498".into()), ..ImageAttributes::default() },
         facts: None,
     }),
     "skip CloudAccess rhel=true")]
 #[case::cloud_access_of_somebody_else(
-    Some(Known {
+    Some(InspectedBefore {
         image: ImageAttributes { name: Some("RHEL-9.4-Access2-GP3".into()), owner_id: Some("666666666666".into()), ..ImageAttributes::default() },
         facts: None,
     }),
     "prepare")]
-fn what_is_known_need_not_be_read(#[case] known: Option<Known>, #[case] expected: &str) {
+fn what_is_known_need_not_be_read(#[case] known: Option<InspectedBefore>, #[case] expected: &str) {
     let new = inspection(json!({}));
     assert_eq!(look(&new, now()), Look::Pending);
     let seen = Seen::Pending {
@@ -144,9 +144,9 @@ fn a_closed_account_holds_back_only_what_must_be_read() {
     };
     assert_eq!(plan(None), "wait CloudAccountNotReady");
     assert_eq!(
-        plan(Some(Known {
+        plan(Some(InspectedBefore {
             facts: Some(json!({})),
-            ..Known::default()
+            ..InspectedBefore::default()
         })),
         "known rhel=false"
     );

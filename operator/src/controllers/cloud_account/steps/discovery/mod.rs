@@ -16,7 +16,7 @@ use crate::controllers::cloud_account::error::{AccountError, ForCondition, StepE
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::{CloudError, ErrorKind, IamRole, Instance, Inventory};
 use cloudigrade_store::discovery::{self, FoundInstance};
-use cloudigrade_store::{Doing, events, ledger};
+use cloudigrade_store::{Doing, events, locks};
 
 /// Regions asked side by side.
 const REGIONS_AT_ONCE: usize = 16;
@@ -144,7 +144,7 @@ async fn record<C>(
 ) -> Result<(), AccountError> {
     const DOING: &str = "recording what was discovered";
     let mut transaction = context.database.begin().await.doing(DOING)?;
-    ledger::lock(&mut transaction, &[run.enrolment]).await?;
+    locks::lock_exclusive(&mut transaction, &[run.enrolment]).await?;
     let known = discovery::instances(&mut transaction, run.enrolment).await?;
     let missing = missing::events(&known, observed, run);
     events::record(&mut transaction, &missing).await?;

@@ -1,6 +1,7 @@
 use super::*;
+use crate::NewEvent;
 use crate::account_status;
-use crate::events::{self, NewEvent};
+use crate::events;
 use crate::testing::{TestDatabase, events_of};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);

@@ -7,8 +7,10 @@ use metering::cloudtrail::EventKind::{self, AttributeChange, PowerOff, PowerOn};
 use metering::runs::{Event, Run, runs};
 
 use super::*;
-use crate::events::{NewEvent, record};
-use crate::ledger::{LogFile, enter, recipients};
+use crate::NewEvent;
+use crate::enrolments::metered_accounts;
+use crate::events::record;
+use crate::ledger::{LedgerEntry, enter};
 use crate::runs::{rebuild, stored};
 use crate::testing::TestDatabase;
 
@@ -204,9 +206,9 @@ async fn the_ledger_is_pruned_and_older_events_are_not_asked_for() {
     let database = TestDatabase::new().await;
     let enrolment = database.enrol("210987654321", "org").await;
     let files: Vec<String> = (0..CHUNK + 500).map(|number| number.to_string()).collect();
-    let entries: Vec<LogFile<'_>> = files
+    let entries: Vec<LedgerEntry<'_>> = files
         .iter()
-        .map(|key| LogFile {
+        .map(|key| LedgerEntry {
             bucket: "b",
             key,
             etag: "e",
@@ -229,7 +231,7 @@ async fn the_ledger_is_pruned_and_older_events_are_not_asked_for() {
     let would = prune(&database, hour(0), true).await.expect("counting");
     assert_eq!(would, expected);
     let since = async || {
-        let recipients = recipients(&*database, &["210987654321"]).await;
+        let recipients = metered_accounts(&*database, &["210987654321"]).await;
         let recipient = recipients.expect("recipients")["210987654321"];
         assert_eq!(recipient.enrolment, enrolment);
         recipient.counts_since

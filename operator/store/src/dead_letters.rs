@@ -8,7 +8,7 @@ use super::{Doing, StoreError};
 
 /// A message that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Letter {
+pub struct DeadLetter {
     /// Number by which a person names it
     pub id: i64,
     /// Id of the message in the queue
@@ -24,13 +24,10 @@ pub struct Letter {
 }
 
 /// Letters with these ids, or all of them; the newest first.
-///
-/// # Errors
-/// When the statement fails.
 pub async fn list(
     executor: impl PgExecutor<'_>,
     ids: Option<&[i64]>,
-) -> Result<Vec<Letter>, StoreError> {
+) -> Result<Vec<DeadLetter>, StoreError> {
     let rows = sqlx::query!(
         r#"select id, message_id, reason, receives, received_at as "received_at: jiff_sqlx::Timestamp", body
              from dead_letter where $1::bigint[] is null or id = any($1) order by id desc"#,
@@ -39,7 +36,7 @@ pub async fn list(
     .fetch_all(executor)
     .await
     .doing("reading dead letters")?;
-    let letters = rows.into_iter().map(|row| Letter {
+    let letters = rows.into_iter().map(|row| DeadLetter {
         id: row.id,
         message_id: row.message_id,
         reason: row.reason,
@@ -50,23 +47,17 @@ pub async fn list(
     Ok(letters.collect())
 }
 
-/// Forgets a letter.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn forget(executor: impl PgExecutor<'_>, id: i64) -> Result<(), StoreError> {
+/// Deletes a dead letter.
+pub async fn delete(executor: impl PgExecutor<'_>, id: i64) -> Result<(), StoreError> {
     sqlx::query!("delete from dead_letter where id = $1", id)
         .execute(executor)
         .await
-        .doing("forgetting a dead letter")?;
+        .doing("deleting a dead letter")?;
     Ok(())
 }
 
-/// Keeps a message that could not be processed, and why.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn bury(
+/// Inserts a message that could not be processed, with the reason.
+pub async fn insert(
     executor: impl PgExecutor<'_>,
     message: &str,
     body: &str,
@@ -84,6 +75,6 @@ pub async fn bury(
     )
     .execute(executor)
     .await
-    .doing("keeping a message that could not be processed")?;
+    .doing("inserting a dead letter")?;
     Ok(())
 }

@@ -6,9 +6,10 @@ use metering::cloudtrail::EventKind::PowerOff;
 use metering::usage::Period;
 use sqlx::PgConnection;
 
-use super::events::{NewEvent, record};
+use super::NewEvent;
+use super::events::record;
 use super::testing::TestDatabase;
-use super::{ledger, usage};
+use super::{enrolments, usage};
 
 /// Five hundred accounts of fifty organizations, twenty instances each, with five runs and ten events each.
 const FILL: &str = "
@@ -56,7 +57,7 @@ async fn what_is_asked_most_reads_neither_events_nor_runs_from_end_to_end() {
 
     let mut asking = database.begin().await.expect("a transaction");
     let accounts = ["000000000007", "000000000042"];
-    let recipients = ledger::recipients(&mut *asking, &accounts).await;
+    let recipients = enrolments::metered_accounts(&mut *asking, &accounts).await;
     assert_eq!(recipients.expect("recipients").len(), 2);
     let (_, indexed) = scans(&mut asking).await;
     assert_eq!(indexed, ["enrolment"]);

@@ -1,6 +1,7 @@
 //! What the rows say after events were recorded.
 
-use metering::cloudtrail::{ImageTag, Tag};
+use jiff::Timestamp;
+use metering::cloudtrail::{EventKind, ImageTag, Tag};
 use metering::runs::{Event, Run, runs};
 use rstest::rstest;
 
@@ -36,7 +37,7 @@ fn events(texts: &[&str]) -> Vec<NewEvent> {
     texts.iter().map(|text| event(text)).collect()
 }
 
-async fn record_all(db: &TestDatabase, enrolment: i64, events: &[NewEvent]) -> Recorded {
+async fn record_all(db: &TestDatabase, enrolment: i64, events: &[NewEvent]) -> RecordedEvents {
     let mut transaction = db.begin().await.unwrap();
     let recorded = record(&mut transaction, &events_of(enrolment, events))
         .await
@@ -88,7 +89,7 @@ async fn events_make_instances_images_and_runs() {
         &events(&["i-1 on 0 t3.micro", "i-1 off 5", "i-2 on 3"]),
     )
     .await;
-    assert_eq!(recorded, Recorded { events: 3, runs: 2 });
+    assert_eq!(recorded, RecordedEvents { events: 3, runs: 2 });
     assert_eq!(stored_runs(&db).await, ["i-1 0-5 t3.micro", "i-2 3-"]);
     let images: Vec<String> = sqlx::query_scalar(
         "select i.instance_id || ' ' || m.image_id from instance i join image m on m.id = i.image order by 1",
@@ -106,11 +107,14 @@ async fn a_repetition_writes_nothing() {
     let seen = events(&["i-1 on 0", "i-1 on 0", "i-1 off 5"]);
     assert_eq!(
         record_all(&db, enrolment, &seen).await,
-        Recorded { events: 2, runs: 1 }
+        RecordedEvents { events: 2, runs: 1 }
     );
     let state = "select (select changed_at::text from enrolment) || (select string_agg(xmin::text, ' ') from run)";
     let before: String = sqlx::query_scalar(state).fetch_one(&*db).await.unwrap();
-    assert_eq!(record_all(&db, enrolment, &seen).await, Recorded::default());
+    assert_eq!(
+        record_all(&db, enrolment, &seen).await,
+        RecordedEvents::default()
+    );
     let after: String = sqlx::query_scalar(state).fetch_one(&*db).await.unwrap();
     assert_eq!(before, after);
 }
@@ -315,7 +319,7 @@ async fn a_report_that_holds_the_org_sees_later_changes_drop_what_it_kept() {
     let db = TestDatabase::new().await;
     let enrolment = db.enrol("210987654321", "org").await;
     let mut report = db.begin().await.unwrap();
-    usage_days::hold(&mut report, "org").await.unwrap();
+    locks::lock_shared(&mut report, "org").await.unwrap();
     let events = events(&["i-1 on 0", "i-1 off 5"]);
     let write = record_all(&db, enrolment, &events);
     let keep = async {

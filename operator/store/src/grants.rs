@@ -67,10 +67,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::NewEvent;
     use crate::enrolments::{self, Claim, Claimant};
-    use crate::events::{NewEvent, record};
+    use crate::events::record;
     use crate::testing::TestDatabase;
-    use crate::{instance_types, ledger, lookups, retention, usage, usage_days};
+    use crate::{instance_types, inventory, ledger, locks, retention, usage, usage_days};
 
     fn time(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -105,7 +106,7 @@ mod tests {
             at: time(at),
             instance_type: Some("m5.large".into()),
         };
-        let file = ledger::LogFile {
+        let file = ledger::LedgerEntry {
             bucket: "b",
             key: "k",
             etag: "e",
@@ -121,14 +122,14 @@ mod tests {
             event(PowerOff, "2026-11-20T11:00:00Z"),
         ];
         record(&mut transaction, &events).await.expect("recording");
-        usage_days::hold(&mut transaction, "org")
+        locks::lock_shared(&mut transaction, "org")
             .await
             .expect("holding");
         let day = jiff::civil::date(2026, 11, 20);
-        usage::keep(
+        usage_days::cache(
             &mut transaction,
             "org",
-            &[(day, usage::Counts::of(&[]).expect("JSON"))],
+            &[(day, usage_days::DayCounts::of(&[]).expect("JSON"))],
         )
         .await
         .expect("keeping");
@@ -140,7 +141,7 @@ mod tests {
         instance_types::save(pool, &types, &[], now)
             .await
             .expect("saving");
-        lookups::due_images(pool, now).await.expect("images");
+        inventory::due_images(pool, now).await.expect("images");
         let pruned = retention::prune(pool, now, false).await.expect("pruning");
         assert_eq!(pruned.events, 0);
         enrolments::suspend(pool, enrolment.id, now)
