@@ -7,8 +7,8 @@ use metering::cloudtrail::EventKind;
 
 use super::{DiscoveryRun, ObservedInstances};
 use cloudigrade_cloud::{Instance, InstanceState};
+use cloudigrade_store::NewEvent;
 use cloudigrade_store::discovery::KnownInstance;
-use cloudigrade_store::events::NewEvent;
 
 /// EC2 shows a change only some time after the call that made it. A younger event outweighs the state that EC2 shows.
 const SETTLING: SignedDuration = SignedDuration::from_mins(2);
