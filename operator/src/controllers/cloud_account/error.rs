@@ -6,7 +6,7 @@ use cloudigrade_cloud::{CloudError, ErrorKind};
 use cloudigrade_store::StoreError;
 use cloudigrade_store::enrolments::Enrolment;
 
-/// Why a step did not succeed. Codes are those of the [original](docs/design/original.md#error-codes).
+/// The error of a step. Codes are those of the original (`docs/design/original.md#error-codes`).
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The spec leads to no role.

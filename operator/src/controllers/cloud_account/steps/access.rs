@@ -1,5 +1,5 @@
 //! Access: the role can be assumed, leads to the account of its ARN, and may do all that is needed.
-//! The [original](docs/design/original.md#access) proved access in the same way.
+//! The original proved access in the same way (`docs/design/original.md#access`).
 
 use super::ACCESS_VERIFIED;
 use super::admit::Admitted;

@@ -1,5 +1,5 @@
-//! The trail: created, and repaired when somebody has changed it. The [original](docs/design/original.md#trail) had the same
-//! settings.
+//! The trail: created, and repaired when somebody has changed it. The settings are the
+//! original's (`docs/design/original.md#trail`).
 
 use super::TRAIL_CONFIGURED;
 use super::claim::ClaimedAccount;
@@ -189,8 +189,8 @@ async fn observe(
     })
 }
 
-/// Does without an answer that the role may not ask for: the policy of the
-/// [original](docs/design/original.md#permissions) lacks both permissions, and customers may still have it.
+/// Does without an answer that the role may not ask for: the original's policy lacks both permissions, and customers may still
+/// have it (`docs/design/original.md#permissions`).
 fn allowed<T>(answer: Result<T, CloudError>) -> Result<Option<T>, AccountError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

@@ -83,8 +83,8 @@ fn missing(
     ))
 }
 
-/// The event with the type of an instance that is off when it is first met: the record of a start
-/// [carries none](docs/design/original.md#runs).
+/// The event with the type of an instance that is off when it is first met: the record of a start carries none
+/// (`docs/design/original.md#runs`).
 fn first_type(instance: &Instance, run: DiscoveryRun) -> Option<(EventKind, Timestamp)> {
     let has_type = !instance.gone
         && instance.instance_type.is_some()

@@ -1,5 +1,5 @@
 //! Discovery: the instances that run now, and the power events that no log has reported, as in the
-//! [original](docs/design/original.md#discovery). Images that this brings to light are described like those that logs mention,
+//! original (`docs/design/original.md#discovery`). Images that this brings to light are described like those that logs mention,
 //! by [`crate::controllers::inventory`].
 
 mod missing;
