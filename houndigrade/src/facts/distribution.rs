@@ -19,7 +19,7 @@ const BEFORE_OS_RELEASE: [(&str, &str); 7] = [
 ];
 
 /// Returns the distribution, given the files of `/etc` and the text of the vendor's os-release.
-pub(super) fn of(files: &[ReleaseFile], vendor: Option<&str>) -> Option<Distribution> {
+pub(super) fn identify(files: &[ReleaseFile], vendor: Option<&str>) -> Option<Distribution> {
     let own = os_release(files).and_then(|text| from_os_release(PATH, text));
     let vendor = || vendor.and_then(|text| from_os_release(VENDOR_PATH, text));
     own.or_else(vendor)

@@ -39,7 +39,7 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
         .ok()
         .flatten();
 
-    findings.distribution = distribution::of(&files, vendor.as_deref());
+    findings.distribution = distribution::identify(&files, vendor.as_deref());
     findings.facts.os_version = distribution::os_version(&files);
     findings.evidence.extend(
         files

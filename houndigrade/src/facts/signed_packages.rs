@@ -76,18 +76,18 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
     };
 }
 
-struct Database {
+struct FoundDatabase {
     format: DatabaseFormat,
     path: String,
 }
 
 /// Returns the first database that is not empty. A second one is of another time: counting both would count packages twice.
-fn find(root: &Root<'_>) -> Result<Option<Database>, filesystem::FileSystemError> {
+fn find(root: &Root<'_>) -> Result<Option<FoundDatabase>, filesystem::FileSystemError> {
     for directory in DIRECTORIES {
         for format in DatabaseFormat::ALL {
             let path = format!("{directory}/{}", format.file_name());
             if root.open(&path)?.is_some_and(|file| file.size() > 0) {
-                return Ok(Some(Database { format, path }));
+                return Ok(Some(FoundDatabase { format, path }));
             }
         }
     }
@@ -95,7 +95,7 @@ fn find(root: &Root<'_>) -> Result<Option<Database>, filesystem::FileSystemError
 }
 
 #[derive(Default)]
-struct Count {
+struct PackageCount {
     packages: u64,
     signed: u64,
     /// Name of the first package signed.
@@ -105,7 +105,7 @@ struct Count {
     damages: u64,
 }
 
-impl Count {
+impl PackageCount {
     fn add(&mut self, package: rpm::Package) {
         self.packages += 1;
         if package.issuers.iter().any(|key| RED_HAT.contains(key)) {
@@ -120,8 +120,8 @@ impl Count {
     }
 }
 
-fn count(root: &Root<'_>, database: &Database) -> Count {
-    let mut count = Count::default();
+fn count(root: &Root<'_>, database: &FoundDatabase) -> PackageCount {
+    let mut count = PackageCount::default();
     match open(root, database) {
         Ok(packages) => {
             for package in packages {
@@ -142,8 +142,8 @@ fn count(root: &Root<'_>, database: &Database) -> Count {
     count
 }
 
-fn open<'a>(root: &Root<'a>, database: &Database) -> Result<rpm::Packages<'a>, rpm::RpmError> {
-    let Database { format, path } = database;
+fn open<'a>(root: &Root<'a>, database: &FoundDatabase) -> Result<rpm::Packages<'a>, rpm::RpmError> {
+    let FoundDatabase { format, path } = database;
     let file = root.open(path)?.ok_or_else(|| {
         rpm::RpmError::Damaged("it is there no more, so the file system is damaged".into())
     })?;

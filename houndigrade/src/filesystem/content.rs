@@ -79,11 +79,11 @@ impl Content {
     pub fn identify(partition: &dyn BlockSource) -> io::Result<(Self, Identity)> {
         let mut head = vec![0; HEAD.min(usize::try_from(partition.size()).unwrap_or(HEAD))];
         partition.read_at(0, &mut head)?;
-        let content = Self::of(&head);
-        Ok((content, Identity::of(content, &head)))
+        let content = Self::recognise(&head);
+        Ok((content, Identity::parse(content, &head)))
     }
 
-    fn of(head: &[u8]) -> Self {
+    fn recognise(head: &[u8]) -> Self {
         let marked = |&&(_, offset, mark): &&Mark| {
             head.get(offset..)
                 .is_some_and(|rest| rest.starts_with(mark))

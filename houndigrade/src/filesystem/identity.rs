@@ -16,7 +16,7 @@ pub struct Identity {
 
 impl Identity {
     /// Parses the names in the `head` of a partition that holds `content`.
-    pub(super) fn of(content: Content, head: &[u8]) -> Self {
+    pub(super) fn parse(content: Content, head: &[u8]) -> Self {
         const EXT: usize = 1024;
         const BTRFS: usize = 64 * 1024;
         match content {

@@ -4,28 +4,28 @@ use super::{FileSystem, FileSystemError, FileType, OpenFile};
 
 /// The directory tree of an image: a file system, with others mounted into it.
 pub struct Root<'a> {
-    root: Directory<'a>,
-    mounts: Vec<Mount<'a>>,
+    root: FsDirectory<'a>,
+    mounts: Vec<MountedDirectory<'a>>,
 }
 
 /// A directory of a file system.
 #[derive(Clone)]
-struct Directory<'a> {
+struct FsDirectory<'a> {
     fs: &'a dyn FileSystem,
     path: String,
 }
 
 /// A directory that hides the one at its mount point.
-struct Mount<'a> {
+struct MountedDirectory<'a> {
     at: String,
     /// The directory, or the reason why its files can't be read.
-    what: Result<Directory<'a>, String>,
+    directory: Result<FsDirectory<'a>, String>,
 }
 
 /// The target of a path, with all symlinks followed.
 struct Resolved {
     path: String,
-    entry: FileType,
+    file_type: FileType,
 }
 
 impl<'a> Root<'a> {
@@ -45,7 +45,7 @@ impl<'a> Root<'a> {
     pub fn at(fs: &'a dyn FileSystem, path: &str) -> Self {
         let path = normal(path);
         Self {
-            root: Directory { fs, path },
+            root: FsDirectory { fs, path },
             mounts: Vec::new(),
         }
     }
@@ -64,7 +64,7 @@ impl<'a> Root<'a> {
         let Some(path) = Root::new(fs).directory(path)? else {
             return Ok(false);
         };
-        self.push(at, Ok(Directory { fs, path }));
+        self.push(at, Ok(FsDirectory { fs, path }));
         Ok(true)
     }
 
@@ -87,14 +87,14 @@ impl<'a> Root<'a> {
     }
 
     /// Follows symlinks in the mount point, as `mount` does.
-    fn push(&mut self, at: &str, what: Result<Directory<'a>, String>) {
+    fn push(&mut self, at: &str, directory: Result<FsDirectory<'a>, String>) {
         let at = normal(at);
         let there = |path: &str| self.directory(path).ok().flatten();
         let beside =
             |(parent, name): (&str, &str)| Some(normal(&format!("{}/{name}", there(parent)?)));
         let target = there(&at).or_else(|| at.rsplit_once('/').and_then(beside));
         let at = target.unwrap_or(at);
-        self.mounts.push(Mount { at, what });
+        self.mounts.push(MountedDirectory { at, directory });
     }
 
     /// Returns the first bytes, at most `limit`, of the file at `path`; `None` if there is no regular file.
@@ -120,9 +120,9 @@ impl<'a> Root<'a> {
         match self.resolve(path)? {
             Some(Resolved {
                 path,
-                entry: FileType::File,
+                file_type: FileType::File,
             }) => {
-                let Directory { fs, path } = self.locate(&path)?;
+                let FsDirectory { fs, path } = self.locate(&path)?;
                 fs.open(&path).map(Some)
             }
             _ => Ok(None),
@@ -136,7 +136,7 @@ impl<'a> Root<'a> {
     pub fn is_file(&self, path: &str) -> Result<bool, FileSystemError> {
         Ok(self
             .resolve(path)?
-            .is_some_and(|found| found.entry == FileType::File))
+            .is_some_and(|found| found.file_type == FileType::File))
     }
 
     /// Returns the path without symlinks of the directory at `path`; `None` if there is no directory.
@@ -146,7 +146,7 @@ impl<'a> Root<'a> {
     pub fn directory(&self, path: &str) -> Result<Option<String>, FileSystemError> {
         Ok(self
             .resolve(path)?
-            .filter(|found| found.entry == FileType::Directory)
+            .filter(|found| found.file_type == FileType::Directory)
             .map(|found| found.path))
     }
 
@@ -158,7 +158,7 @@ impl<'a> Root<'a> {
         let Some(path) = self.directory(path)? else {
             return Ok(Vec::new());
         };
-        let Directory { fs, path } = self.locate(&path)?;
+        let FsDirectory { fs, path } = self.locate(&path)?;
         let mut names = fs.names(&path, Self::MAX_ENTRIES)?;
         names.sort_unstable();
         Ok(names)
@@ -168,10 +168,10 @@ impl<'a> Root<'a> {
     fn resolve(&self, path: &str) -> Result<Option<Resolved>, FileSystemError> {
         let mut pending: Vec<String> = components(path);
         let mut done: Vec<String> = Vec::new();
-        let mut entry = FileType::Directory;
+        let mut file_type = FileType::Directory;
         let mut symlinks = 0;
         while let Some(name) = pending.pop() {
-            if entry != FileType::Directory {
+            if file_type != FileType::Directory {
                 return Ok(None);
             }
             if name == ".." {
@@ -188,8 +188,8 @@ impl<'a> Root<'a> {
                 // A mount point is a directory.
                 continue;
             }
-            let Directory { fs, path } = self.locate(&here)?;
-            entry = match fs.file_type(&path)? {
+            let FsDirectory { fs, path } = self.locate(&here)?;
+            file_type = match fs.file_type(&path)? {
                 None => return Ok(None),
                 Some(FileType::Symlink) => {
                     symlinks += 1;
@@ -210,13 +210,13 @@ impl<'a> Root<'a> {
         }
         Ok(Some(Resolved {
             path: join(&done),
-            entry,
+            file_type,
         }))
     }
 
     /// Returns the place of the files at `path`, a path without symlinks: in the nearest mount.
-    fn locate(&self, path: &str) -> Result<Directory<'a>, FileSystemError> {
-        let below = |mount: &&Mount| {
+    fn locate(&self, path: &str) -> Result<FsDirectory<'a>, FileSystemError> {
+        let below = |mount: &&MountedDirectory| {
             let rest = path.strip_prefix(&*mount.at);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
@@ -228,12 +228,12 @@ impl<'a> Root<'a> {
             .max_by_key(|mount| mount.at.len());
         let (directory, rest) = match nearest {
             None => (&self.root, path),
-            Some(Mount { at, what }) => match what {
+            Some(MountedDirectory { at, directory }) => match directory {
                 Ok(directory) => (directory, &path[at.len()..]),
                 Err(why) => return Err(FileSystemError::OutOfReach(why.clone())),
             },
         };
-        Ok(Directory {
+        Ok(FsDirectory {
             fs: directory.fs,
             path: normal(&format!("{}/{rest}", directory.path)),
         })

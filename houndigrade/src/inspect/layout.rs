@@ -53,7 +53,7 @@ pub(super) struct PlannedMount {
     /// The mount point.
     pub(super) at: String,
     /// The files shown there.
-    pub(super) what: MountSource,
+    pub(super) source: MountSource,
 }
 
 /// The source of a mount.
@@ -73,7 +73,7 @@ pub(super) fn mounts(system: &Installed, volumes: &[&VolumeNames]) -> Vec<Planne
         .fstab
         .iter()
         .filter_map(|entry| mount(entry, system, volumes))
-        .partition(|mount| matches!(mount.what, MountSource::Directory(_)));
+        .partition(|mount| matches!(mount.source, MountSource::Directory(_)));
     mounts.extend(discoverable(system, volumes));
     // Mount points and sources of bind mounts may lie in other mounts.
     mounts.sort_by_key(|mount| mount.at.matches('/').count());
@@ -85,7 +85,7 @@ pub(super) fn mounts(system: &Installed, volumes: &[&VolumeNames]) -> Vec<Planne
 
 /// Returns the mount point of volume `volume` in the system.
 pub(super) fn place(mounts: &[PlannedMount], volume: usize) -> Option<&str> {
-    let is_it = |mount: &&PlannedMount| matches!(mount.what, MountSource::Volume(other, _) if other == volume);
+    let is_it = |mount: &&PlannedMount| matches!(mount.source, MountSource::Volume(other, _) if other == volume);
     mounts.iter().find(is_it).map(|mount| &*mount.at)
 }
 
@@ -96,7 +96,7 @@ fn deployment(system: &Installed) -> Vec<PlannedMount> {
     };
     let shown = |path: &str, at: &str| PlannedMount {
         at: at.into(),
-        what: MountSource::Volume(system.volume, Some(system.inside(path))),
+        source: MountSource::Volume(system.volume, Some(system.inside(path))),
     };
     vec![shown("/", "/sysroot"), shown(&deployment.var, "/var")]
 }
@@ -106,22 +106,22 @@ fn mount(
     system: &Installed,
     volumes: &[&VolumeNames],
 ) -> Option<PlannedMount> {
-    let (at, source) = (&entry.at, &entry.source);
-    let what = match (&entry.device, entry.subvolume_id) {
+    let (at, device) = (&entry.at, &entry.source);
+    let source = match (&entry.device, entry.subvolume_id) {
         (Device::Directory(path), _) => MountSource::Directory(path.clone()),
         (_, Some(id)) => MountSource::Nothing(format!(
-            "{at} of this system is subvolume {id} of {source}: give its path (subvol=) too, a number alone is not looked up"
+            "{at} of this system is subvolume {id} of {device}: give its path (subvol=) too, a number alone is not looked up"
         )),
-        (device, None) => match find(device, system, volumes) {
+        (named, None) => match find(named, system, volumes) {
             Some(volume) => MountSource::Volume(volume, entry.subvolume.clone()),
             None if entry.optional => return None,
             None => MountSource::Nothing(format!(
-                "{at} of this system is on {source}, which is not among the image's disks"
+                "{at} of this system is on {device}, which is not among the image's disks"
             )),
         },
     };
     let at = at.clone();
-    Some(PlannedMount { at, what })
+    Some(PlannedMount { at, source })
 }
 
 /// Returns the volume that an fstab names. Of two with one name, as a disk and its copy have, it is that on the root's disk.
@@ -186,7 +186,7 @@ fn discoverable(system: &Installed, volumes: &[&VolumeNames]) -> Vec<PlannedMoun
         if names.disk == home && volume != system.volume && !is_taken {
             mounts.push(PlannedMount {
                 at: at.into(),
-                what: MountSource::Volume(volume, None),
+                source: MountSource::Volume(volume, None),
             });
         }
     }

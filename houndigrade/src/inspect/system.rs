@@ -92,8 +92,8 @@ pub(super) fn compose<'a>(
     volumes: &'a [ProbedVolume],
 ) -> Result<Root<'a>, FileSystemError> {
     let mut root = root(system, volumes)?;
-    for PlannedMount { at, what } in mounts {
-        let done = match what {
+    for PlannedMount { at, source } in mounts {
+        let done = match source {
             MountSource::Nothing(why) => Err(why.clone()),
             MountSource::Directory(source) => root
                 .bind(at, source)

@@ -51,7 +51,7 @@ pub(super) enum Contents {
 }
 
 /// A partition that is a physical volume of LVM2.
-struct Physical {
+struct PhysicalVolume {
     drive: String,
     names: VolumeNames,
     member: Member,
@@ -83,7 +83,7 @@ impl ObservedDisks {
         index: usize,
         drive: &str,
         disk: Arc<dyn BlockSource>,
-        physical: &mut Vec<Physical>,
+        physical: &mut Vec<PhysicalVolume>,
     ) {
         self.disks.push((drive.into(), Arc::clone(&disk)));
         if disk.size() == 0 {
@@ -134,7 +134,7 @@ impl ObservedDisks {
     }
 
     /// Replaces the physical volumes by the logical ones.
-    fn logical(&mut self, physical: Vec<Physical>) {
+    fn logical(&mut self, physical: Vec<PhysicalVolume>) {
         let homes: Vec<_> = physical
             .iter()
             .map(|one| {
@@ -218,8 +218,8 @@ impl ProbedVolume {
         }
     }
 
-    fn into_physical(self, source: Arc<dyn BlockSource>) -> Physical {
-        Physical {
+    fn into_physical(self, source: Arc<dyn BlockSource>) -> PhysicalVolume {
+        PhysicalVolume {
             drive: self.drive,
             names: self.names,
             member: Member {

@@ -30,8 +30,8 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Table> {
                     problems: Vec::new(),
                 });
             }
-            Err(Damage::NoHeader) => {}
-            Err(Damage::Read(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(GptDamage::NoHeader) => {}
+            Err(GptDamage::Read(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
                 return Err(error);
             }
             Err(damage) => {
@@ -54,7 +54,7 @@ pub(super) fn read(disk: &dyn BlockSource) -> io::Result<Table> {
 
 /// The reasons why a table is unusable.
 #[derive(Debug, thiserror::Error)]
-enum Damage {
+enum GptDamage {
     #[error("no header")]
     NoHeader,
     #[error("{0}")]
@@ -67,7 +67,7 @@ enum Damage {
     Limits { entries: u32, size: u32 },
 }
 
-impl Damage {
+impl GptDamage {
     fn code(&self) -> ProblemCode {
         match self {
             Self::NoHeader | Self::Checksum(_) => ProblemCode::Damaged,
@@ -77,16 +77,20 @@ impl Damage {
     }
 }
 
-fn read_table(disk: &dyn BlockSource, sector: u64, offset: u64) -> Result<Vec<Partition>, Damage> {
+fn read_table(
+    disk: &dyn BlockSource,
+    sector: u64,
+    offset: u64,
+) -> Result<Vec<Partition>, GptDamage> {
     let header = read_header(disk, offset)?;
     let (entries, size) = (header.entries, header.entry_size);
     if entries > MAX_ENTRIES || !(128..=MAX_ENTRY_SIZE).contains(&size) {
-        return Err(Damage::Limits { entries, size });
+        return Err(GptDamage::Limits { entries, size });
     }
     let mut table = vec![0; (entries * size) as usize];
     disk.read_at(header.table.saturating_mul(sector), &mut table)?;
     if crc32fast::hash(&table) != header.table_crc {
-        return Err(Damage::Checksum("table"));
+        return Err(GptDamage::Checksum("table"));
     }
     Ok((1..)
         .zip(table.chunks_exact(size as usize))
@@ -94,7 +98,7 @@ fn read_table(disk: &dyn BlockSource, sector: u64, offset: u64) -> Result<Vec<Pa
         .collect())
 }
 
-struct Header {
+struct GptHeader {
     /// First sector of the table.
     table: u64,
     entries: u32,
@@ -102,14 +106,14 @@ struct Header {
     table_crc: u32,
 }
 
-fn read_header(disk: &dyn BlockSource, offset: u64) -> Result<Header, Damage> {
+fn read_header(disk: &dyn BlockSource, offset: u64) -> Result<GptHeader, GptDamage> {
     let mut header = [0; 512];
     disk.read_at(offset, &mut header)?;
     let fields = || {
         (array(&header, 0)? == *b"EFI PART").then_some(())?;
         let size = le32(&header, 12)? as usize;
         (92..=header.len()).contains(&size).then_some(())?;
-        let parsed = Header {
+        let parsed = GptHeader {
             table: le64(&header, 72)?,
             entries: le32(&header, 80)?,
             entry_size: le32(&header, 84)?,
@@ -117,11 +121,11 @@ fn read_header(disk: &dyn BlockSource, offset: u64) -> Result<Header, Damage> {
         };
         Some((size, le32(&header, 16)?, parsed))
     };
-    let (size, crc, parsed) = fields().ok_or(Damage::NoHeader)?;
+    let (size, crc, parsed) = fields().ok_or(GptDamage::NoHeader)?;
     // The checksum is made with its own field zeroed.
     header[16..20].fill(0);
     if crc32fast::hash(&header[..size]) != crc {
-        return Err(Damage::Checksum("header"));
+        return Err(GptDamage::Checksum("header"));
     }
     Ok(parsed)
 }

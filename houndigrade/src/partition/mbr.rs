@@ -23,13 +23,13 @@ pub(super) enum MbrContent {
 }
 
 /// One of the four entries of a record, in sectors.
-struct Entry {
+struct MbrEntry {
     system: u8,
     start: u64,
     size: u64,
 }
 
-impl Entry {
+impl MbrEntry {
     fn is_extended(&self) -> bool {
         matches!(self.system, 0x05 | 0x0f | 0x85)
     }
@@ -136,7 +136,7 @@ fn read_logical(disk: &dyn BlockSource, extended: u64, table: &mut Table) {
 }
 
 /// Returns the entries of the boot record at `sector`, if there is one.
-fn record(disk: &dyn BlockSource, sector: u64) -> io::Result<Option<[Entry; 4]>> {
+fn record(disk: &dyn BlockSource, sector: u64) -> io::Result<Option<[MbrEntry; 4]>> {
     let mut buffer = [0; SECTOR as usize];
     disk.read_at(sector * SECTOR, &mut buffer)?;
     if array(&buffer, 510) != Some([0x55, 0xaa]) || is_boot_sector_of_a_file_system(&buffer) {
@@ -148,7 +148,7 @@ fn record(disk: &dyn BlockSource, sector: u64) -> io::Result<Option<[Entry; 4]>>
     }
     Ok(Some([0, 1, 2, 3].map(|i| {
         let at = 446 + 16 * i;
-        Entry {
+        MbrEntry {
             system: buffer[at + 4],
             start: le32(&buffer, at + 8).unwrap_or_default().into(),
             size: le32(&buffer, at + 12).unwrap_or_default().into(),

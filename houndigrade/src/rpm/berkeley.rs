@@ -26,7 +26,7 @@ const OFF_PAGE: u8 = 3;
 /// Key of the record with the last number given to a package.
 const LAST_NUMBER: [u8; 4] = [0; 4];
 
-struct Database<'a> {
+struct BerkeleyDatabase<'a> {
     blocks: CachedFile<'a>,
     budget: Budget,
     /// Written in big-endian byte order.
@@ -37,7 +37,7 @@ struct Database<'a> {
 
 /// A header on a hash page or on a chain from there, sorted by its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct HeaderPlace {
     page: u32,
     size: u32,
     /// On the hash page; `None` for a chain.
@@ -58,7 +58,7 @@ pub(super) fn packages<'a>(
             ));
         }
     };
-    let mut database = Database {
+    let mut database = BerkeleyDatabase {
         budget: Budget::new(blocks.size(), 0),
         blocks,
         big_endian,
@@ -71,9 +71,12 @@ pub(super) fn packages<'a>(
     Ok(headers.chain(damage.map(Err)))
 }
 
-impl<'a> Database<'a> {
+impl<'a> BerkeleyDatabase<'a> {
     /// Reads the first page, and finds the headers: all that can be found, and the reason why there may be more.
-    fn open(&mut self, meta: &[u8; META]) -> Result<(Vec<Place>, Option<RpmError>), RpmError> {
+    fn open(
+        &mut self,
+        meta: &[u8; META],
+    ) -> Result<(Vec<HeaderPlace>, Option<RpmError>), RpmError> {
         let version = self.u32(meta, 16);
         if !VERSIONS.contains(&version) {
             return Err(RpmError::Unsupported(format!(
@@ -102,7 +105,10 @@ impl<'a> Database<'a> {
         self.places(meta)
     }
 
-    fn places(&mut self, meta: &[u8; META]) -> Result<(Vec<Place>, Option<RpmError>), RpmError> {
+    fn places(
+        &mut self,
+        meta: &[u8; META],
+    ) -> Result<(Vec<HeaderPlace>, Option<RpmError>), RpmError> {
         let last_bucket = self.u32(meta, 72);
         if last_bucket > self.last_page {
             return Err(RpmError::damaged(format!(
@@ -141,7 +147,7 @@ impl<'a> Database<'a> {
         number: u32,
         page: &mut [u8],
         visited: &mut [bool],
-        places: &mut Vec<Place>,
+        places: &mut Vec<HeaderPlace>,
     ) -> Result<(), RpmError> {
         let mut next = number;
         loop {
@@ -184,15 +190,21 @@ impl<'a> Database<'a> {
     }
 
     /// Returns the place of the header in the item `page[start..end]`, or to which the item leads.
-    fn place(&self, number: u32, page: &[u8], start: usize, end: usize) -> Result<Place, RpmError> {
+    fn place(
+        &self,
+        number: u32,
+        page: &[u8],
+        start: usize,
+        end: usize,
+    ) -> Result<HeaderPlace, RpmError> {
         let item = page.get(start..end).unwrap_or_default();
         match (item.first(), item.len()) {
-            (Some(&ON_PAGE), length) => Ok(Place {
+            (Some(&ON_PAGE), length) => Ok(HeaderPlace {
                 page: number,
                 size: length as u32 - 1,
                 offset: u16::try_from(start + 1).ok(),
             }),
-            (Some(&OFF_PAGE), 12) => Ok(Place {
+            (Some(&OFF_PAGE), 12) => Ok(HeaderPlace {
                 page: self.u32(item, 4),
                 size: self.u32(item, 8),
                 offset: None,
@@ -203,7 +215,7 @@ impl<'a> Database<'a> {
         }
     }
 
-    fn header(&mut self, place: Place) -> Result<Package, RpmError> {
+    fn header(&mut self, place: HeaderPlace) -> Result<Package, RpmError> {
         self.budget.package(place.size.into())?;
         let piece = match place.offset {
             Some(offset) => Piece {
@@ -236,7 +248,7 @@ impl<'a> Database<'a> {
     }
 }
 
-impl Pages for Database<'_> {
+impl Pages for BerkeleyDatabase<'_> {
     fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), RpmError> {
         // Page 0 is the first page's description of the others.
         if page == 0 || page > self.last_page {

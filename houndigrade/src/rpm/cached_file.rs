@@ -12,11 +12,11 @@ const SLOTS: usize = 64;
 pub(super) struct CachedFile<'a> {
     file: Box<dyn OpenFile + 'a>,
     size: u64,
-    slots: Vec<Slot>,
+    slots: Vec<CachedBlock>,
 }
 
 #[derive(Clone, Default)]
-struct Slot {
+struct CachedBlock {
     /// Number of the block in the file; `None` in an empty slot.
     number: Option<u64>,
     bytes: Vec<u8>,
@@ -35,7 +35,7 @@ impl<'a> CachedFile<'a> {
         Ok(Self {
             file,
             size,
-            slots: vec![Slot::default(); SLOTS],
+            slots: vec![CachedBlock::default(); SLOTS],
         })
     }
 

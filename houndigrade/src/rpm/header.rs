@@ -32,7 +32,7 @@ const STRING_ARRAY: u32 = 8;
 
 /// One entry of the index.
 #[derive(Clone, Copy)]
-struct Entry {
+struct IndexEntry {
     tag: u32,
     kind: u32,
     offset: u32,
@@ -57,9 +57,9 @@ pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, RpmError> {
     }
     let mut index = vec![0; entries as usize * ENTRY];
     blob.read_at(8, &mut index)?;
-    let index: Vec<Entry> = index.chunks_exact(ENTRY).map(entry).collect();
+    let index: Vec<IndexEntry> = index.chunks_exact(ENTRY).map(entry).collect();
 
-    let mut wanted: Vec<Entry> = index.iter().copied().filter(is_wanted).collect();
+    let mut wanted: Vec<IndexEntry> = index.iter().copied().filter(is_wanted).collect();
     // In the order of the data: a blob in pieces is read front to back.
     wanted.sort_by_key(|entry| entry.offset);
     let mut package = Package {
@@ -103,8 +103,8 @@ pub(super) fn read(blob: &mut dyn Blob) -> Result<Package, RpmError> {
     Ok(package)
 }
 
-fn entry(bytes: &[u8]) -> Entry {
-    Entry {
+fn entry(bytes: &[u8]) -> IndexEntry {
+    IndexEntry {
         tag: be32(bytes, 0),
         kind: be32(bytes, 4),
         offset: be32(bytes, 8),
@@ -112,12 +112,12 @@ fn entry(bytes: &[u8]) -> Entry {
     }
 }
 
-fn is_wanted(entry: &Entry) -> bool {
+fn is_wanted(entry: &IndexEntry) -> bool {
     matches!(entry.tag, NAME | TEXT_SIGNATURES) || BINARY_SIGNATURES.contains(&entry.tag)
 }
 
 /// Returns the beginning of the next tag's data, or the end of all data.
-fn end(index: &[Entry], entry: Entry, data: u32) -> u32 {
+fn end(index: &[IndexEntry], entry: IndexEntry, data: u32) -> u32 {
     let offsets = index.iter().map(|other| other.offset);
     offsets
         .filter(|&offset| offset > entry.offset)

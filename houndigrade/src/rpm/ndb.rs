@@ -23,7 +23,7 @@ const TAIL: u64 = 12;
 
 /// A used slot, sorted by the place of its header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Slot {
+struct NdbSlot {
     block: u32,
     blocks: u32,
     package: u32,
@@ -35,7 +35,7 @@ pub(super) fn packages<'a>(
     let mut blocks = CachedFile::new(file, MAX_FILE)?;
     let mut budget = Budget::new(blocks.size(), 0);
     let (slots, damage) = slots(&mut blocks)?;
-    let package = move |slot: Slot| {
+    let package = move |slot: NdbSlot| {
         let mut header = locate(&mut blocks, slot)?;
         budget.package(header.size)?;
         header::read(&mut header)
@@ -45,7 +45,7 @@ pub(super) fn packages<'a>(
 }
 
 /// Returns the used slots, in the order of the file, and the reason why there may be more.
-fn slots(blocks: &mut CachedFile<'_>) -> Result<(Vec<Slot>, Option<RpmError>), RpmError> {
+fn slots(blocks: &mut CachedFile<'_>) -> Result<(Vec<NdbSlot>, Option<RpmError>), RpmError> {
     let start: [u8; FIRST_SLOT] = blocks.array(0)?;
     let (version, pages) = (number(&start, 4), number(&start, 12));
     if !start.starts_with(MAGIC) {
@@ -86,11 +86,11 @@ fn slots(blocks: &mut CachedFile<'_>) -> Result<(Vec<Slot>, Option<RpmError>), R
 }
 
 /// Parses a slot; `None` if it is free.
-fn slot(bytes: &[u8]) -> Result<Option<Slot>, RpmError> {
+fn slot(bytes: &[u8]) -> Result<Option<NdbSlot>, RpmError> {
     if !bytes.starts_with(SLOT_MAGIC) {
         return Err(RpmError::damaged("a slot is overwritten"));
     }
-    let slot = Slot {
+    let slot = NdbSlot {
         package: number(bytes, 4),
         block: number(bytes, 8),
         blocks: number(bytes, 12),
@@ -99,7 +99,7 @@ fn slot(bytes: &[u8]) -> Result<Option<Slot>, RpmError> {
 }
 
 /// Returns the header of `slot`. Its checksum is not verified, which would cost reading all of it.
-fn locate<'b, 'a>(blocks: &'b mut CachedFile<'a>, slot: Slot) -> Result<Span<'b, 'a>, RpmError> {
+fn locate<'b, 'a>(blocks: &'b mut CachedFile<'a>, slot: NdbSlot) -> Result<Span<'b, 'a>, RpmError> {
     let start = u64::from(slot.block) * BLOCK;
     let head: [u8; HEAD as usize] = blocks.array(start)?;
     let size = u64::from(number(&head, 12));

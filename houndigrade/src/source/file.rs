@@ -26,7 +26,7 @@ const CACHE_SIZE: usize = 16 * 1024 * 1024;
 pub struct DiskFile {
     file: File,
     size: u64,
-    pages: Mutex<Pages>,
+    pages: Mutex<PageCache>,
 }
 
 impl DiskFile {
@@ -46,14 +46,14 @@ impl DiskFile {
         Ok(Self {
             file,
             size,
-            pages: Pages::new(CACHE_SIZE).into(),
+            pages: PageCache::new(CACHE_SIZE).into(),
         })
     }
 
     /// Returns the file with `bytes` of memory for pages.
     #[must_use]
     pub fn with_cache(mut self, bytes: usize) -> Self {
-        self.pages = Pages::new(bytes).into();
+        self.pages = PageCache::new(bytes).into();
         self
     }
 }
@@ -80,7 +80,7 @@ impl BlockSource for DiskFile {
 }
 
 /// The cache of pages.
-struct Pages {
+struct PageCache {
     cache: BlockCache,
     streams: Streams,
     /// Most pages read ahead: a part of the cache.
@@ -88,7 +88,7 @@ struct Pages {
     stats: Stats,
 }
 
-impl Pages {
+impl PageCache {
     fn new(cache: usize) -> Self {
         Self {
             cache: BlockCache::new(cache),

@@ -63,7 +63,7 @@ impl Drop for KernelMount {
 
 /// A file of any type with its contents.
 #[derive(Debug, PartialEq, Eq)]
-enum Node {
+enum FileNode {
     File(Vec<u8>),
     Directory,
     Symlink(String),
@@ -73,14 +73,14 @@ enum Node {
 /// Fails the test unless `fs` has the same tree below its root as the folder.
 pub(crate) fn assert_same_tree(fs: &dyn FileSystem, folder: &Path) {
     let (ours, theirs) = (our_tree(fs), kernel_tree(folder));
-    let paths = |tree: &BTreeMap<String, Node>| tree.keys().cloned().collect::<Vec<_>>();
+    let paths = |tree: &BTreeMap<String, FileNode>| tree.keys().cloned().collect::<Vec<_>>();
     assert_eq!(paths(&ours), paths(&theirs));
     for (path, node) in &ours {
         assert!(node == &theirs[path], "{path} differs");
     }
 }
 
-fn our_tree(fs: &dyn FileSystem) -> BTreeMap<String, Node> {
+fn our_tree(fs: &dyn FileSystem) -> BTreeMap<String, FileNode> {
     let mut tree = BTreeMap::new();
     let mut pending = vec![String::new()];
     while let Some(folder) = pending.pop() {
@@ -92,14 +92,14 @@ fn our_tree(fs: &dyn FileSystem) -> BTreeMap<String, Node> {
                     let mut file = fs.open(&path).unwrap();
                     let mut contents = vec![0; file.size() as usize];
                     assert_eq!(file.read_at(0, &mut contents).unwrap(), contents.len());
-                    Node::File(contents)
+                    FileNode::File(contents)
                 }
                 FileType::Directory => {
                     pending.push(path.clone());
-                    Node::Directory
+                    FileNode::Directory
                 }
-                FileType::Symlink => Node::Symlink(fs.link_target(&path).unwrap()),
-                FileType::Special => Node::Special,
+                FileType::Symlink => FileNode::Symlink(fs.link_target(&path).unwrap()),
+                FileType::Special => FileNode::Special,
             };
             tree.insert(path, node);
         }
@@ -107,7 +107,7 @@ fn our_tree(fs: &dyn FileSystem) -> BTreeMap<String, Node> {
     tree
 }
 
-fn kernel_tree(root: &Path) -> BTreeMap<String, Node> {
+fn kernel_tree(root: &Path) -> BTreeMap<String, FileNode> {
     let mut tree = BTreeMap::new();
     let mut pending: Vec<PathBuf> = vec![root.into()];
     while let Some(folder) = pending.pop() {
@@ -116,14 +116,14 @@ fn kernel_tree(root: &Path) -> BTreeMap<String, Node> {
             let (path, kind) = (entry.path(), entry.file_type().unwrap());
             let node = if kind.is_dir() {
                 pending.push(path.clone());
-                Node::Directory
+                FileNode::Directory
             } else if kind.is_symlink() {
                 let target = fs::read_link(&path).unwrap();
-                Node::Symlink(target.to_str().unwrap().into())
+                FileNode::Symlink(target.to_str().unwrap().into())
             } else if kind.is_fifo() || kind.is_socket() || !kind.is_file() {
-                Node::Special
+                FileNode::Special
             } else {
-                Node::File(fs::read(&path).unwrap())
+                FileNode::File(fs::read(&path).unwrap())
             };
             let name = path.strip_prefix(root).unwrap().to_str().unwrap();
             tree.insert(format!("/{name}"), node);

@@ -100,7 +100,7 @@ type Present = BTreeMap<Id, Member>;
 pub fn assemble(members: Vec<Member>) -> Assembled {
     let mut problems = Vec::new();
     let mut present = Present::new();
-    let mut survey = Survey::default();
+    let mut survey = GroupSurvey::default();
     let mut unexplained = Vec::new();
     for member in members {
         let label = match label::read(&*member.source) {
@@ -146,7 +146,7 @@ pub fn assemble(members: Vec<Member>) -> Assembled {
     }
 }
 
-fn volumes(survey: &Survey, present: &Present) -> Vec<LogicalVolume> {
+fn volumes(survey: &GroupSurvey, present: &Present) -> Vec<LogicalVolume> {
     let mut groups: Vec<&Group> = survey.groups.values().collect();
     groups.sort_by_key(|group| (&group.name, group.id));
     let mut names: BTreeMap<&str, u32> = BTreeMap::new();
@@ -167,13 +167,13 @@ fn volumes(survey: &Survey, present: &Present) -> Vec<LogicalVolume> {
 
 /// The newest description of each group.
 #[derive(Default)]
-struct Survey {
+struct GroupSurvey {
     groups: BTreeMap<Id, Group>,
     seen: HashSet<(u64, u32)>,
     bytes: u64,
 }
 
-impl Survey {
+impl GroupSurvey {
     /// Reads the metadata areas of one physical volume. Returns the reason why its group may remain unknown.
     fn read(&mut self, label: &Label, member: &Member) -> Option<Problem> {
         let mut problem = None;

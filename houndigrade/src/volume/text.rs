@@ -15,11 +15,11 @@ const MAX_ENTRIES: usize = 1 << 18;
 /// Names and their entries, in the order of the text.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct TextSection<'a> {
-    entries: Vec<(&'a str, Entry<'a>)>,
+    entries: Vec<(&'a str, TextEntry<'a>)>,
 }
 
 #[derive(Debug, PartialEq)]
-enum Entry<'a> {
+enum TextEntry<'a> {
     Section(TextSection<'a>),
     Value(Value<'a>),
 }
@@ -38,8 +38,8 @@ impl<'a> TextSection<'a> {
     /// Returns the sections in it.
     pub(super) fn sections(&self) -> impl Iterator<Item = (&'a str, &TextSection<'a>)> {
         self.entries.iter().filter_map(|(name, entry)| match entry {
-            Entry::Section(section) => Some((*name, section)),
-            Entry::Value(_) => None,
+            TextEntry::Section(section) => Some((*name, section)),
+            TextEntry::Value(_) => None,
         })
     }
 
@@ -51,7 +51,7 @@ impl<'a> TextSection<'a> {
 
     fn value(&self, name: &str) -> Option<&Value<'a>> {
         self.entries.iter().find_map(|(found, entry)| match entry {
-            Entry::Value(value) if *found == name => Some(value),
+            TextEntry::Value(value) if *found == name => Some(value),
             _ => None,
         })
     }
@@ -83,9 +83,9 @@ impl<'a> TextSection<'a> {
     /// Returns all strings, those in lists too.
     pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> {
         let values = self.entries.iter().flat_map(|(_, entry)| match entry {
-            Entry::Value(Value::List(list)) => list.as_slice(),
-            Entry::Value(value) => std::slice::from_ref(value),
-            Entry::Section(_) => &[],
+            TextEntry::Value(Value::List(list)) => list.as_slice(),
+            TextEntry::Value(value) => std::slice::from_ref(value),
+            TextEntry::Section(_) => &[],
         });
         values.filter_map(|value| match value {
             Value::Text(text) => Some(*text),
@@ -114,7 +114,7 @@ pub(super) enum TextDamage {
 /// Parses a text up to its end, or to the NUL that ends it on disk.
 pub(super) fn parse(text: &str) -> Result<TextSection<'_>, TextDamage> {
     let text = text.split('\0').next().unwrap_or_default();
-    let mut parser = Parser {
+    let mut parser = TextParser {
         text,
         rest: text,
         entries: 0,
@@ -122,13 +122,13 @@ pub(super) fn parse(text: &str) -> Result<TextSection<'_>, TextDamage> {
     parser.section(MAX_DEPTH, true)
 }
 
-struct Parser<'a> {
+struct TextParser<'a> {
     text: &'a str,
     rest: &'a str,
     entries: usize,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> TextParser<'a> {
     fn section(&mut self, depth: u32, outermost: bool) -> Result<TextSection<'a>, TextDamage> {
         let depth = depth.checked_sub(1).ok_or(TextDamage::Depth)?;
         let mut section = TextSection::default();
@@ -144,9 +144,9 @@ impl<'a> Parser<'a> {
             let name = self.word("a name")?;
             self.count()?;
             let entry = if self.eat('{') {
-                Entry::Section(self.section(depth, false)?)
+                TextEntry::Section(self.section(depth, false)?)
             } else if self.eat('=') {
-                Entry::Value(self.value(depth)?)
+                TextEntry::Value(self.value(depth)?)
             } else {
                 return Err(self.expected("`{` or `=`"));
             };

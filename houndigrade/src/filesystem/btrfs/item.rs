@@ -27,7 +27,7 @@ pub(super) struct InodeItem {
     pub(super) generation: u64,
     pub(super) size: u64,
     pub(super) links: u32,
-    pub(super) entry: FileType,
+    pub(super) file_type: FileType,
 }
 
 impl InodeItem {
@@ -37,7 +37,7 @@ impl InodeItem {
                 generation: le64(data, 0)?,
                 size: le64(data, 16)?,
                 links: le32(data, 40)?,
-                entry: match le32(data, 52)? >> 12 {
+                file_type: match le32(data, 52)? >> 12 {
                     0o10 => FileType::File,
                     0o04 => FileType::Directory,
                     0o12 => FileType::Symlink,

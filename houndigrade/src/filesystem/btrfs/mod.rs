@@ -55,7 +55,7 @@ pub(super) struct Btrfs {
 }
 
 /// The target of a path.
-struct Place<'a> {
+struct Location<'a> {
     subvolume: Subvolume<'a>,
     number: u64,
     inode: InodeItem,
@@ -182,7 +182,7 @@ impl Btrfs {
         }))
     }
 
-    fn find(&self, path: &str) -> Result<Option<Place<'_>>, FileSystemError> {
+    fn find(&self, path: &str) -> Result<Option<Location<'_>>, FileSystemError> {
         let Some(mut subvolume) = self.subvolume(TOP_LEVEL)? else {
             return damaged("it has no top level");
         };
@@ -196,7 +196,7 @@ impl Btrfs {
         let Some(inode) = subvolume.inode(number)? else {
             return damaged(format!("{path} has no inode"));
         };
-        Ok(Some(Place {
+        Ok(Some(Location {
             subvolume,
             number,
             inode,
@@ -233,7 +233,7 @@ impl Btrfs {
     }
 
     /// Returns the place of something known to exist.
-    fn known(&self, path: &str) -> Result<Place<'_>, FileSystemError> {
+    fn known(&self, path: &str) -> Result<Location<'_>, FileSystemError> {
         self.find(path)?
             .map_or_else(|| damaged(format!("{path} is gone")), Ok)
     }
@@ -241,7 +241,7 @@ impl Btrfs {
 
 impl FileSystem for Btrfs {
     fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
-        Ok(self.find(path)?.map(|place| place.inode.entry))
+        Ok(self.find(path)?.map(|place| place.inode.file_type))
     }
 
     fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
@@ -293,7 +293,7 @@ impl FileSystem for Btrfs {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> Location<'a> {
     fn file(self) -> BtrfsFile<'a> {
         BtrfsFile::new(self.subvolume, self.number, self.inode.size)
     }

@@ -27,7 +27,7 @@ pub(super) fn replay(
     memory: &mut Reservation,
 ) -> Result<LogTree, FileSystemError> {
     let items = items(subvolume, root, memory)?;
-    let mut replay = Replay {
+    let mut replay = LogReplay {
         subvolume,
         ranges: ranges(&items)?,
         listed: listed(&items)?,
@@ -57,7 +57,7 @@ pub(super) fn replay(
 }
 
 /// A replay in progress.
-struct Replay<'a> {
+struct LogReplay<'a> {
     subvolume: Subvolume<'a>,
     /// By directory: first and last index of each range that is complete in the log.
     ranges: BTreeMap<u64, Vec<(u64, u64)>>,
@@ -69,7 +69,7 @@ struct Replay<'a> {
     changes: usize,
 }
 
-impl Replay<'_> {
+impl LogReplay<'_> {
     /// Returns the subvolume as replayed so far.
     fn now(&self) -> Subvolume<'_> {
         Subvolume {
@@ -96,14 +96,15 @@ impl Replay<'_> {
     fn inode(&mut self, item: &TreeItem) -> Result<(), FileSystemError> {
         let number = item.key.id;
         let mut inode = InodeItem::parse(item.data())?;
-        if inode.entry == FileType::Directory {
+        if inode.file_type == FileType::Directory {
             self.deletions(number)?;
         }
         // An inode without a generation was logged as a placeholder: an existing one stays, but for a size in the log.
         if inode.generation == 0
             && let Some(existing) = self.subvolume.inode(number)?
         {
-            let both_files = (inode.entry, existing.entry) == (FileType::File, FileType::File);
+            let both_files =
+                (inode.file_type, existing.file_type) == (FileType::File, FileType::File);
             let size = if both_files && inode.size != 0 {
                 inode.size
             } else {

@@ -40,7 +40,7 @@ impl<'a> Subvolume<'a> {
                 generation: 0,
                 size: 0,
                 links: 1,
-                entry: FileType::Directory,
+                file_type: FileType::Directory,
             }));
         }
         if let Some(inode) = self.log.and_then(|log| log.inodes.get(&number)) {

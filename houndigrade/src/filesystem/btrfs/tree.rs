@@ -75,12 +75,12 @@ impl Pointer {
 }
 
 /// A block of a tree. Its keys ascend, and the data of its items lie within it.
-struct Node {
+struct TreeNode {
     bytes: Vec<u8>,
     keys: Vec<Key>,
 }
 
-impl Node {
+impl TreeNode {
     fn parse(bytes: Vec<u8>, at: &Pointer) -> Result<Self, FileSystemError> {
         let logical = at.logical;
         let wrong = |what: &str| damaged(format!("the tree block at {logical} {what}"));
@@ -152,7 +152,7 @@ impl Node {
 #[derive(Clone)]
 pub(super) struct TreeItem {
     pub(super) key: Key,
-    leaf: Rc<Node>,
+    leaf: Rc<TreeNode>,
     index: usize,
 }
 
@@ -172,7 +172,7 @@ pub(super) struct Trees {
     pub(super) chunks: Chunks,
     pub(super) node_size: usize,
     /// Nodes by address, the last used at the end.
-    cache: RefCell<VecDeque<(u64, Rc<Node>)>>,
+    cache: RefCell<VecDeque<(u64, Rc<TreeNode>)>>,
 }
 
 impl Trees {
@@ -253,8 +253,8 @@ impl Trees {
         &self,
         root: &Pointer,
         key: Key,
-        mut visit: impl FnMut((Pointer, Rc<Node>), usize),
-    ) -> Result<(Pointer, Rc<Node>), FileSystemError> {
+        mut visit: impl FnMut((Pointer, Rc<TreeNode>), usize),
+    ) -> Result<(Pointer, Rc<TreeNode>), FileSystemError> {
         let (mut at, mut node) = (*root, self.node(root)?);
         while at.level > 0 {
             let after = node.keys.partition_point(|here| *here <= key).max(1);
@@ -268,7 +268,7 @@ impl Trees {
         Ok((at, node))
     }
 
-    fn node(&self, at: &Pointer) -> Result<Rc<Node>, FileSystemError> {
+    fn node(&self, at: &Pointer) -> Result<Rc<TreeNode>, FileSystemError> {
         let node = match self.cached(at) {
             Some(node) => node,
             None => self.read(at)?,
@@ -282,7 +282,7 @@ impl Trees {
         Ok(node)
     }
 
-    fn cached(&self, at: &Pointer) -> Option<Rc<Node>> {
+    fn cached(&self, at: &Pointer) -> Option<Rc<TreeNode>> {
         let mut cache = self.cache.borrow_mut();
         let index = cache.iter().position(|(logical, node)| {
             *logical == at.logical
@@ -296,12 +296,12 @@ impl Trees {
     }
 
     /// Reads the first intact copy of a node.
-    fn read(&self, at: &Pointer) -> Result<Rc<Node>, FileSystemError> {
+    fn read(&self, at: &Pointer) -> Result<Rc<TreeNode>, FileSystemError> {
         let mut result = damaged(format!("the tree block at {} is nowhere", at.logical));
         for copy in self.chunks.locate(at.logical, self.node_size)? {
             let mut bytes = vec![0; self.node_size];
             self.chunks.read_copy(copy, &mut bytes)?;
-            result = Node::parse(bytes, at);
+            result = TreeNode::parse(bytes, at);
             if result.is_ok() {
                 break;
             }
@@ -320,8 +320,8 @@ impl Trees {
 pub(super) struct Items<'a> {
     trees: &'a Trees,
     /// The inner nodes above the leaf, from the root on, each with the index of the next child.
-    inner: Vec<((Pointer, Rc<Node>), usize)>,
-    leaf: Rc<Node>,
+    inner: Vec<((Pointer, Rc<TreeNode>), usize)>,
+    leaf: Rc<TreeNode>,
     index: usize,
 }
 

@@ -42,7 +42,7 @@ pub(super) fn scan(
         Ok(ControlFlow::Continue(()))
     };
 
-    let mut contents = ExtFile::of(volume, directory)?;
+    let mut contents = ExtFile::open(volume, directory)?;
     if directory.is_inline() {
         // The number of the directory it is in, then two blocks, and neither `.` nor `..`.
         let rest = directory.inline_rest().unwrap_or_default();

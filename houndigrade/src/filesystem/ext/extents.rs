@@ -22,20 +22,20 @@ pub(super) struct Extents<'a> {
     volume: ExtVolume<'a>,
     inode: u32,
     checksum_seed: u32,
-    root: Rc<Node>,
+    root: Rc<ExtentNode>,
     /// The block that was read last at each depth, with its number.
-    read: [Option<(u64, Rc<Node>)>; MAX_DEPTH],
+    read: [Option<(u64, Rc<ExtentNode>)>; MAX_DEPTH],
 }
 
-struct Node {
+struct ExtentNode {
     /// Depth of the tree below: 0 for a node with extents.
     depth: usize,
     /// In the order of the file, without overlaps.
-    entries: Vec<Entry>,
+    entries: Vec<ExtentEntry>,
 }
 
 /// An extent; or in inner nodes a child, as an extent of unknown length.
-struct Entry {
+struct ExtentEntry {
     logical: u64,
     length: u64,
     physical: u64,
@@ -43,8 +43,8 @@ struct Entry {
 }
 
 impl<'a> Extents<'a> {
-    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
-        let root = Node::parse(inode.map(), volume);
+    pub(super) fn open(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
+        let root = ExtentNode::parse(inode.map(), volume);
         let root = root.ok_or_else(|| contradiction(volume, inode.number))?;
         Ok(Self {
             volume,
@@ -85,12 +85,12 @@ impl<'a> Extents<'a> {
     }
 
     /// Reads the node in block `number`.
-    fn child(&mut self, number: u64, depth: usize) -> Result<Rc<Node>, FileSystemError> {
+    fn child(&mut self, number: u64, depth: usize) -> Result<Rc<ExtentNode>, FileSystemError> {
         if let Some((_, node)) = self.read[depth].as_ref().filter(|(at, _)| *at == number) {
             return Ok(Rc::clone(node));
         }
         let bytes = self.volume.block(number)?;
-        let node = Node::parse(&bytes, self.volume).filter(|node| node.depth == depth);
+        let node = ExtentNode::parse(&bytes, self.volume).filter(|node| node.depth == depth);
         let node = node.ok_or_else(|| contradiction(self.volume, self.inode))?;
         if self.volume.superblock.has_checksums() && !self.fits_its_checksum(&bytes) {
             let what = format!(
@@ -112,7 +112,7 @@ impl<'a> Extents<'a> {
     }
 }
 
-impl Node {
+impl ExtentNode {
     /// Parses a node; `None` if it contradicts itself.
     fn parse(bytes: &[u8], volume: ExtVolume) -> Option<Self> {
         let half = |offset| array(bytes, offset).map(u16::from_le_bytes);
@@ -122,9 +122,9 @@ impl Node {
             return None;
         }
         let parse = if depth == 0 {
-            Entry::extent
+            ExtentEntry::extent
         } else {
-            Entry::child
+            ExtentEntry::child
         };
         let entries = bytes.chunks_exact(ENTRY).skip(1).take(count).map(parse);
         let entries = entries.collect::<Option<Vec<_>>>()?;
@@ -136,7 +136,7 @@ impl Node {
     }
 }
 
-impl Entry {
+impl ExtentEntry {
     fn extent(bytes: &[u8]) -> Option<Self> {
         let half = |offset| array(bytes, offset).map(|half| u64::from(u16::from_le_bytes(half)));
         let length = half(4)?;

@@ -9,10 +9,10 @@ use super::{FileSystemError, FileType, OpenFile};
 pub(super) struct ExtFile<'a> {
     volume: ExtVolume<'a>,
     size: u64,
-    place: Place<'a>,
+    place: Storage<'a>,
 }
 
-enum Place<'a> {
+enum Storage<'a> {
     /// These bytes, and zeros behind them.
     Inode(Vec<u8>),
     Blocks(BlockMap<'a>),
@@ -23,7 +23,7 @@ impl<'a> ExtFile<'a> {
     ///
     /// # Errors
     /// If they are encrypted, or seen to be damaged at once.
-    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
+    pub(super) fn open(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let damaged = |what| volume.damaged(format!("inode {} {what}", inode.number));
         if inode.is_encrypted() {
             return Err(damaged("is encrypted"));
@@ -33,11 +33,11 @@ impl<'a> ExtFile<'a> {
         let place = if inode.is_inline() {
             let rest = inode.inline_rest();
             let rest = rest.ok_or_else(|| damaged("lacks a part of its contents"))?;
-            Place::Inode([inode.map(), rest].concat())
+            Storage::Inode([inode.map(), rest].concat())
         } else if is_short_link {
-            Place::Inode(inode.map().into())
+            Storage::Inode(inode.map().into())
         } else {
-            Place::Blocks(BlockMap::of(volume, inode)?)
+            Storage::Blocks(BlockMap::open(volume, inode)?)
         };
         Ok(Self {
             volume,
@@ -57,8 +57,8 @@ impl OpenFile for ExtFile<'_> {
         let length = left.min(buffer.len());
         let buffer = &mut buffer[..length];
         match &mut self.place {
-            Place::Inode(bytes) => copy(bytes, offset, buffer),
-            Place::Blocks(map) => read(self.volume, map, offset, buffer)?,
+            Storage::Inode(bytes) => copy(bytes, offset, buffer),
+            Storage::Blocks(map) => read(self.volume, map, offset, buffer)?,
         }
         Ok(length)
     }

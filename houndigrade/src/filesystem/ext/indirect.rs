@@ -23,7 +23,7 @@ pub(super) struct Indirect<'a> {
 }
 
 impl<'a> Indirect<'a> {
-    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Self {
+    pub(super) fn open(volume: ExtVolume<'a>, inode: &ExtInode) -> Self {
         Self {
             volume,
             inode: inode.number,

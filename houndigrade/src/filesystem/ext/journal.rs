@@ -121,11 +121,11 @@ pub(super) fn replay(
         disk: partition,
     };
     let inode = ExtInode::read(volume, number)?;
-    Log::open(volume, &inode)?.read()
+    JournalLog::open(volume, &inode)?.read()
 }
 
 /// The log, and the reader's position in it.
-struct Log<'a> {
+struct JournalLog<'a> {
     volume: ExtVolume<'a>,
     map: BlockMap<'a>,
     layout: Layout,
@@ -142,17 +142,17 @@ struct Log<'a> {
 
 /// A transaction without its commit yet.
 #[derive(Default)]
-struct Transaction {
+struct JournalTransaction {
     blocks: Vec<Logged>,
     revoked: Vec<u64>,
     /// Something in it does not fit its checksum.
     suspect: bool,
 }
 
-impl<'a> Log<'a> {
+impl<'a> JournalLog<'a> {
     fn open(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let damaged = |what: &str| volume.damaged(format!("its journal {what}"));
-        let mut map = BlockMap::of(volume, inode)?;
+        let mut map = BlockMap::open(volume, inode)?;
         let length = inode.size / volume.block_size();
         limit(length, MAX_BLOCKS, "blocks")?;
         let mut head = [0; 1024];
@@ -220,7 +220,7 @@ impl<'a> Log<'a> {
     fn read(mut self) -> Result<JournalReplay, FileSystemError> {
         let mut blocks: BTreeMap<u64, Logged> = BTreeMap::new();
         let mut revoked: BTreeMap<u64, u32> = BTreeMap::new();
-        let mut transaction = Transaction::default();
+        let mut transaction = JournalTransaction::default();
         let mut checksum_v1 = !0;
         let mut last_commit = 0;
         let mut block = vec![0; self.volume.block_size() as usize];
@@ -278,7 +278,7 @@ impl<'a> Log<'a> {
                             self.sequence
                         )));
                     }
-                    let Transaction {
+                    let JournalTransaction {
                         blocks: logged,
                         revoked: void,
                         ..

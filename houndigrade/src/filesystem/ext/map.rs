@@ -41,11 +41,11 @@ enum Tree<'a> {
 }
 
 impl<'a> BlockMap<'a> {
-    pub(super) fn of(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
+    pub(super) fn open(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let tree = if inode.uses_extents() {
-            Tree::Extents(Extents::of(volume, inode)?)
+            Tree::Extents(Extents::open(volume, inode)?)
         } else {
-            Tree::Indirect(Indirect::of(volume, inode))
+            Tree::Indirect(Indirect::open(volume, inode))
         };
         Ok(Self { tree, last: None })
     }

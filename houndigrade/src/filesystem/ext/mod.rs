@@ -128,13 +128,13 @@ impl FileSystem for Ext {
             });
         }
         let mut target = vec![0; inode.size as usize];
-        ExtFile::of(self.volume(), &inode)?.read_at(0, &mut target)?;
+        ExtFile::open(self.volume(), &inode)?.read_at(0, &mut target)?;
         Ok(String::from_utf8_lossy(&target).into_owned())
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
         let inode = self.expect(path, FileType::File)?;
-        Ok(Box::new(ExtFile::of(self.volume(), &inode)?))
+        Ok(Box::new(ExtFile::open(self.volume(), &inode)?))
     }
 
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, FileSystemError> {

@@ -39,7 +39,7 @@ fn a_fat_names_itself_in_its_boot_sector() {
         uuid: Some("1A2B-3C4D".into()),
         label: Some("EFI SYSTEM".into()),
     };
-    assert_eq!(Identity::of(Content::Known("vfat"), &head), expected);
+    assert_eq!(Identity::parse(Content::Known("vfat"), &head), expected);
 }
 
 #[rstest]
@@ -48,7 +48,7 @@ fn a_fat_names_itself_in_its_boot_sector() {
 #[case("vfat")]
 fn what_is_cut_off_has_no_name(#[case] kind: &'static str) {
     assert_eq!(
-        Identity::of(Content::Known(kind), &[1; 20]),
+        Identity::parse(Content::Known(kind), &[1; 20]),
         Identity::default()
     );
 }

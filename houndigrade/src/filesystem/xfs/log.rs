@@ -63,7 +63,7 @@ impl RingRecord {
 }
 
 /// The header of a record.
-struct Header {
+struct RecordHeader {
     /// Its block.
     block: u64,
     bytes: Vec<u8>,
@@ -72,7 +72,7 @@ struct Header {
     blocks: u64,
 }
 
-impl Header {
+impl RecordHeader {
     fn word(&self, offset: usize) -> u32 {
         be32(&self.bytes, offset).unwrap_or_default()
     }
@@ -221,7 +221,7 @@ impl<'a> LogRing<'a> {
     }
 
     /// Returns the block of the oldest record with a wrong checksum, among `last` and those that may have been written with it.
-    fn oldest_torn(&self, last: &Header) -> Result<Option<u64>, FileSystemError> {
+    fn oldest_torn(&self, last: &RecordHeader) -> Result<Option<u64>, FileSystemError> {
         let (mut torn, tail) = (None, last.tail());
         let mut block = last.block;
         for _ in 0..MAX_RECORDS_IN_FLIGHT {
@@ -240,7 +240,7 @@ impl<'a> LogRing<'a> {
     }
 
     /// Returns the header of the record before `block`.
-    fn header_before(&self, block: u64) -> Result<Header, FileSystemError> {
+    fn header_before(&self, block: u64) -> Result<RecordHeader, FileSystemError> {
         const AT_ONCE: u64 = 8;
         let most = MAX_RECORD_BLOCKS.min(self.blocks);
         for back in (AT_ONCE..most + AT_ONCE).step_by(AT_ONCE as usize) {
@@ -261,7 +261,7 @@ impl<'a> LogRing<'a> {
     }
 
     /// Returns the header in `block`, if there is one.
-    fn header(&self, block: u64) -> Result<Option<Header>, FileSystemError> {
+    fn header(&self, block: u64) -> Result<Option<RecordHeader>, FileSystemError> {
         let bytes = self.read(block, 1)?;
         let word = |offset| be32(&bytes, offset).unwrap_or_default();
         if word(0) != MAGIC {
@@ -287,7 +287,7 @@ impl<'a> LogRing<'a> {
         if headers + blocks >= self.blocks || (blocks > headers * WORDS_PER_HEADER && !padded) {
             return Err(inconsistent(block, "begins a record of an impossible size"));
         }
-        Ok(Some(Header {
+        Ok(Some(RecordHeader {
             block,
             bytes,
             headers,
@@ -296,7 +296,7 @@ impl<'a> LogRing<'a> {
     }
 
     /// Reads the whole record.
-    fn record(&self, header: &Header) -> Result<RingRecord, FileSystemError> {
+    fn record(&self, header: &RecordHeader) -> Result<RingRecord, FileSystemError> {
         let further = self.read(self.wrap(header.block + 1), header.headers - 1)?;
         let mut body = self.read(self.wrap(header.block + header.headers), header.blocks)?;
 
@@ -332,7 +332,7 @@ impl<'a> LogRing<'a> {
     }
 
     /// Returns whether the record ends before block `head`.
-    fn ends(&self, header: &Header, head: u64) -> bool {
+    fn ends(&self, header: &RecordHeader, head: u64) -> bool {
         self.wrap(header.block + header.headers + header.blocks) == self.wrap(head)
     }
 

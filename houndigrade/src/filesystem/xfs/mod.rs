@@ -49,16 +49,16 @@ pub(super) struct Xfs {
     _memory: Reservation,
     unfinished: BTreeSet<u64>,
     /// The directory read last: the reader would read all of it, and all above it, for each name.
-    directory: RefCell<Option<Directory>>,
+    directory: RefCell<Option<CachedDirectory>>,
 }
 
 /// The inodes of a directory by their names.
-struct Directory {
+struct CachedDirectory {
     path: String,
     inodes: BTreeMap<Vec<u8>, u64>,
 }
 
-impl Directory {
+impl CachedDirectory {
     /// Reads the directory at `path`; `None` if there is none.
     fn read(fs: &mut lamxfs::Xfs<Reader>, path: &str) -> Result<Option<Self>, lamxfs::Error> {
         let inode = match fs.resolve(Path::new(path.as_bytes())) {
@@ -125,7 +125,7 @@ impl Xfs {
         };
         let directory = &mut *self.directory.borrow_mut();
         if directory.as_ref().is_none_or(|known| known.path != parent) {
-            *directory = self.ask(path, |fs| Directory::read(fs, parent))?;
+            *directory = self.ask(path, |fs| CachedDirectory::read(fs, parent))?;
         }
         let inode = directory.as_ref().and_then(|known| known.inode(name));
         let Some(inode) = inode else {

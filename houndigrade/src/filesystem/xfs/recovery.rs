@@ -45,7 +45,7 @@ pub(super) fn recover(
     if live.is_empty() {
         return Ok(Recovered::default());
     }
-    let mut survey = Survey::default();
+    let mut survey = LogSurvey::default();
     let mut open = OpenTransactions::default();
     log.records(live, |record| {
         open.take(record, |transaction| survey.take(transaction))
@@ -64,14 +64,14 @@ pub(super) fn recover(
 
 /// The first pass: facts about the whole log that the replay depends on.
 #[derive(Default)]
-struct Survey {
+struct LogSurvey {
     /// Buffers that were given up, and how often: earlier changes to the place may be to other contents by now.
     cancelled: BTreeMap<BufferPlace, u32>,
     /// Inodes by the unfinished change to them.
     intents: BTreeMap<(u16, u64), Vec<u64>>,
 }
 
-impl Survey {
+impl LogSurvey {
     fn take(&mut self, transaction: &Transaction) -> Result<(), FileSystemError> {
         for item in transaction.items()? {
             if !KNOWN.contains(&item.kind) {

@@ -64,20 +64,20 @@ fn mounts_of(fstab: &str, root: usize, volumes: &[VolumeNames]) -> Vec<PlannedMo
 #[case::mapper(0, "/dev/mapper/my--vg-usr", Some(3))]
 #[case::logical_volumes_are_no_whole_disks(0, "/dev/sda", None)]
 #[case::network(0, "server:/usr", None)]
-fn file_systems_are_found(#[case] root: usize, #[case] source: &str, #[case] found: Option<usize>) {
-    let what = match found {
+fn file_systems_are_found(#[case] root: usize, #[case] device: &str, #[case] found: Option<usize>) {
+    let source = match found {
         Some(volume) => MountSource::Volume(volume, None),
         None => MountSource::Nothing(format!(
             "/usr of this system is on {}, which is not among the image's disks",
-            source.replace('"', "")
+            device.replace('"', "")
         )),
     };
     let expected = PlannedMount {
         at: "/usr".into(),
-        what,
+        source,
     };
     assert_eq!(
-        mounts_of(&format!("{source} /usr ext4 ro"), root, &volumes()),
+        mounts_of(&format!("{device} /usr ext4 ro"), root, &volumes()),
         [expected]
     );
 }
@@ -87,7 +87,7 @@ fn a_whole_disk_can_be_meant() {
     let mut volumes = volumes();
     volumes[6].number = None;
     let mounts = mounts_of("/dev/vdb /usr ext4", 0, &volumes);
-    assert_eq!(mounts[0].what, MountSource::Volume(6, None));
+    assert_eq!(mounts[0].source, MountSource::Volume(6, None));
 }
 
 #[test]
@@ -103,8 +103,11 @@ nonsense
     let mounts = mounts_of(fstab, 6, &volumes());
     let at: Vec<_> = mounts.iter().map(|mount| &*mount.at).collect();
     assert_eq!(at, ["/data", "/usr", "/usr/lib/sysimage", "/var/lib"]);
-    assert_eq!(mounts[1].what, MountSource::Volume(0, Some("/@usr".into())));
-    assert_eq!(mounts[3].what, MountSource::Directory("/data/lib".into()));
+    assert_eq!(
+        mounts[1].source,
+        MountSource::Volume(0, Some("/@usr".into()))
+    );
+    assert_eq!(mounts[3].source, MountSource::Directory("/data/lib".into()));
     assert_eq!(place(&mounts, 0), Some("/usr"));
     assert_eq!(place(&mounts, 6), None);
 }
@@ -112,7 +115,7 @@ nonsense
 #[test]
 fn subvolumes_are_not_found_by_number() {
     let mounts = mounts_of("UUID=bbbb /var btrfs subvolid=300", 0, &volumes());
-    let MountSource::Nothing(why) = &mounts[0].what else {
+    let MountSource::Nothing(why) = &mounts[0].source else {
         panic!("{mounts:?}");
     };
     assert!(
@@ -136,7 +139,7 @@ fn partitions_of_known_types_need_no_fstab(
     volumes[6].mount_point = Some("/usr");
     let expected = expected.iter().map(|&(at, volume)| PlannedMount {
         at: at.into(),
-        what: MountSource::Volume(volume, None),
+        source: MountSource::Volume(volume, None),
     });
     assert_eq!(mounts_of(fstab, 3, &volumes), expected.collect::<Vec<_>>());
 }
@@ -156,7 +159,7 @@ fn deployments_share_their_var() {
     assert_eq!(system.root(), "/root/ostree/deploy/fedora/deploy/new.0");
     let mounted = |at: &str, path: &str| PlannedMount {
         at: at.into(),
-        what: MountSource::Volume(0, Some(path.into())),
+        source: MountSource::Volume(0, Some(path.into())),
     };
     let expected = [
         mounted("/sysroot", "/root"),

@@ -20,7 +20,7 @@ const TABLE: &str = "Packages";
 /// Most bytes of a row of the schema: it holds the text of a `CREATE`.
 const MAX_SCHEMA_ROW: u64 = 64 * 1024;
 
-struct Database<'a> {
+struct SqliteDatabase<'a> {
     file: CachedFile<'a>,
     wal: Option<Wal<'a>>,
     budget: Budget,
@@ -34,7 +34,7 @@ pub(super) fn packages<'a>(
     file: Box<dyn OpenFile + 'a>,
     wal: Option<Box<dyn OpenFile + 'a>>,
 ) -> Result<impl Iterator<Item = Result<Package, RpmError>> + 'a, RpmError> {
-    let mut database = Database::open(file, wal)?;
+    let mut database = SqliteDatabase::open(file, wal)?;
     let root = database.root()?;
     let mut rows = Rows::new(root);
     let next = move || match rows.next(&mut database) {
@@ -45,7 +45,7 @@ pub(super) fn packages<'a>(
     Ok(std::iter::from_fn(next))
 }
 
-impl<'a> Database<'a> {
+impl<'a> SqliteDatabase<'a> {
     fn open(
         file: Box<dyn OpenFile + 'a>,
         wal: Option<Box<dyn OpenFile + 'a>>,
@@ -127,7 +127,7 @@ impl<'a> Database<'a> {
     }
 }
 
-impl Pages for Database<'_> {
+impl Pages for SqliteDatabase<'_> {
     fn read(&mut self, page: u32, offset: usize, buffer: &mut [u8]) -> Result<(), RpmError> {
         if page == 0 || page > self.pages {
             return Err(RpmError::damaged(format!("there is no page {page}")));

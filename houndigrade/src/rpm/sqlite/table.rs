@@ -2,7 +2,7 @@
 
 use super::super::RpmError;
 use super::super::blob::{Pages, Piece};
-use super::{DESCRIPTION, Database};
+use super::{DESCRIPTION, SqliteDatabase};
 use crate::bytes::array;
 
 /// Kinds of a table's pages.
@@ -43,7 +43,10 @@ impl Rows {
     }
 
     /// Returns the next row; `None` after the last.
-    pub(super) fn next(&mut self, database: &mut Database<'_>) -> Result<Option<Cell>, RpmError> {
+    pub(super) fn next(
+        &mut self,
+        database: &mut SqliteDatabase<'_>,
+    ) -> Result<Option<Cell>, RpmError> {
         loop {
             if let Some(cell) = self.cells.pop() {
                 if self.last.is_some_and(|last| last >= cell.number) {
@@ -65,7 +68,7 @@ impl Rows {
 
     fn visit(
         &mut self,
-        database: &mut Database<'_>,
+        database: &mut SqliteDatabase<'_>,
         page: u32,
         depth: u32,
     ) -> Result<(), RpmError> {

@@ -28,11 +28,11 @@ pub(super) struct SnapshotBlocks {
     listing: tokio::sync::Mutex<Listing>,
     /// One for each parallel fetch.
     permits: Semaphore,
-    known: Mutex<Known>,
+    known: Mutex<BlockState>,
     fetched: AtomicU64,
 }
 
-struct Known {
+struct BlockState {
     cache: BlockCache,
     coming: HashMap<u64, Fetch>,
 }
@@ -52,7 +52,7 @@ impl SnapshotBlocks {
             size,
             listing: listing.into(),
             permits: Semaphore::new(parallel),
-            known: Mutex::new(Known {
+            known: Mutex::new(BlockState {
                 cache: BlockCache::new(cache),
                 coming: HashMap::new(),
             }),

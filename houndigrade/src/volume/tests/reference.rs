@@ -13,7 +13,7 @@ const BLOCK: u64 = 4096;
 pub(super) type At = (usize, u64);
 
 /// Segments as `lvs` prints them.
-struct Segment {
+struct LvsSegment {
     kind: String,
     stripe: u64,
     ranges: Vec<(String, u64, u64)>,
@@ -23,7 +23,7 @@ struct Segment {
 pub(super) struct LvsReport {
     /// Disk, first byte of the first extent, and bytes of an extent.
     physical: BTreeMap<String, (usize, u64, u64)>,
-    logical: BTreeMap<String, Vec<Segment>>,
+    logical: BTreeMap<String, Vec<LvsSegment>>,
 }
 
 impl LvsReport {
@@ -41,13 +41,13 @@ impl LvsReport {
                 .unwrap();
             physical.insert(device.clone(), (disk, number(start), number(extent)));
         }
-        let mut logical: BTreeMap<_, Vec<(u64, Segment)>> = BTreeMap::new();
+        let mut logical: BTreeMap<_, Vec<(u64, LvsSegment)>> = BTreeMap::new();
         let command = "lvs -a --segments --units b --nosuffix -o lv_name,segtype,seg_start_pe,stripe_size,seg_pe_ranges";
         for line in rows(tools, command) {
             let [name, kind, start, stripe, ranges] = line.as_slice() else {
                 panic!("{line:?}")
             };
-            let segment = Segment {
+            let segment = LvsSegment {
                 kind: kind.clone(),
                 stripe: number(stripe),
                 ranges: ranges.split_whitespace().map(range).collect(),
@@ -58,7 +58,7 @@ impl LvsReport {
                 .or_default()
                 .push((number(start), segment));
         }
-        let ordered = |mut segments: Vec<(u64, Segment)>| {
+        let ordered = |mut segments: Vec<(u64, LvsSegment)>| {
             segments.sort_by_key(|(start, _)| *start);
             segments.into_iter().map(|(_, segment)| segment).collect()
         };
@@ -79,7 +79,7 @@ impl LvsReport {
             .collect()
     }
 
-    fn blocks_of_segment(&self, segment: &Segment) -> Vec<At> {
+    fn blocks_of_segment(&self, segment: &LvsSegment) -> Vec<At> {
         let mut areas: Vec<Vec<At>> = segment
             .ranges
             .iter()

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::pages::Pages;
+use super::pages::SparseDisk;
 use super::*;
 
 #[rstest]
@@ -19,7 +19,7 @@ fn an_impossible_superblock_is_refused(
     #[case] bytes: &[u8],
     #[case] problem: &str,
 ) {
-    let error = Pages::v4().patch(offset, bytes).open().err().unwrap();
+    let error = SparseDisk::v4().patch(offset, bytes).open().err().unwrap();
     assert_eq!(error.to_string(), format!("xfs file system: {problem}"));
 }
 
@@ -50,7 +50,7 @@ proptest! {
 
     #[test]
     fn damage_is_an_error_soon(damage in prop::collection::vec((any::<prop::sample::Index>(), 0..4096usize, any::<u8>()), 1..200)) {
-        let mut pages = Pages::v4();
+        let mut pages = SparseDisk::v4();
         let offsets: Vec<u64> = pages.0.keys().copied().collect();
         for (page, at, byte) in damage {
             pages.0.get_mut(page.get(&offsets)).unwrap()[at] = byte;

@@ -9,9 +9,9 @@ use super::*;
 
 /// A disk of which only some pages are not zero.
 #[derive(Clone)]
-pub(super) struct Pages(pub(super) BTreeMap<u64, Vec<u8>>);
+pub(super) struct SparseDisk(pub(super) BTreeMap<u64, Vec<u8>>);
 
-impl Pages {
+impl SparseDisk {
     const SIZE: usize = 4096;
 
     /// Returns the file system of version 4 with a dirty log.
@@ -36,7 +36,7 @@ impl Pages {
     }
 }
 
-impl BlockSource for Pages {
+impl BlockSource for SparseDisk {
     fn size(&self) -> u64 {
         320 * 1024 * 1024
     }

@@ -1,6 +1,6 @@
 //! The log of version 4 is replayed as by the kernel.
 
-use super::pages::{Pages, unpack};
+use super::pages::{SparseDisk, unpack};
 use super::*;
 
 /// Lists all paths below `folder` with their types and contents, as in `v4-dirty.files.gz`.
@@ -29,7 +29,7 @@ fn list(fs: &Xfs, folder: &str, lines: &mut Vec<String>) {
 #[test]
 fn a_log_of_version_4_is_replayed_as_the_kernel_does() {
     let mut ours = Vec::new();
-    list(&Pages::v4().open().unwrap(), "", &mut ours);
+    list(&SparseDisk::v4().open().unwrap(), "", &mut ours);
     ours.sort_unstable();
     let kernels = unpack(include_bytes!("../testdata/v4-dirty.files.gz"));
     let kernels: Vec<_> = std::str::from_utf8(&kernels).unwrap().lines().collect();
@@ -39,9 +39,9 @@ fn a_log_of_version_4_is_replayed_as_the_kernel_does() {
 /// Proves the test above: without the log, hardly anything is there.
 #[test]
 fn most_files_of_the_dirty_disk_are_in_its_log() {
-    let geometry = Geometry::read(&Pages::v4()).unwrap();
+    let geometry = Geometry::read(&SparseDisk::v4()).unwrap();
     let recovered = recover(
-        &Pages::v4(),
+        &SparseDisk::v4(),
         &geometry,
         &mut MemoryBudget::default().reservation(),
     )
@@ -52,7 +52,7 @@ fn most_files_of_the_dirty_disk_are_in_its_log() {
 
 #[test]
 fn pieces_of_a_file_are_those_of_the_whole() {
-    let fs = Pages::v4().open().unwrap();
+    let fs = SparseDisk::v4().open().unwrap();
     let mut file = fs.open("/small/unwritten").unwrap();
     let mut whole = vec![0; file.size() as usize];
     assert_eq!(file.read_at(0, &mut whole).unwrap(), whole.len());
