@@ -31,6 +31,11 @@ pub struct RhelRun {
 /// The highest number of instances that ran at once, for one choice of dimensions. A dimension that does
 /// not matter to the choice is [`ANY`]; one that matters and is not known is the empty string.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schemars",
+    derive(schemars::JsonSchema),
+    schemars(rename = "MaximumCount")
+)]
 pub struct Count {
     /// Architecture.
     pub arch: String,

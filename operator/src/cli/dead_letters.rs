@@ -6,7 +6,7 @@ use super::CommandError;
 use super::output::{self, Format};
 use crate::config::Database;
 use crate::ingest;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::Metrics;
 use cloudigrade_aws::{Aws, S3Objects};
 use cloudigrade_store::dead_letters;
 
@@ -61,7 +61,6 @@ enum What {
 
 /// Does what was asked.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
-    telemetry::logs_from("warn");
     match &args.what {
         What::List { output, database } => list(*output, database).await,
         What::Show { id, database } => show(*id, database).await,

@@ -2,7 +2,6 @@
 
 use super::CommandError;
 use crate::config::Database;
-use crate::telemetry;
 use cloudigrade_cloud::Secret;
 use cloudigrade_store::grants;
 
@@ -29,7 +28,6 @@ pub(super) struct Args {
 
 /// Brings the schema up to date, and grants its use.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
-    telemetry::logs();
     let role = match &args.grant_to_user_of {
         Some(url) => Some(
             grants::of_url(url.expose()).map_err(|_| "--grant-to-user-of: not a Postgres URL")?,

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::RunConfig;
+use crate::telemetry::{self, LogFormat};
 
 /// Meters Linux use in public clouds from Kubernetes.
 #[derive(Debug, Parser)]
@@ -24,6 +25,16 @@ use crate::config::RunConfig;
     after_help = "Every option can be set by the environment variable that its help names.\nExit status: 0 done, 1 failed, 2 wrong usage."
 )]
 struct Cli {
+    /// Format of the log on stderr
+    #[arg(
+        long,
+        global = true,
+        env = "CLOUDIGRADE_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    log_format: LogFormat,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -48,9 +59,24 @@ enum Command {
     DeadLetters(dead_letters::Args),
 }
 
-/// Runs the command line; what fails is printed on stderr.
+impl Command {
+    /// Filter of its log: commands that print a result log only what goes wrong.
+    fn log_filter(&self) -> &'static str {
+        match self {
+            Self::Run(_) | Self::Migrate(_) => "info,kube=warn",
+            _ => "warn",
+        }
+    }
+}
+
+/// Runs the command line; errors are printed on stderr.
 pub async fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli {
+        log_format,
+        command,
+    } = Cli::parse();
+    telemetry::start_logging(log_format, command.log_filter());
+    let result = match command {
         Command::Run(config) => run::run(*config).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Crds(args) => crds::run(&args),
@@ -69,5 +95,5 @@ pub async fn main() -> ExitCode {
     }
 }
 
-/// Why a command failed, for a person.
+/// Error of a command, for a person.
 type CommandError = Box<dyn std::error::Error + Send + Sync>;

@@ -11,7 +11,7 @@ use super::CommandError;
 use super::output::{self, Format};
 use crate::config::Database;
 use crate::replay::{self, Place, Sources, Summary};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::Metrics;
 use cloudigrade_aws::{Aws, S3Objects};
 
 /// What to replay, for whom.
@@ -60,7 +60,6 @@ Exit status: 0 all files were recorded or passed over, 1 some could not be; they
 
 /// Replays and tells what was done.
 pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
-    telemetry::logs_from("warn");
     let mut accounts = Vec::new();
     for path in &args.accounts {
         let name = path.display();

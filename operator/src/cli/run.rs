@@ -18,7 +18,7 @@ use crate::controllers::runtime::Runtime;
 use crate::controllers::{cloud_account, image_inspection, inventory};
 use crate::ingest::{self, Ingest};
 use crate::leader::Leadership;
-use crate::rest::{self, Api, Gate, KubernetesGate};
+use crate::rest::{self, AppState, Authorizer, KubernetesAuthorizer};
 use crate::telemetry::{self, Health, Metrics};
 use cloudigrade_aws::{Aws, Inspections, S3Objects, SqsQueue};
 use cloudigrade_store::Pool;
@@ -46,7 +46,6 @@ type Tasks = JoinSet<Result<(), CommandError>>;
 
 /// Runs the chosen process roles until SIGTERM, or until one of them can't go on: then all stop, and its error is returned.
 pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
-    telemetry::logs();
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let context = AppContext {
@@ -159,21 +158,21 @@ async fn run_api(context: AppContext) -> Result<(), CommandError> {
         tracing::warn!(%error, "the API can't name the account that customers are to trust");
         None
     });
-    let gate: Option<Arc<dyn Gate>> = if context.config.internal_routes {
+    let authorizer: Option<Arc<dyn Authorizer>> = if context.config.internal_routes {
         let config = kube::Config::infer().await?;
-        Some(Arc::new(KubernetesGate(client::with_timeout(
+        Some(Arc::new(KubernetesAuthorizer(client::with_timeout(
             config,
             CALL_TIMEOUT,
         )?)))
     } else {
         None
     };
-    let router = rest::router(Api {
+    let router = rest::router(AppState {
         pool: context.pool,
-        remembered: rest::Remembered::default(),
+        usage_cache: rest::UsageCache::default(),
         psks: context.config.psks,
         own_account,
-        gate,
+        authorizer,
         metrics: context.metrics,
     });
     Ok(rest::serve(context.config.api_listen, router, context.shutdown).await?)

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::caller::Caller;
-use super::failure::Failure;
-use super::page::{Page, Wanted};
+use super::error::ApiError;
+use super::identity::OrgAdmin;
+use super::page::{ListParams, Page};
 use cloudigrade_store::resources::{self, AccountRow};
 
 /// A cloud account that is metered.
@@ -77,26 +77,26 @@ impl CloudAccount {
 }
 
 pub(super) async fn list(
-    Caller(organization, mut transaction): Caller,
-    wanted: Wanted,
-) -> Result<Json<Page<CloudAccount>>, Failure> {
+    OrgAdmin(organization, mut transaction): OrgAdmin,
+    params: ListParams,
+) -> Result<Json<Page<CloudAccount>>, ApiError> {
     let org_id = Some(organization.org_id.as_str());
     let rows = resources::accounts(&mut transaction, org_id, None).await?;
-    Ok(wanted.slice(rows.into_iter().map(CloudAccount::of).collect()))
+    Ok(params.paginate(rows.into_iter().map(CloudAccount::of).collect()))
 }
 
-pub(super) async fn one(
-    Caller(organization, mut transaction): Caller,
+pub(super) async fn get(
+    OrgAdmin(organization, mut transaction): OrgAdmin,
     Path(id): Path<String>,
-) -> Result<Json<CloudAccount>, Failure> {
+) -> Result<Json<CloudAccount>, ApiError> {
     let id = number(&id)?;
     let org_id = Some(organization.org_id.as_str());
     let rows = resources::accounts(&mut transaction, org_id, Some(id)).await?;
-    let row = rows.into_iter().next().ok_or_else(Failure::not_found)?;
+    let row = rows.into_iter().next().ok_or_else(ApiError::not_found)?;
     Ok(Json(CloudAccount::of(row)))
 }
 
 /// An id in a path. One that is no number is nobody's.
-pub(super) fn number(id: &str) -> Result<i64, Failure> {
-    id.parse().map_err(|_| Failure::not_found())
+pub(super) fn number(id: &str) -> Result<i64, ApiError> {
+    id.parse().map_err(|_| ApiError::not_found())
 }

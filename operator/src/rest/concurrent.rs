@@ -1,5 +1,4 @@
-//! The highest number of RHEL instances that ran at once, day by day (§8.6). A day that is not kept is computed when it is
-//! asked for, so nothing is ever "not ready yet".
+//! The highest number of RHEL instances that ran at once, day by day. A day that is not cached is computed for the request.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,10 +9,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgTransaction;
 
-use super::Api;
-use super::caller::{Caller, OnBehalfOf};
-use super::failure::Failure;
-use super::page::{Page, Wanted};
+use super::AppState;
+use super::error::ApiError;
+use super::identity::{Impersonated, OrgAdmin};
+use super::page::{ListParams, Page};
 use crate::report;
 use cloudigrade_store::organizations::Organization;
 use cloudigrade_store::usage_days::DayCounts;
@@ -24,26 +23,14 @@ use cloudigrade_store::{Doing, StoreError};
 pub(super) struct DailyConcurrentUsage {
     #[schemars(with = "String", extend("format" = "date"))]
     date: Date,
-    #[schemars(with = "Vec<MaximumCount>")]
+    #[schemars(with = "Vec<metering::usage::Count>")]
     maximum_counts: DayCounts,
 }
 
-/// The highest number for one choice of dimensions; `_ANY` stands for whatever value.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "what a `Count` looks like to callers")]
-struct MaximumCount {
-    arch: String,
-    role: String,
-    sla: String,
-    usage: String,
-    service_type: String,
-    instances_count: u64,
-}
-
-/// The days that may be asked for.
+/// Bounds of the days that a request may select.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// The organization was not known before
+    /// First day: the organization was not known before
     since: Date,
     /// Last day a list may begin with
     latest_start: Date,
@@ -54,7 +41,7 @@ struct Limits {
 }
 
 impl Limits {
-    /// For customers: days that are over.
+    /// For customers: past days.
     fn public(since: Date, today: Date) -> Self {
         Self {
             since,
@@ -65,7 +52,7 @@ impl Limits {
         }
     }
 
-    /// For programs of the platform: today too, as far as it has come.
+    /// For the platform's own programs: today too, so far.
     fn internal(since: Date, today: Date) -> Self {
         Self {
             since,
@@ -76,13 +63,13 @@ impl Limits {
         }
     }
 
-    /// From the first day, counted in, to the last, not counted in.
+    /// Returns the first day and the day after the last.
     fn days(
         &self,
         start: Option<&str>,
         end: Option<&str>,
         today: Date,
-    ) -> Result<(Date, Date), Failure> {
+    ) -> Result<(Date, Date), ApiError> {
         let start = match start {
             None => Ok(today
                 .saturating_sub(1.day())
@@ -110,7 +97,7 @@ impl Limits {
         };
         match (start, end) {
             (Ok(start), Ok(end)) => Ok((start, end)),
-            (start, end) => Err(Failure::parameters(
+            (start, end) => Err(ApiError::parameters(
                 [("start_date", start.err()), ("end_date", end.err())]
                     .into_iter()
                     .filter_map(|(name, wrong)| Some((name, wrong?.to_owned()))),
@@ -119,53 +106,66 @@ impl Limits {
     }
 }
 
-/// `2026-11-22`; what follows a `T` or a space does not matter.
+/// Reads `2026-11-22`; a time after `T` or a space is ignored.
 fn date(text: &str) -> Option<Date> {
     let day = text.split(['T', ' ']).next()?;
     Date::strptime("%Y-%m-%d", day).ok()
 }
 
+/// `GET /concurrent/`
 pub(super) async fn public(
-    State(api): State<Api>,
-    Caller(organization, transaction): Caller,
-    wanted: Wanted,
-) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
-    let now = Timestamp::now();
-    let limits = Limits::public(organization.since, day_of(now));
-    let days = days(&wanted, limits, now)?;
-    let count = days.len() as u64;
-    let usage = read(&api, &organization, transaction, &wanted.part(days), now).await?;
-    Ok(wanted.page(count, usage))
+    State(state): State<AppState>,
+    OrgAdmin(organization, transaction): OrgAdmin,
+    params: ListParams,
+) -> Result<Json<Page<DailyConcurrentUsage>>, ApiError> {
+    list(&state, organization, transaction, &params, Limits::public).await
 }
 
+/// `GET /concurrent/` of the internal routes
 pub(super) async fn internal(
-    State(api): State<Api>,
-    OnBehalfOf(organization, transaction): OnBehalfOf,
-    wanted: Wanted,
-) -> Result<Json<Page<DailyConcurrentUsage>>, Failure> {
+    State(state): State<AppState>,
+    Impersonated(organization, transaction): Impersonated,
+    params: ListParams,
+) -> Result<Json<Page<DailyConcurrentUsage>>, ApiError> {
+    list(&state, organization, transaction, &params, Limits::internal).await
+}
+
+async fn list(
+    state: &AppState,
+    organization: Organization,
+    transaction: PgTransaction<'static>,
+    params: &ListParams,
+    limits: fn(Date, Date) -> Limits,
+) -> Result<Json<Page<DailyConcurrentUsage>>, ApiError> {
     let now = Timestamp::now();
-    let limits = Limits::internal(organization.since, day_of(now));
-    let days = days(&wanted, limits, now)?;
+    let days = days(params, limits(organization.since, day_of(now)), now)?;
     let count = days.len() as u64;
-    let usage = read(&api, &organization, transaction, &wanted.part(days), now).await?;
-    Ok(wanted.page(count, usage))
+    let usage = read(
+        state,
+        &organization,
+        transaction,
+        &params.page_of(days),
+        now,
+    )
+    .await?;
+    Ok(params.page(count, usage))
 }
 
 fn day_of(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
 }
 
-/// The days that are asked for.
-fn days(wanted: &Wanted, limits: Limits, now: Timestamp) -> Result<Vec<Date>, Failure> {
-    let start = wanted.parameter("start_date");
-    let end = wanted.parameter("end_date");
+/// The days that the parameters select.
+fn days(params: &ListParams, limits: Limits, now: Timestamp) -> Result<Vec<Date>, ApiError> {
+    let start = params.parameter("start_date");
+    let end = params.parameter("end_date");
     let (start, end) = limits.days(start, end, day_of(now))?;
     Ok(start.series(1.day()).take_while(|day| *day < end).collect())
 }
 
-/// Their usage. The transaction is the one in which the organization was read.
+/// Reads the usage of `days` in the transaction in which the organization was read.
 async fn read(
-    api: &Api,
+    state: &AppState,
     organization: &Organization,
     mut transaction: PgTransaction<'static>,
     days: &[Date],
@@ -174,17 +174,17 @@ async fn read(
     let (Some(&first), Some(&last)) = (days.first(), days.last()) else {
         return Ok(Vec::new());
     };
-    let usage = match api.remembered.days(organization, first, last) {
+    let usage = match state.usage_cache.get(organization, first, last).await {
         Some(usage) => usage,
         None => {
             let org_id = &organization.org_id;
             let usage =
                 report::concurrent_counts(&mut transaction, org_id, first, last, now).await?;
-            let kept = transaction.commit().await;
-            kept.doing("keeping the usage that was asked for")?;
+            let committed = transaction.commit().await;
+            committed.doing("caching usage")?;
             let over = usage.partition_point(|(day, _)| *day < day_of(now));
-            api.remembered
-                .remember(organization, usage.split_at(over).0);
+            let past = usage.split_at(over).0;
+            state.usage_cache.insert(organization, past).await;
             usage
         }
     };
@@ -275,23 +275,6 @@ mod tests {
             .unwrap();
         assert_eq!(days, (day("2026-11-22"), day("2026-11-23")));
         assert!(limits.days(Some("2026-11-23"), None, day(TODAY)).is_err());
-    }
-
-    #[test]
-    fn callers_are_told_what_a_count_looks_like() {
-        let count = metering::usage::Count {
-            arch: "x86_64".into(),
-            role: String::new(),
-            sla: String::new(),
-            usage: String::new(),
-            service_type: String::new(),
-            instances_count: 1,
-        };
-        let count = serde_json::to_value(count).unwrap();
-        let schema = schemars::schema_for!(MaximumCount);
-        let told = schema.as_value()["properties"].as_object().unwrap();
-        let names: Vec<&String> = told.keys().collect();
-        assert_eq!(names, count.as_object().unwrap().keys().collect::<Vec<_>>());
     }
 
     #[test]

@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::accounts::{CloudType, number};
-use super::caller::Caller;
-use super::failure::Failure;
-use super::page::{Page, Wanted};
+use super::error::ApiError;
+use super::identity::OrgAdmin;
+use super::page::{ListParams, Page};
 use cloudigrade_store::resources::{self, ImageRow};
 
 /// A machine image, and whether it counts as RHEL.
@@ -156,8 +156,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn of(wanted: &Wanted) -> Result<Self, Failure> {
-        let status = match wanted.parameter("status") {
+    fn of(params: &ListParams) -> Result<Self, ApiError> {
+        let status = match params.parameter("status") {
             None => None,
             Some(word) => match Status::ALL.iter().find(|(name, _)| *name == word) {
                 Some((_, status)) => Some(*status),
@@ -165,12 +165,12 @@ impl Filter {
                     let message = format!(
                         "Select a valid choice. {word} is not one of the available choices."
                     );
-                    return Err(Failure::parameters([("status", message)]));
+                    return Err(ApiError::parameters([("status", message)]));
                 }
             },
         };
         Ok(Self {
-            architecture: wanted.parameter("architecture").map(str::to_owned),
+            architecture: params.parameter("architecture").map(str::to_owned),
             status,
         })
     }
@@ -182,23 +182,23 @@ impl Filter {
 }
 
 pub(super) async fn list(
-    Caller(organization, mut transaction): Caller,
-    wanted: Wanted,
-) -> Result<Json<Page<MachineImage>>, Failure> {
-    let filter = Filter::of(&wanted)?;
+    OrgAdmin(organization, mut transaction): OrgAdmin,
+    params: ListParams,
+) -> Result<Json<Page<MachineImage>>, ApiError> {
+    let filter = Filter::of(&params)?;
     let rows = resources::images(&mut transaction, &organization.org_id, None).await?;
     let images = rows.into_iter().map(MachineImage::of);
-    Ok(wanted.slice(images.filter(|image| filter.takes(image)).collect()))
+    Ok(params.paginate(images.filter(|image| filter.takes(image)).collect()))
 }
 
-pub(super) async fn one(
-    Caller(organization, mut transaction): Caller,
+pub(super) async fn get(
+    OrgAdmin(organization, mut transaction): OrgAdmin,
     Path(id): Path<String>,
-    wanted: Wanted,
-) -> Result<Json<MachineImage>, Failure> {
-    let (id, filter) = (number(&id)?, Filter::of(&wanted)?);
+    params: ListParams,
+) -> Result<Json<MachineImage>, ApiError> {
+    let (id, filter) = (number(&id)?, Filter::of(&params)?);
     let rows = resources::images(&mut transaction, &organization.org_id, Some(id)).await?;
     let image = rows.into_iter().next().map(MachineImage::of);
     let image = image.filter(|image| filter.takes(image));
-    Ok(Json(image.ok_or_else(Failure::not_found)?))
+    Ok(Json(image.ok_or_else(ApiError::not_found)?))
 }

@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::accounts::{CloudType, number};
-use super::caller::Caller;
-use super::failure::Failure;
-use super::page::{Page, Wanted};
+use super::error::ApiError;
+use super::identity::OrgAdmin;
+use super::page::{ListParams, Page};
 use cloudigrade_store::resources::{self, InstanceRow, Slice};
 
 /// A virtual machine that was seen.
@@ -61,41 +61,41 @@ impl Instance {
 }
 
 pub(super) async fn list(
-    Caller(organization, mut transaction): Caller,
-    wanted: Wanted,
-) -> Result<Json<Page<Instance>>, Failure> {
+    OrgAdmin(organization, mut transaction): OrgAdmin,
+    params: ListParams,
+) -> Result<Json<Page<Instance>>, ApiError> {
     let slice = Slice {
-        limit: wanted.limit,
-        offset: wanted.offset,
+        limit: params.limit,
+        offset: params.offset,
     };
-    let since = running_since(&wanted)?;
+    let since = running_since(&params)?;
     let (count, rows) =
         resources::instances(&mut transaction, &organization.org_id, None, since, slice).await?;
-    Ok(wanted.page(count, rows.into_iter().map(Instance::of).collect()))
+    Ok(params.page(count, rows.into_iter().map(Instance::of).collect()))
 }
 
-pub(super) async fn one(
-    Caller(organization, mut transaction): Caller,
+pub(super) async fn get(
+    OrgAdmin(organization, mut transaction): OrgAdmin,
     Path(id): Path<String>,
-    wanted: Wanted,
-) -> Result<Json<Instance>, Failure> {
+    params: ListParams,
+) -> Result<Json<Instance>, ApiError> {
     let id = number(&id)?;
-    let since = running_since(&wanted)?;
+    let since = running_since(&params)?;
     let org_id = &organization.org_id;
     let (_, rows) =
         resources::instances(&mut transaction, org_id, Some(id), since, Slice::ONE).await?;
-    let row = rows.into_iter().next().ok_or_else(Failure::not_found)?;
+    let row = rows.into_iter().next().ok_or_else(ApiError::not_found)?;
     Ok(Json(Instance::of(row)))
 }
 
 /// Only instances that have run without interruption since then.
-fn running_since(wanted: &Wanted) -> Result<Option<Timestamp>, Failure> {
-    let Some(text) = wanted.parameter("running_since") else {
+fn running_since(params: &ListParams) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = params.parameter("running_since") else {
         return Ok(None);
     };
     match time(text) {
         Some(time) => Ok(Some(time)),
-        None => Err(Failure::parameters([(
+        None => Err(ApiError::parameters([(
             "running_since",
             "Enter a valid date/time.".to_owned(),
         )])),

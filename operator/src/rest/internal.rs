@@ -1,44 +1,46 @@
-//! The routes for the platform's own people and programs, and who may use them: whoever Kubernetes lets `get` their path.
-
-use std::future::Future;
-use std::pin::Pin;
+//! Routes for the platform's own people and programs, open to identities that Kubernetes lets `get` their path.
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::authorization::v1::{
     NonResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use kube::api::{Api as Resources, PostParams};
+use kube::api::{Api, PostParams};
 use metering::usage::Period;
-use serde::Serialize;
 
-use super::Api;
+use super::AppState;
 use super::accounts::CloudAccount;
-use super::failure::Failure;
-use super::page::{Page, Wanted};
+use super::error::ApiError;
+use super::page::{ListParams, Page};
 use crate::report::{self, RunRow};
 use cloudigrade_store::{Doing, resources};
 
-/// Decides who may use a path.
-pub trait Gate: Send + Sync {
-    /// Whether the holder of `token` may get `path`.
-    fn admits<'a>(&'a self, token: &'a str, path: &'a str) -> Admission<'a>;
+/// Authorizes requests to internal paths.
+pub trait Authorizer: Send + Sync {
+    /// Returns whether the holder of `token` may get `path`; an error when that can't be found out.
+    fn authorizes<'a>(
+        &'a self,
+        token: &'a str,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<bool, String>>;
 }
 
-/// An answer that takes a while: who may not is told so, unless it could not be found out.
-pub type Admission<'a> = Pin<Box<dyn Future<Output = Result<bool, String>> + Send + 'a>>;
+/// Asks Kubernetes: a TokenReview for the identity, a SubjectAccessReview for the permission.
+pub struct KubernetesAuthorizer(pub kube::Client);
 
-/// Asks Kubernetes: a TokenReview tells who it is, a SubjectAccessReview whether they may.
-pub struct KubernetesGate(pub kube::Client);
-
-impl Gate for KubernetesGate {
-    fn admits<'a>(&'a self, token: &'a str, path: &'a str) -> Admission<'a> {
+impl Authorizer for KubernetesAuthorizer {
+    fn authorizes<'a>(
+        &'a self,
+        token: &'a str,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<bool, String>> {
         Box::pin(async move {
             self.review(token, path)
                 .await
@@ -47,7 +49,7 @@ impl Gate for KubernetesGate {
     }
 }
 
-impl KubernetesGate {
+impl KubernetesAuthorizer {
     async fn review(&self, token: &str, path: &str) -> Result<bool, kube::Error> {
         let review = TokenReview {
             spec: TokenReviewSpec {
@@ -56,7 +58,7 @@ impl KubernetesGate {
             },
             ..TokenReview::default()
         };
-        let tokens: Resources<TokenReview> = Resources::all(self.0.clone());
+        let tokens: Api<TokenReview> = Api::all(self.0.clone());
         let status = tokens.create(&PostParams::default(), &review).await?.status;
         let user = status
             .filter(|status| status.authenticated == Some(true))
@@ -77,7 +79,7 @@ impl KubernetesGate {
             },
             ..SubjectAccessReview::default()
         };
-        let accesses: Resources<SubjectAccessReview> = Resources::all(self.0.clone());
+        let accesses: Api<SubjectAccessReview> = Api::all(self.0.clone());
         let status = accesses
             .create(&PostParams::default(), &review)
             .await?
@@ -86,10 +88,10 @@ impl KubernetesGate {
     }
 }
 
-/// Lets in who may.
-pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let Some(gate) = &api.gate else {
-        return Failure::not_found().into_response();
+/// Refuses requests that are not authorized.
+pub(super) async fn guard(State(api): State<AppState>, request: Request, next: Next) -> Response {
+    let Some(authorizer) = &api.authorizer else {
+        return ApiError::not_found().into_response();
     };
     let token = request
         .headers()
@@ -97,48 +99,41 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
     let Some(token) = token else {
-        return Failure::unauthenticated("A token of this Kubernetes cluster is needed.")
+        return ApiError::unauthenticated("A token of this Kubernetes cluster is needed.")
             .into_response();
     };
-    match gate.admits(token, request.uri().path()).await {
+    match authorizer.authorizes(token, request.uri().path()).await {
         Ok(true) => next.run(request).await,
-        Ok(false) => Failure::forbidden().into_response(),
+        Ok(false) => ApiError::forbidden().into_response(),
         Err(error) => {
             tracing::error!(error, "asking Kubernetes who may use the internal routes");
-            Failure::too_slow().into_response()
+            ApiError::too_slow().into_response()
         }
     }
 }
 
 /// The cloud accounts of everybody, or of `?org_id=`.
 pub(super) async fn accounts(
-    State(api): State<Api>,
-    wanted: Wanted,
-) -> Result<Json<Page<CloudAccount>>, Failure> {
+    State(api): State<AppState>,
+    params: ListParams,
+) -> Result<Json<Page<CloudAccount>>, ApiError> {
     let begun = api.pool.begin().await;
     let mut transaction = begun.doing("beginning to list accounts")?;
-    let rows = resources::accounts(&mut transaction, wanted.parameter("org_id"), None).await?;
-    Ok(wanted.slice(rows.into_iter().map(CloudAccount::of).collect()))
-}
-
-/// A run, with what an auditor asks about it.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Run {
-    #[serde(flatten)]
-    run: RunRow,
+    let rows = resources::accounts(&mut transaction, params.parameter("org_id"), None).await?;
+    Ok(params.paginate(rows.into_iter().map(CloudAccount::of).collect()))
 }
 
 /// The runs of one organization in a period: `?org_id=&start_date=&end_date=`.
 pub(super) async fn runs(
-    State(api): State<Api>,
-    wanted: Wanted,
-) -> Result<Json<Page<Run>>, Failure> {
-    let missing = |name, message: &str| Failure::parameters([(name, message.to_owned())]);
-    let org_id = wanted
+    State(api): State<AppState>,
+    params: ListParams,
+) -> Result<Json<Page<RunRow>>, ApiError> {
+    let missing = |name, message: &str| ApiError::parameters([(name, message.to_owned())]);
+    let org_id = params
         .parameter("org_id")
         .ok_or_else(|| missing("org_id", "This field is required."))?;
     let day = |name: &'static str| {
-        let text = wanted.parameter(name).unwrap_or_default();
+        let text = params.parameter(name).unwrap_or_default();
         text.parse::<Date>()
             .map_err(|_| missing(name, "Enter a date (YYYY-MM-DD)."))
     };
@@ -146,5 +141,5 @@ pub(super) async fn runs(
     let last = end.yesterday().unwrap_or(end);
     let period = Period::of_days(first, last).until(Timestamp::now());
     let runs = report::runs(&api.pool, org_id, period).await?;
-    Ok(wanted.slice(runs.into_iter().map(|run| Run { run }).collect()))
+    Ok(params.paginate(runs))
 }

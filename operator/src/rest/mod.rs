@@ -1,24 +1,24 @@
-//! The REST API of the original, for those who read usage today (§9.1, §8.6).
+//! The REST API of [the original](https://github.com/cloudigrade/cloudigrade), for its clients (docs/api.md).
 //!
 //! ```text
-//! serve (connections, limits) ──► caller (who asks) ──► accounts · instances · images · concurrent · sysconfig
+//! serve (connections, limits) ──► identity ──► accounts · instances · images · concurrent · sysconfig
 //! ```
-//! Everything is read-only and of the caller's own organization; what belongs to others does not exist.
+//! Everything is read-only and limited to the caller's organization; other organizations' resources answer 404.
 
 mod accounts;
-mod caller;
 mod concurrent;
-mod failure;
+mod error;
+mod identity;
 mod images;
 mod instances;
 mod internal;
 mod openapi;
 mod page;
-mod remembered;
 mod serve;
 mod sysconfig;
 #[cfg(test)]
 mod tests;
+mod usage_cache;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,77 +28,80 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-pub use internal::{Gate, KubernetesGate};
+pub use internal::{Authorizer, KubernetesAuthorizer};
 pub use openapi::document;
-pub use remembered::Remembered;
 pub use serve::serve;
+pub use usage_cache::UsageCache;
 
-use self::failure::Failure;
+use self::error::ApiError;
 use crate::psk::PreSharedKeys;
 use crate::telemetry::{Metrics, RequestLabel};
 use cloudigrade_store::Pool;
 
-/// Where the public routes are.
+/// Path of the public routes.
 pub const BASE: &str = "/api/cloudigrade/v2";
-/// Where the routes for the platform's own people and programs are.
+/// Path of the routes for the platform's own people and programs.
 pub const INTERNAL: &str = "/internal/api/cloudigrade/v1";
 
-/// Requests worked on at the same time; further ones are told to come back.
+/// Requests in progress at the same time; further ones get 429.
 const AT_ONCE: usize = 128;
 /// Longest a request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-/// Nothing that is read has a body.
+/// Limit of a request's body in bytes; no route reads one.
 const BODY_LIMIT: usize = 16 * 1024;
-/// Id of the request, given by us, told to the caller and in every line of the log.
+/// Id of the request: in its answer and in every line of the log.
 const REQUEST_ID: &str = "x-cloudigrade-request-id";
-/// Id given by the platform in front of us.
+/// Id given by the gateway.
 const INSIGHTS_REQUEST_ID: &str = "x-rh-insights-request-id";
 
-/// What the routes need.
+/// State of the routes.
 #[derive(Clone)]
-pub struct Api {
+pub struct AppState {
     /// The facts
     pub pool: Pool,
-    /// Days that were asked for lately
-    pub remembered: Remembered,
+    /// Recently requested days
+    pub usage_cache: UsageCache,
     /// Services that may ask for any organization
     pub psks: PreSharedKeys,
     /// The AWS account the operator lives in: customers' roles trust it
     pub own_account: Option<String>,
-    /// Who may use the internal routes; nobody if there is none
-    pub gate: Option<Arc<dyn Gate>>,
+    /// Authorizes internal routes; without it they don't exist
+    pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Counts requests
     pub metrics: Metrics,
 }
 
 /// All routes.
-pub fn router(api: Api) -> Router {
+pub fn router(api: AppState) -> Router {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let metrics = api.metrics.clone();
     let public = |path: &str| format!("{BASE}{path}");
     let internal = |path: &str| format!("{INTERNAL}{path}");
     let guarded = Router::new()
-        .route(&internal("/concurrent/"), get(concurrent::internal))
-        .route(&internal("/accounts/"), get(internal::accounts))
-        .route(&internal("/runs/"), get(internal::runs))
+        .route(
+            &internal("/concurrent/"),
+            routing::get(concurrent::internal),
+        )
+        .route(&internal("/accounts/"), routing::get(internal::accounts))
+        .route(&internal("/runs/"), routing::get(internal::runs))
         .route_layer(middleware::from_fn_with_state(api.clone(), internal::guard));
     Router::new()
-        .route(&public("/accounts/"), get(accounts::list))
-        .route(&public("/accounts/{id}/"), get(accounts::one))
-        .route(&public("/instances/"), get(instances::list))
-        .route(&public("/instances/{id}/"), get(instances::one))
-        .route(&public("/images/"), get(images::list))
-        .route(&public("/images/{id}/"), get(images::one))
-        .route(&public("/concurrent/"), get(concurrent::public))
-        .route(&public("/sysconfig/"), get(sysconfig::show))
-        .route(&public("/openapi.json"), get(openapi::show))
+        .route(&public("/accounts/"), routing::get(accounts::list))
+        .route(&public("/accounts/{id}/"), routing::get(accounts::get))
+        .route(&public("/instances/"), routing::get(instances::list))
+        .route(&public("/instances/{id}/"), routing::get(instances::get))
+        .route(&public("/images/"), routing::get(images::list))
+        .route(&public("/images/{id}/"), routing::get(images::get))
+        .route(&public("/concurrent/"), routing::get(concurrent::public))
+        .route(&public("/sysconfig/"), routing::get(sysconfig::get))
+        .route(&public("/openapi.json"), routing::get(openapi::get))
         .merge(guarded)
         .fallback(no_route)
-        .method_not_allowed_fallback(async || Failure::method())
+        .method_not_allowed_fallback(async || ApiError::method())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(
             (room, metrics),
@@ -107,17 +110,17 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// The original answers under paths that end with a slash, and leads there from those that do not.
+/// Redirects to the path with a slash at its end, as the original does.
 async fn no_route(uri: Uri) -> Response {
     let path = uri.path();
     if path.ends_with('/') || !path.starts_with(BASE) || path.contains("//") {
-        return Failure::not_found().into_response();
+        return ApiError::not_found().into_response();
     }
     let query = uri.query().map(|query| format!("?{query}"));
     Redirect::permanent(&format!("{path}/{}", query.unwrap_or_default())).into_response()
 }
 
-/// Gives every request an id, a time limit and its share of the room there is.
+/// Gives every request an id and a time limit, and refuses it when too many are in progress.
 async fn within_limits(
     State((room, metrics)): State<(Arc<Semaphore>, Metrics)>,
     request: Request,
@@ -135,8 +138,8 @@ async fn within_limits(
         let mut response = match room.try_acquire() {
             Ok(_place) => tokio::time::timeout(REQUEST_LIMIT, next.run(request))
                 .await
-                .unwrap_or_else(|_| Failure::too_slow().into_response()),
-            Err(_) => Failure::too_many().into_response(),
+                .unwrap_or_else(|_| ApiError::too_slow().into_response()),
+            Err(_) => ApiError::too_many().into_response(),
         };
         let status = response.status();
         tracing::info!(%method, path, status = status.as_u16(), "answered");

@@ -1,4 +1,4 @@
-//! The description of the public routes, made from the types that they answer with.
+//! The OpenAPI description of the public routes, generated from the types of their answers.
 
 use axum::Json;
 use schemars::JsonSchema;
@@ -13,147 +13,102 @@ use super::instances::Instance;
 use super::page::Page;
 use super::sysconfig::Sysconfig;
 
-/// Nobody needs to be known to read it.
-pub(super) async fn show() -> Json<Value> {
+/// `GET /openapi.json`, without authentication.
+pub(super) async fn get() -> Json<Value> {
     Json(document())
 }
 
-/// One parameter of a route.
-struct Parameter {
-    name: &'static str,
-    place: &'static str,
+/// A public route.
+struct Route {
+    path: &'static str,
+    operation: &'static str,
     description: &'static str,
-    schema: Value,
+    parameters: &'static [&'static str],
+    answer: fn(&mut SchemaGenerator) -> Value,
+    /// Only administrators of the organization may ask.
+    admin: bool,
 }
+
+const ROUTES: [Route; 8] = [
+    Route {
+        path: "/accounts/",
+        operation: "listCloudAccounts",
+        description: "List cloud accounts.",
+        parameters: &["limit", "offset"],
+        answer: schema::<Page<CloudAccount>>,
+        admin: true,
+    },
+    Route {
+        path: "/accounts/{id}/",
+        operation: "retrieveCloudAccount",
+        description: "One cloud account.",
+        parameters: &["id"],
+        answer: schema::<CloudAccount>,
+        admin: true,
+    },
+    Route {
+        path: "/instances/",
+        operation: "listInstances",
+        description: "List instances.",
+        parameters: &["limit", "offset", "running_since"],
+        answer: schema::<Page<Instance>>,
+        admin: true,
+    },
+    Route {
+        path: "/instances/{id}/",
+        operation: "retrieveInstance",
+        description: "One instance.",
+        parameters: &["id", "running_since"],
+        answer: schema::<Instance>,
+        admin: true,
+    },
+    Route {
+        path: "/images/",
+        operation: "listMachineImages",
+        description: "List images that instances were launched from.",
+        parameters: &["limit", "offset", "architecture", "status"],
+        answer: schema::<Page<MachineImage>>,
+        admin: true,
+    },
+    Route {
+        path: "/images/{id}/",
+        operation: "retrieveMachineImage",
+        description: "One image.",
+        parameters: &["id", "architecture", "status"],
+        answer: schema::<MachineImage>,
+        admin: true,
+    },
+    Route {
+        path: "/sysconfig/",
+        operation: "listSysconfigViewSets",
+        description: "The account to trust and the policy it needs.",
+        parameters: &[],
+        answer: schema::<Sysconfig>,
+        admin: false,
+    },
+    Route {
+        path: "/concurrent/",
+        operation: "listDailyConcurrentUsages",
+        description: "The highest number of RHEL instances that ran at once, each day (UTC).",
+        parameters: &["limit", "offset", "start_date", "end_date"],
+        answer: schema::<Page<DailyConcurrentUsage>>,
+        admin: true,
+    },
+];
+
+/// Parameters whose values can be refused.
+const CHECKED: [&str; 3] = ["status", "running_since", "start_date"];
 
 /// The OpenAPI 3.0 document.
 pub fn document() -> Value {
     let mut schemas = SchemaSettings::openapi3().into_generator();
-    let mut paths = Map::new();
-    let page = || {
-        vec![
-            query(
-                "limit",
-                "Entries of a page: 10 if not said, 1000 at most",
-                json!({"type": "integer"}),
-            ),
-            query("offset", "Entries to pass over", json!({"type": "integer"})),
-        ]
-    };
-    let id = || Parameter {
-        name: "id",
-        place: "path",
-        description: "Number of it",
-        schema: json!({"type": "string"}),
-    };
-    let running_since = || {
-        query(
-            "running_since",
-            "Only what has run without interruption since then",
-            json!({"type": "string"}),
-        )
-    };
-    let of_images = || {
-        vec![
-            query(
-                "architecture",
-                "Only images for this architecture",
-                json!({"type": "string"}),
-            ),
-            query(
-                "status",
-                "Only images that have come this far",
-                json!({"type": "string", "enum": ["pending", "preparing", "inspecting", "inspected", "error", "unavailable"]}),
-            ),
-        ]
-    };
-    let date = |name, description| {
-        query(
-            name,
-            description,
-            json!({"type": "string", "format": "date"}),
-        )
-    };
-
-    let mut add = |path: &str,
-                   operation: &str,
-                   about: &str,
-                   parameters: Vec<Parameter>,
-                   answer: Value,
-                   known: bool| {
-        paths.insert(
-            path.into(),
-            json!({"get": route(operation, about, &parameters, &answer, known)}),
-        );
-    };
-    add(
-        "/accounts/",
-        "listCloudAccounts",
-        "List cloud accounts.",
-        page(),
-        answer::<Page<CloudAccount>>(&mut schemas),
-        true,
-    );
-    add(
-        "/accounts/{id}/",
-        "retrieveCloudAccount",
-        "One cloud account.",
-        vec![id()],
-        answer::<CloudAccount>(&mut schemas),
-        true,
-    );
-    add(
-        "/instances/",
-        "listInstances",
-        "List instances.",
-        [page(), vec![running_since()]].concat_all(),
-        answer::<Page<Instance>>(&mut schemas),
-        true,
-    );
-    add(
-        "/instances/{id}/",
-        "retrieveInstance",
-        "One instance.",
-        vec![id(), running_since()],
-        answer::<Instance>(&mut schemas),
-        true,
-    );
-    add(
-        "/images/",
-        "listMachineImages",
-        "List images that instances were launched from.",
-        [page(), of_images()].concat_all(),
-        answer::<Page<MachineImage>>(&mut schemas),
-        true,
-    );
-    add(
-        "/images/{id}/",
-        "retrieveMachineImage",
-        "One image.",
-        [vec![id()], of_images()].concat_all(),
-        answer::<MachineImage>(&mut schemas),
-        true,
-    );
-    add(
-        "/sysconfig/",
-        "listSysconfigViewSets",
-        "What a customer needs to set up an account.",
-        Vec::new(),
-        answer::<Sysconfig>(&mut schemas),
-        false,
-    );
-    let days = vec![
-        date("start_date", "First day; yesterday if not said"),
-        date("end_date", "Day after the last; today if not said"),
-    ];
-    add(
-        "/concurrent/",
-        "listDailyConcurrentUsages",
-        "The highest number of RHEL instances that ran at once, each day (UTC).",
-        [page(), days].concat_all(),
-        answer::<Page<DailyConcurrentUsage>>(&mut schemas),
-        true,
-    );
+    let paths: Map<String, Value> = ROUTES
+        .iter()
+        .map(|route| {
+            let operation = operation(route, &(route.answer)(&mut schemas));
+            (route.path.to_owned(), json!({ "get": operation }))
+        })
+        .collect();
     json!({
         "openapi": "3.0.2",
         "info": {"title": "Cloudigrade public API v2", "version": env!("CARGO_PKG_VERSION")},
@@ -170,73 +125,83 @@ pub fn document() -> Value {
     })
 }
 
-fn query(name: &'static str, description: &'static str, schema: Value) -> Parameter {
-    Parameter {
-        name,
-        place: "query",
-        description,
-        schema,
-    }
-}
-
-fn answer<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
+fn schema<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
     schemas.subschema_for::<T>().to_value()
 }
 
-fn route(
-    operation: &str,
-    about: &str,
-    parameters: &[Parameter],
-    answer: &Value,
-    known: bool,
-) -> Value {
-    let parameters: Vec<Value> = parameters
+fn parameter(name: &str) -> Value {
+    let (place, description, schema) = match name {
+        "id" => ("path", "Its number", json!({"type": "string"})),
+        "limit" => (
+            "query",
+            "Entries of a page: 10 if not given, 1000 at most",
+            json!({"type": "integer"}),
+        ),
+        "offset" => ("query", "Entries to skip", json!({"type": "integer"})),
+        "running_since" => (
+            "query",
+            "Only instances that have run without interruption since then",
+            json!({"type": "string"}),
+        ),
+        "status" => (
+            "query",
+            "Only images in this state",
+            json!({"type": "string", "enum": ["pending", "preparing", "inspecting", "inspected", "error", "unavailable"]}),
+        ),
+        "start_date" => (
+            "query",
+            "First day; yesterday if not given",
+            json!({"type": "string", "format": "date"}),
+        ),
+        "end_date" => (
+            "query",
+            "Day after the last; today if not given",
+            json!({"type": "string", "format": "date"}),
+        ),
+        _ => (
+            "query",
+            "Only images for this architecture",
+            json!({"type": "string"}),
+        ),
+    };
+    json!({"name": name, "in": place, "required": place == "path", "description": description, "schema": schema})
+}
+
+fn operation(route: &Route, answer: &Value) -> Value {
+    let parameters: Vec<Value> = route
+        .parameters
         .iter()
-        .map(|p| json!({"name": p.name, "in": p.place, "required": p.place == "path", "description": p.description, "schema": p.schema}))
+        .map(|name| parameter(name))
         .collect();
-    let has_id = parameters.iter().any(|parameter| parameter["in"] == "path");
-    let filtered = parameters.iter().any(|parameter| {
-        ["status", "running_since", "start_date"]
-            .iter()
-            .any(|name| parameter["name"] == *name)
-    });
-    let failure = |about: &str| json!({"description": about, "content": {"application/json": {"schema": {"type": "object"}}}});
+    let failure = |description: &str| json!({"description": description, "content": {"application/json": {"schema": {"type": "object"}}}});
     let mut responses = Map::new();
     responses.insert(
         "200".into(),
         json!({"description": "", "content": {"application/json": {"schema": answer}}}),
     );
-    responses.insert("401".into(), failure("Who asks is not known"));
-    responses.insert("429".into(), failure("Too many requests at once"));
-    responses.insert(
-        "503".into(),
-        failure("The database does not answer, or not in time"),
-    );
-    if known {
-        responses.insert(
-            "403".into(),
-            failure("Who asks is no administrator of the organization"),
-        );
+    let checked = route.parameters.iter().any(|name| CHECKED.contains(name));
+    let failures = [
+        (
+            checked,
+            "400",
+            "A parameter is invalid; the body says which and why",
+        ),
+        (true, "401", "No valid identity or key"),
+        (
+            route.admin,
+            "403",
+            "Not an administrator of the organization",
+        ),
+        (
+            route.parameters.contains(&"id"),
+            "404",
+            "There is none with this id",
+        ),
+        (true, "429", "Too many requests at once"),
+        (true, "503", "The database does not answer, or not in time"),
+    ];
+    for (_, status, description) in failures.into_iter().filter(|(applies, ..)| *applies) {
+        responses.insert(status.into(), failure(description));
     }
-    if has_id {
-        responses.insert("404".into(), failure("There is none with this id"));
-    }
-    if filtered {
-        responses.insert(
-            "400".into(),
-            failure("A parameter makes no sense; the body says which and why"),
-        );
-    }
-    json!({"operationId": operation, "description": about, "tags": ["api-v2"], "parameters": parameters, "responses": responses})
-}
-
-/// Lists put together.
-trait ConcatAll<T> {
-    fn concat_all(self) -> Vec<T>;
-}
-
-impl<T, const N: usize> ConcatAll<T> for [Vec<T>; N] {
-    fn concat_all(self) -> Vec<T> {
-        self.into_iter().flatten().collect()
-    }
+    json!({"operationId": route.operation, "description": route.description, "tags": ["api-v2"], "parameters": parameters, "responses": responses})
 }

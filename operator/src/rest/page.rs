@@ -14,9 +14,9 @@ const LIMIT: u64 = 10;
 /// Most entries of a page; who asks for more gets so many.
 const MOST: u64 = 1000;
 
-/// Which part of a list is wanted, and the other parameters.
+/// Which part of a list is params, and the other parameters.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct ListParams {
     path: String,
     parameters: BTreeMap<String, String>,
     pub(super) limit: u64,
@@ -48,7 +48,7 @@ struct Links {
     last: Option<String>,
 }
 
-impl Wanted {
+impl ListParams {
     fn of(uri: &Uri) -> Self {
         let Query(parameters): Query<BTreeMap<String, String>> =
             Query::try_from_uri(uri).unwrap_or_default();
@@ -91,8 +91,8 @@ impl Wanted {
         })
     }
 
-    /// The part of a list that is wanted.
-    pub(super) fn part<T>(&self, mut list: Vec<T>) -> Vec<T> {
+    /// The part of a list that is params.
+    pub(super) fn page_of<T>(&self, mut list: Vec<T>) -> Vec<T> {
         let skip = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let take = usize::try_from(self.limit).unwrap_or(usize::MAX);
         list.drain(..skip.min(list.len()));
@@ -101,8 +101,8 @@ impl Wanted {
     }
 
     /// The page, of a list that is in memory.
-    pub(super) fn slice<T>(&self, list: Vec<T>) -> Json<Page<T>> {
-        self.page(list.len() as u64, self.part(list))
+    pub(super) fn paginate<T>(&self, list: Vec<T>) -> Json<Page<T>> {
+        self.page(list.len() as u64, self.page_of(list))
     }
 
     fn link(&self, offset: u64) -> String {
@@ -129,7 +129,7 @@ const PLAIN: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b':');
 
-impl<S: Sync> FromRequestParts<S> for Wanted {
+impl<S: Sync> FromRequestParts<S> for ListParams {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
@@ -152,8 +152,8 @@ mod tests {
     #[case::too_many("?limit=100000", 1000, 0)]
     #[case::huge("?offset=99999999999999999999", 10, 0)]
     fn limits(#[case] query: &str, #[case] limit: u64, #[case] offset: u64) {
-        let wanted = Wanted::of(&format!("/list/{query}").parse().unwrap());
-        assert_eq!((wanted.limit, wanted.offset), (limit, offset));
+        let params = ListParams::of(&format!("/list/{query}").parse().unwrap());
+        assert_eq!((params.limit, params.offset), (limit, offset));
     }
 
     #[rstest]
@@ -201,8 +201,8 @@ mod tests {
         #[case] previous: Option<&str>,
         #[case] last: &str,
     ) {
-        let wanted = Wanted::of(&format!("/list/{query}").parse().unwrap());
-        let Json(page) = wanted.page::<u8>(count, Vec::new());
+        let params = ListParams::of(&format!("/list/{query}").parse().unwrap());
+        let Json(page) = params.page::<u8>(count, Vec::new());
         assert_eq!(
             (
                 page.links.next.as_deref(),

@@ -1,4 +1,4 @@
-//! Connections, and what one may cost: who is slow holds a place of many, and not for long.
+//! Connections and their limits: a slow client holds one of many places, and only for seconds.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,18 +14,33 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections at the same time; further ones wait to be accepted.
-const CONNECTIONS: usize = 1024;
-/// How long a request may take to arrive, and a connection may lie idle.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// How long a connection may last: who reads an answer slower than this loses it.
-const CONNECTION_LIMIT: Duration = Duration::from_secs(300);
+/// Limits of connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectionLimits {
+    /// Connections at the same time; further ones wait to be accepted
+    pub(super) connections: usize,
+    /// Time for a request's head to arrive, and for a connection to be idle
+    pub(super) head: Duration,
+    /// Lifetime of a connection: an answer read more slowly is cut off
+    pub(super) connection: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            head: Duration::from_secs(10),
+            connection: Duration::from_secs(300),
+        }
+    }
+}
+
 /// Bytes of a request line with its headers.
 const HEAD_SIZE: usize = 64 * 1024;
-/// How long answers in hand may take once the process is to stop.
+/// Time for answers in progress after the shutdown begins.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// Serves `router` until `shutdown`, then finishes what was begun, within a limit.
+/// Serves `router` until `shutdown`, then drains, within a limit.
 ///
 /// # Errors
 /// When the address cannot be bound.
@@ -35,12 +50,17 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
-    serve_on(listener, router, shutdown).await;
+    serve_on(listener, router, shutdown, ConnectionLimits::default()).await;
     Ok(())
 }
 
-pub(super) async fn serve_on(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub(super) async fn serve_on(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+    limits: ConnectionLimits,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     while let Some(Ok(place)) = shutdown
         .run_until_cancelled(Arc::clone(&places).acquire_owned())
@@ -53,7 +73,7 @@ pub(super) async fn serve_on(listener: TcpListener, router: Router, shutdown: Ca
             Ok((stream, _)) => {
                 let (router, shutdown) = (router.clone(), shutdown.clone());
                 connections.spawn(async move {
-                    connection(stream, router, shutdown).await;
+                    connection(stream, router, shutdown, limits).await;
                     drop(place);
                 });
             }
@@ -66,18 +86,23 @@ pub(super) async fn serve_on(listener: TcpListener, router: Router, shutdown: Ca
     }
     connections.close();
     if timeout(DRAIN, connections.wait()).await.is_err() {
-        tracing::warn!("stopping with answers in hand");
+        tracing::warn!("stopping with answers in progress");
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    shutdown: CancellationToken,
+    limits: ConnectionLimits,
+) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
+        .header_read_timeout(limits.head)
         .max_buf_size(HEAD_SIZE)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut serving = std::pin::pin!(serving);
-    let limited = timeout(CONNECTION_LIMIT, async {
+    let limited = timeout(limits.connection, async {
         tokio::select! {
             ended = serving.as_mut() => ended,
             () = shutdown.cancelled() => {

@@ -5,8 +5,8 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Api;
-use super::caller::Anyone;
+use super::AppState;
+use super::identity::AnyIdentity;
 
 /// What this installation is, and what it needs of a customer's account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -58,7 +58,7 @@ const ACTIONS: [&str; 13] = [
     "ec2:DescribeRegions",
 ];
 
-pub(super) async fn show(State(api): State<Api>, _: Anyone) -> Json<Sysconfig> {
+pub(super) async fn get(State(api): State<AppState>, _: AnyIdentity) -> Json<Sysconfig> {
     Json(Sysconfig {
         aws_account_id: api.own_account,
         aws_policies: Policies {

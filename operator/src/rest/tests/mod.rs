@@ -201,10 +201,7 @@ async fn paths_without_a_slash_lead_to_those_with_one_and_others_nowhere() {
 #[tokio::test]
 async fn an_absent_database_is_told_and_comes_back() {
     let world = World::new().await;
-    sqlx::query("alter table enrolment rename to elsewhere")
-        .execute(&*world.db)
-        .await
-        .unwrap();
+    world.db.cut_off().await;
     let (status, body) = world.get(ACME, "/accounts/").await;
     assert_eq!(
         (status, body),
@@ -213,18 +210,20 @@ async fn an_absent_database_is_told_and_comes_back() {
             json!({"detail": "The database does not answer; try again later."})
         )
     );
-    sqlx::query("alter table elsewhere rename to enrolment")
-        .execute(&*world.db)
-        .await
-        .unwrap();
+    world.db.reconnect().await;
     assert_eq!(world.get(ACME, "/accounts/").await.0, 200);
 }
 
 #[tokio::test]
-async fn slow_clients_keep_nobody_waiting() {
-    let world = World::new().await;
+async fn slow_clients_lose_their_places() {
+    let limits = serve::ConnectionLimits {
+        connections: 4,
+        head: Duration::from_millis(200),
+        ..serve::ConnectionLimits::default()
+    };
+    let world = World::with_limits(limits).await;
     let mut slow = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..limits.connections {
         let mut stream = TcpStream::connect(world.address).await.unwrap();
         stream
             .write_all(b"GET /api/cloudigrade/v2/acc")
@@ -232,6 +231,7 @@ async fn slow_clients_keep_nobody_waiting() {
             .unwrap();
         slow.push(stream);
     }
+    // Every place is taken: without a limit for the head of a request this one would wait for ever.
     let quick = tokio::time::timeout(Duration::from_secs(5), world.get(ACME, "/accounts/")).await;
     assert_eq!(quick.unwrap().0, 200);
 }

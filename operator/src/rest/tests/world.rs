@@ -9,7 +9,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::rest::internal::Admission;
 use cloudigrade_store::testing::TestDatabase;
 use cloudigrade_store::{NewEvent, events};
 
@@ -26,29 +25,42 @@ pub(super) struct World {
 /// Lets in whoever has the right token.
 struct Token(&'static str);
 
-impl Gate for Token {
-    fn admits<'a>(&'a self, token: &'a str, path: &'a str) -> Admission<'a> {
+impl Authorizer for Token {
+    fn authorizes<'a>(
+        &'a self,
+        token: &'a str,
+        path: &'a str,
+    ) -> futures::future::BoxFuture<'a, Result<bool, String>> {
         Box::pin(async move { Ok(token == self.0 && path.starts_with(INTERNAL)) })
     }
 }
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with_limits(serve::ConnectionLimits::default()).await
+    }
+
+    pub(super) async fn with_limits(limits: serve::ConnectionLimits) -> Self {
         let db = TestDatabase::new().await;
         let enrolment = db.enrol("210987654321", ACME).await;
         db.enrol("310987654321", "22222222").await;
-        let api = Api {
+        let api = AppState {
             pool: (*db).clone(),
-            remembered: Remembered::default(),
+            usage_cache: UsageCache::default(),
             psks: r#"{"swatch": "a-long-key"}"#.parse().unwrap(),
             own_account: Some("123456789012".into()),
-            gate: Some(Arc::new(Token("let-me-in"))),
+            authorizer: Some(Arc::new(Token("let-me-in"))),
             metrics: Metrics::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        tokio::spawn(serve::serve_on(listener, router(api), shutdown.clone()));
+        tokio::spawn(serve::serve_on(
+            listener,
+            router(api),
+            shutdown.clone(),
+            limits,
+        ));
         let world = Self {
             db,
             enrolment,

@@ -38,6 +38,25 @@ impl TestDatabase {
         &self.url
     }
 
+    /// An outage: every connection is ended and none is accepted until [`Self::reconnect`].
+    pub async fn cut_off(&self) {
+        let name = &self.name;
+        execute(&format!("alter database {name} allow_connections false")).await;
+        execute(&format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+        ))
+        .await;
+    }
+
+    /// Ends the outage.
+    pub async fn reconnect(&self) {
+        execute(&format!(
+            "alter database {} allow_connections true",
+            self.name
+        ))
+        .await;
+    }
+
     /// Enrols a cloud account as its CloudAccount would, since the epoch; the enrolment's id.
     pub async fn enrol(&self, account: &str, org: &str) -> i64 {
         sqlx::query_scalar(

@@ -8,8 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use sqlx::PgTransaction;
 
-use super::Api;
-use super::failure::Failure;
+use super::AppState;
+use super::error::ApiError;
 use crate::psk::PreSharedKeys;
 use cloudigrade_store::Doing;
 use cloudigrade_store::organizations::{self, Organization};
@@ -70,12 +70,12 @@ fn credentials(
     headers: &HeaderMap,
     psks: &PreSharedKeys,
     fake: bool,
-) -> Result<Credentials, Failure> {
+) -> Result<Credentials, ApiError> {
     let text = |name: &str| {
         let value = headers.get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     };
-    let refused = Failure::unauthenticated;
+    let refused = ApiError::unauthenticated;
     if headers.contains_key(PSK) {
         let key = text(PSK).unwrap_or_default();
         let Some(service) = psks.service(&key) else {
@@ -107,9 +107,9 @@ fn credentials(
     complete(claim, identity.user.is_org_admin)
 }
 
-fn complete(claim: Claim, is_org_admin: bool) -> Result<Credentials, Failure> {
+fn complete(claim: Claim, is_org_admin: bool) -> Result<Credentials, ApiError> {
     if claim.org_id.is_none() && claim.account_number.is_none() {
-        return Err(Failure::unauthenticated(
+        return Err(ApiError::unauthenticated(
             "Authentication Failed: identity account number or org id is required, but neither is present in request.",
         ));
     }
@@ -121,29 +121,29 @@ fn complete(claim: Claim, is_org_admin: bool) -> Result<Credentials, Failure> {
 
 /// The organization, and the transaction in which it was looked up.
 async fn organization(
-    api: &Api,
+    api: &AppState,
     claim: &Claim,
-) -> Result<(Organization, PgTransaction<'static>), Failure> {
+) -> Result<(Organization, PgTransaction<'static>), ApiError> {
     let (org_id, account_number) = (claim.org_id.as_deref(), claim.account_number.as_deref());
     let begun = api.pool.begin().await;
     let mut transaction = begun.doing("beginning to answer a request")?;
     let found = organizations::find(&mut *transaction, org_id, account_number).await?;
     // The same as for wrong credentials: whether an organization is known is nobody's business.
-    let organization = found.ok_or_else(|| Failure::unauthenticated(INCORRECT))?;
+    let organization = found.ok_or_else(|| ApiError::unauthenticated(INCORRECT))?;
     Ok((organization, transaction))
 }
 
 /// Somebody who may see the usage of an organization that is known, and the transaction to read it in: with one of its own for
 /// every question, a request would wait for Postgres twice as often.
-pub(super) struct Caller(pub(super) Organization, pub(super) PgTransaction<'static>);
+pub(super) struct OrgAdmin(pub(super) Organization, pub(super) PgTransaction<'static>);
 
-impl FromRequestParts<Api> for Caller {
-    type Rejection = Failure;
+impl FromRequestParts<AppState> for OrgAdmin {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, api: &AppState) -> Result<Self, ApiError> {
         let credentials = credentials(&parts.headers, &api.psks, false)?;
         if !credentials.is_org_admin {
-            return Err(Failure::forbidden());
+            return Err(ApiError::forbidden());
         }
         let (organization, transaction) = organization(api, &credentials.claim).await?;
         Ok(Self(organization, transaction))
@@ -151,23 +151,23 @@ impl FromRequestParts<Api> for Caller {
 }
 
 /// Somebody from an organization that need not be known yet.
-pub(super) struct Anyone;
+pub(super) struct AnyIdentity;
 
-impl FromRequestParts<Api> for Anyone {
-    type Rejection = Failure;
+impl FromRequestParts<AppState> for AnyIdentity {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, api: &AppState) -> Result<Self, ApiError> {
         credentials(&parts.headers, &api.psks, false).map(|_| Self)
     }
 }
 
-/// An organization that someone asks for who may ask for any: the gate of the internal routes has let them in.
-pub(super) struct OnBehalfOf(pub(super) Organization, pub(super) PgTransaction<'static>);
+/// An organization that someone asks for who may ask for any: the authorizer of the internal routes has let them in.
+pub(super) struct Impersonated(pub(super) Organization, pub(super) PgTransaction<'static>);
 
-impl FromRequestParts<Api> for OnBehalfOf {
-    type Rejection = Failure;
+impl FromRequestParts<AppState> for Impersonated {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, api: &AppState) -> Result<Self, ApiError> {
         let credentials = credentials(&parts.headers, &api.psks, true)?;
         let (organization, transaction) = organization(api, &credentials.claim).await?;
         Ok(Self(organization, transaction))

@@ -9,12 +9,12 @@ use cloudigrade_store::StoreError;
 
 /// Why a request has no result.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct ApiError {
     status: StatusCode,
     body: Value,
 }
 
-impl Failure {
+impl ApiError {
     fn detail(status: StatusCode, detail: &str) -> Self {
         Self {
             status,
@@ -71,7 +71,7 @@ impl Failure {
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request failed");
         Self::detail(
@@ -81,7 +81,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body)).into_response();
         let headers = response.headers_mut();
