@@ -129,8 +129,7 @@ async fn replay(
     let objects = S3Objects::new(Aws::load(metrics.aws.clone()).await);
     let mut failed = 0;
     for letter in &letters {
-        let result =
-            ingest::record_message(&pool, &metrics, &objects, trail_bucket, &letter.body).await;
+        let result = ingest::redrive(&pool, &metrics, &objects, trail_bucket, letter).await;
         let told = match result {
             Ok(what) => {
                 dead_letters::delete(&pool, letter.id).await?;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::CommandError;
 use super::output::{self, Format};
 use crate::config::Database;
-use crate::replay::{self, Place, Sources, Summary};
+use crate::replay::{self, LogLocation, LogObjects, ReplaySummary};
 use crate::telemetry::Metrics;
 use cloudigrade_aws::{Aws, S3Objects};
 
@@ -24,7 +24,7 @@ pub(super) struct Args {
 
     /// A folder with log files, or s3://BUCKET/PREFIX. Their paths must hold what CloudTrail names them: AWSLogs/ACCOUNT/CloudTrail/…
     #[arg(value_name = "LOCATION", required = true)]
-    locations: Vec<Place>,
+    locations: Vec<LogLocation>,
 
     /// Events before this time do not count: a day or a time, UTC. For accounts that are metered already it is the time they were
     /// enabled, unless --backfill is given
@@ -74,21 +74,21 @@ pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
     };
     let pool = cloudigrade_store::connect(args.database.database_url.expose(), 2)?;
     cloudigrade_store::ping(&pool).await?;
-    let recipients = replay::enrol(&pool, &accounts, args.since, args.backfill).await?;
+    let metered = replay::enrol(&pool, &accounts, args.since, args.backfill).await?;
 
-    let is_bucket = |place: &Place| matches!(place, Place::Bucket { .. });
+    let is_bucket = |location: &LogLocation| matches!(location, LogLocation::Bucket { .. });
     let s3 = match args.locations.iter().any(is_bucket) {
         true => Some(S3Objects::new(Aws::load(metrics.aws.clone()).await)),
         false => None,
     };
-    let sources = Sources { s3 };
+    let sources = LogObjects { s3 };
     let bar = progress_bar();
     let summary = replay::replay(
         &pool,
         &metrics,
         &sources,
         sources.files(&args.locations),
-        &recipients,
+        &metered,
         jobs,
         |summary| show(&bar, summary),
     )
@@ -118,7 +118,7 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn show(bar: &ProgressBar, summary: &Summary) {
+fn show(bar: &ProgressBar, summary: &ReplaySummary) {
     bar.set_message(format!(
         "{} files, {} records, {} events, {:.0} records/s",
         summary.files,
@@ -128,7 +128,7 @@ fn show(bar: &ProgressBar, summary: &Summary) {
     ));
 }
 
-fn per_second(summary: &Summary) -> f64 {
+fn per_second(summary: &ReplaySummary) -> f64 {
     if summary.seconds > 0.0 {
         summary.records as f64 / summary.seconds
     } else {
@@ -136,7 +136,7 @@ fn per_second(summary: &Summary) -> f64 {
     }
 }
 
-fn table(summary: &Summary) -> String {
+fn table(summary: &ReplaySummary) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_table_names_what_failed_and_why_records_were_skipped() {
-        let summary = Summary {
+        let summary = ReplaySummary {
             files: 3,
             recorded: 2,
             failed: 1,
@@ -197,7 +197,7 @@ mod tests {
             seconds: 2.0,
             outcomes: [("event", 60), ("other_source", 1140)].into(),
             failures: vec!["AWSLogs/x.json.gz: the object is not readable as gzip".into()],
-            ..Summary::default()
+            ..ReplaySummary::default()
         };
         insta::assert_snapshot!(table(&summary));
     }

@@ -1,35 +1,39 @@
-//! One log file: who it belongs to and what of it counts.
+//! One log file: its account, and the part of it that counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use metering::cloudtrail::{ImageTag, InstanceEvent, LogFile, account_of_key};
+use tokio::time::timeout;
 
 use super::contents::{self, ContentsError, MAX_LOG, MAX_OBJECT};
 use cloudigrade_cloud::{ObjectError, Objects};
-use cloudigrade_store::NewEvent;
-use cloudigrade_store::StoreError;
-use cloudigrade_store::enrolments::MeteredAccount;
+use cloudigrade_store::enrolments::{self, MeteredAccount};
+use cloudigrade_store::{NewEvent, Pool, StoreError};
 
-/// Where a file lies.
+/// Longest time to get an object; it is tried again later.
+const GET_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The bucket and key of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Location {
+pub struct ObjectLocation {
     pub bucket: String,
     pub key: String,
 }
 
-/// Who meters which account.
-pub type Recipients = HashMap<String, MeteredAccount>;
+/// The metered ones among some accounts, by account id.
+pub type MeteredAccounts = HashMap<String, MeteredAccount>;
 
-/// Why a file could not be recorded.
+/// A file could not be recorded, and why.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum FileError {
     #[error("bucket {0} is not the trail bucket")]
     Bucket(String),
-    #[error("listing {place}: {why}")]
-    List { place: String, why: String },
+    #[error("listing {location}: {why}")]
+    List { location: String, why: String },
     #[error("{key}: {source}")]
     Object { key: String, source: ObjectError },
     #[error("{key}: {source}")]
@@ -46,7 +50,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Whether the same file would fail in the same way the next time.
+    /// Returns `true` if the same file would fail in the same way the next time.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Self::Bucket(_) | Self::Contents { .. } => true,
@@ -58,7 +62,7 @@ impl FileError {
         }
     }
 
-    /// Whether any other file would fail too, because the database does not do its work.
+    /// Returns `true` if any other file would fail too, because the database does not do its work.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Store { source, .. } => !source.is_about_data() && !source.is_lost_race(),
@@ -69,45 +73,56 @@ impl FileError {
 
 /// A file that was read.
 #[derive(Debug)]
-pub(crate) struct ReadFile {
-    pub(crate) location: Location,
+pub(crate) struct ParsedFile {
+    pub(crate) location: ObjectLocation,
     pub(crate) etag: String,
     /// Size of the object in bytes
     pub(crate) bytes: u64,
     pub(crate) enrolment: i64,
-    pub(crate) relevant: Relevant,
+    pub(crate) log: ParsedLog,
 }
 
-impl ReadFile {
+impl ParsedFile {
     /// Instance events and tag changes that count.
     pub(crate) fn events(&self) -> usize {
-        self.relevant.events.len() + self.relevant.tags.len()
+        self.log.events.len() + self.log.tags.len()
     }
 }
 
-/// The account whose trail wrote the file; none if it is no log file of a trail.
-pub(crate) fn account(location: &Location) -> Option<&str> {
-    account_of_key(&location.key)
+/// Finds the metered accounts among those whose trails wrote the files.
+pub(super) async fn metered_accounts<'a>(
+    pool: &Pool,
+    files: impl Iterator<Item = &'a ObjectLocation>,
+) -> Result<MeteredAccounts, StoreError> {
+    let accounts: BTreeSet<&str> = files
+        .filter_map(|location| account_of_key(&location.key))
+        .collect();
+    enrolments::metered_accounts(pool, &Vec::from_iter(accounts)).await
 }
 
-/// Reads one file; `None` if nobody meters its account. Nothing is read then: trails that customers forgot would cost
-/// for ever (§4.1).
-pub(crate) async fn read<O: Objects>(
+/// Reads one file; returns `None` for an account that is not metered, without reading: trails that customers forgot
+/// would cost for ever (docs/design/original.md#log-files).
+pub(super) async fn read<O: Objects>(
     objects: &O,
-    location: Location,
-    recipients: &Recipients,
-) -> Result<Option<ReadFile>, FileError> {
-    let Some((account, recipient)) =
-        account(&location).and_then(|account| recipients.get_key_value(account))
+    location: ObjectLocation,
+    accounts: &MeteredAccounts,
+) -> Result<Option<ParsedFile>, FileError> {
+    let Some((account, metered)) =
+        account_of_key(&location.key).and_then(|account| accounts.get_key_value(account))
     else {
         return Ok(None);
     };
-    let Location { bucket, key } = &location;
-    let object = objects.get(bucket, key, MAX_OBJECT).await;
-    let object = object.map_err(|source| FileError::Object {
-        key: key.clone(),
-        source,
-    })?;
+    let ObjectLocation { bucket, key } = &location;
+    let object = timeout(GET_TIMEOUT, objects.get(bucket, key, MAX_OBJECT))
+        .await
+        .map_err(|_| FileError::Timeout {
+            key: key.clone(),
+            seconds: GET_TIMEOUT.as_secs(),
+        })?
+        .map_err(|source| FileError::Object {
+            key: key.clone(),
+            source,
+        })?;
     let bytes = object.bytes.len() as u64;
     let log = {
         let key = key.clone();
@@ -122,31 +137,31 @@ pub(crate) async fn read<O: Objects>(
             key: key.clone(),
             source,
         })?;
-    Ok(Some(ReadFile {
+    Ok(Some(ParsedFile {
         etag: object.etag,
         bytes,
-        enrolment: recipient.enrolment,
-        relevant: Relevant::of(log, account, *recipient),
+        enrolment: metered.enrolment,
+        log: ParsedLog::of(log, account, *metered),
         location,
     }))
 }
 
-/// What counts of a log file.
+/// The part of a log file that counts.
 #[derive(Debug, Default)]
-pub(crate) struct Relevant {
+pub(crate) struct ParsedLog {
     pub(crate) records: u64,
     pub(crate) events: Vec<NewEvent>,
     pub(crate) tags: Vec<ImageTag>,
-    /// Number of records by what became of them.
+    /// Numbers of records by outcome.
     pub(crate) outcomes: Vec<(&'static str, u64)>,
-    /// What was wrong with some of those that could not be read.
+    /// Reasons why some records could not be read.
     pub(crate) malformed: Vec<String>,
 }
 
-impl Relevant {
-    /// Leaves out what is of another account than the file's, and what happened before the account was enabled (§4.2), or
-    /// longer ago than is kept.
-    fn of(log: LogFile, account: &str, recipient: MeteredAccount) -> Self {
+impl ParsedLog {
+    /// Leaves out records of another account than the file's, and those from before the account was enabled
+    /// (docs/design/original.md#records) or older than the retention.
+    fn of(log: LogFile, account: &str, metered: MeteredAccount) -> Self {
         let LogFile {
             records,
             instance_events,
@@ -155,7 +170,7 @@ impl Relevant {
         } = log;
         let (mut foreign, mut early) = (0, 0);
         let mut counts = |of: &str, at: Timestamp| {
-            let (is_foreign, is_early) = (of != account, at < recipient.counts_since);
+            let (is_foreign, is_early) = (of != account, at < metered.counts_since);
             foreign += u64::from(is_foreign);
             early += u64::from(is_early && !is_foreign);
             !is_foreign && !is_early
@@ -163,7 +178,7 @@ impl Relevant {
         let events: Vec<NewEvent> = instance_events
             .into_iter()
             .filter(|event| counts(&event.account_id, event.at))
-            .map(|event| new_event(event, recipient.enrolment))
+            .map(|event| new_event(event, metered.enrolment))
             .collect();
         let tags: Vec<ImageTag> = image_tags
             .into_iter()

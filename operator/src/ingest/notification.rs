@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::file::Location;
+use super::file::ObjectLocation;
 
 /// Not a notification of S3, and why.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ struct Object {
 
 /// The objects a message tells of: none for the test event that S3 sends when notifications are set up, and none for
 /// anything that did not make an object.
-pub(super) fn parse(body: &str) -> Result<Vec<Location>, NotificationError> {
+pub(super) fn parse(body: &str) -> Result<Vec<ObjectLocation>, NotificationError> {
     let body: Body = serde_json::from_str(body)?;
     match (body.records, body.event.as_deref()) {
         (Some(records), _) => records
@@ -70,13 +70,13 @@ fn made_an_object(record: &Record) -> bool {
 }
 
 /// S3 encodes keys as HTML forms do: a space is a plus.
-fn put(record: Record) -> Result<Location, NotificationError> {
+fn put(record: Record) -> Result<ObjectLocation, NotificationError> {
     let encoded = record.s3.object.key.replace('+', " ");
     let key = percent_decode_str(&encoded).decode_utf8();
     let key = key
         .map_err(|_| NotificationError::Key(record.s3.object.key))?
         .into_owned();
-    Ok(Location {
+    Ok(ObjectLocation {
         bucket: record.s3.bucket.name,
         key,
     })

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::ingest::Recipients;
+use crate::ingest::MeteredAccounts;
 use cloudigrade_api::CloudAccountSpec;
 use cloudigrade_cloud::RoleArn;
 use cloudigrade_store::enrolments::{self, Claim, Claimant};
@@ -108,7 +108,7 @@ pub async fn enrol(
     accounts: &[Claimant],
     since: Timestamp,
     backfill: bool,
-) -> Result<Recipients, AccountsError> {
+) -> Result<MeteredAccounts, AccountsError> {
     for account in accounts {
         let enrolment = match enrolments::claim(pool, account, since).await? {
             Claim::Ours(enrolment) => enrolment,

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
-use crate::ingest::{FileError, Location};
+use crate::ingest::{FileError, ObjectLocation};
 use cloudigrade_aws::S3Objects;
 use cloudigrade_cloud::{Object, ObjectError, Objects};
 
@@ -18,7 +18,7 @@ const LOGS: &str = "AWSLogs";
 
 /// One place with log files, as a person names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum LogLocation {
     /// A folder, with all below it.
     Folder(PathBuf),
     /// The objects of a bucket whose keys begin with a prefix.
@@ -30,7 +30,7 @@ pub enum Place {
     },
 }
 
-impl FromStr for Place {
+impl FromStr for LogLocation {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -50,39 +50,41 @@ impl FromStr for Place {
 
 /// Reads files of every place.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub struct LogObjects {
     /// Needed where a place is a bucket
     pub s3: Option<S3Objects>,
 }
 
-impl Sources {
+impl LogObjects {
     /// The files of `places`, in the order of their names within each.
     pub fn files<'a>(
         &'a self,
-        places: &'a [Place],
-    ) -> impl Stream<Item = Result<Location, FileError>> + Send + 'a {
+        places: &'a [LogLocation],
+    ) -> impl Stream<Item = Result<ObjectLocation, FileError>> + Send + 'a {
         stream::iter(places).flat_map(|place| match (place, &self.s3) {
-            (Place::Folder(folder), _) => in_folder(folder).boxed(),
-            (Place::Bucket { bucket, prefix }, Some(s3)) => s3
+            (LogLocation::Folder(folder), _) => in_folder(folder).boxed(),
+            (LogLocation::Bucket { bucket, prefix }, Some(s3)) => s3
                 .list(bucket, prefix)
-                .map_ok(|key| Location {
+                .map_ok(|key| ObjectLocation {
                     bucket: bucket.clone(),
                     key,
                 })
                 .map_err(move |error| FileError::List {
-                    place: format!("s3://{bucket}/{prefix}"),
+                    location: format!("s3://{bucket}/{prefix}"),
                     why: error.to_string(),
                 })
                 .boxed(),
-            (Place::Bucket { .. }, None) => stream::empty().boxed(),
+            (LogLocation::Bucket { .. }, None) => stream::empty().boxed(),
         })
     }
 }
 
 /// The files below a folder.
-fn in_folder(folder: &Path) -> impl Stream<Item = Result<Location, FileError>> + Send + use<> {
+fn in_folder(
+    folder: &Path,
+) -> impl Stream<Item = Result<ObjectLocation, FileError>> + Send + use<> {
     let failed = |path: &Path, error: std::io::Error| FileError::List {
-        place: path.display().to_string(),
+        location: path.display().to_string(),
         why: error.to_string(),
     };
     let folder = folder.to_owned();
@@ -123,7 +125,7 @@ fn in_folder(folder: &Path) -> impl Stream<Item = Result<Location, FileError>> +
     stream::once(walk).flat_map(|walked| {
         stream::iter(walked.unwrap_or_else(|error| {
             vec![Err(FileError::List {
-                place: "the folder".into(),
+                location: "the folder".into(),
                 why: error.to_string(),
             })]
         }))
@@ -131,7 +133,7 @@ fn in_folder(folder: &Path) -> impl Stream<Item = Result<Location, FileError>> +
 }
 
 /// A file of a folder is named as in a bucket: what lies above `AWSLogs` is the bucket.
-fn location(path: &Path) -> Location {
+fn location(path: &Path) -> ObjectLocation {
     let above = path
         .ancestors()
         .find(|folder| folder.file_name().is_some_and(|name| name == LOGS))
@@ -139,13 +141,13 @@ fn location(path: &Path) -> Location {
         .or(path.parent())
         .unwrap_or(Path::new("/"));
     let key = path.strip_prefix(above).unwrap_or(path);
-    Location {
+    ObjectLocation {
         bucket: format!("{FILE}{}", above.display()),
         key: key.to_string_lossy().into_owned(),
     }
 }
 
-impl Objects for Sources {
+impl Objects for LogObjects {
     async fn get(&self, bucket: &str, key: &str, limit: usize) -> Result<Object, ObjectError> {
         match (bucket.strip_prefix(FILE), &self.s3) {
             (Some(folder), _) => read(Path::new(folder).join(key), limit).await,

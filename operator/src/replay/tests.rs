@@ -44,16 +44,16 @@ fn log(account: &str, instance: &str, hour: u8) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-async fn replay_folder(db: &TestDatabase, folder: &Path) -> Summary {
+async fn replay_folder(db: &TestDatabase, folder: &Path) -> ReplaySummary {
     let accounts = read_accounts(MANIFESTS).unwrap();
-    let recipients = enrol(db, &accounts, jiff::Timestamp::UNIX_EPOCH, false)
+    let accounts = enrol(db, &accounts, jiff::Timestamp::UNIX_EPOCH, false)
         .await
         .unwrap();
-    let sources = Sources { s3: None };
-    let places = [Place::Folder(folder.to_owned())];
+    let sources = LogObjects { s3: None };
+    let places = [LogLocation::Folder(folder.to_owned())];
     let files = sources.files(&places);
     let metrics = Metrics::default();
-    replay(db, &metrics, &sources, files, &recipients, 4, |_| {})
+    replay(db, &metrics, &sources, files, &accounts, 4, |_| {})
         .await
         .unwrap()
 }
@@ -172,10 +172,10 @@ fn wrong_manifests_say_what_is_wrong(#[case] yaml: &str, #[case] expected: &str)
 }
 
 #[rstest::rstest]
-#[case("logs/2026", Place::Folder("logs/2026".into()))]
-#[case("s3://trails", Place::Bucket { bucket: "trails".into(), prefix: String::new() })]
-#[case("s3://trails/AWSLogs/1", Place::Bucket { bucket: "trails".into(), prefix: "AWSLogs/1".into() })]
-fn places(#[case] text: &str, #[case] expected: Place) {
+#[case("logs/2026", LogLocation::Folder("logs/2026".into()))]
+#[case("s3://trails", LogLocation::Bucket { bucket: "trails".into(), prefix: String::new() })]
+#[case("s3://trails/AWSLogs/1", LogLocation::Bucket { bucket: "trails".into(), prefix: "AWSLogs/1".into() })]
+fn places(#[case] text: &str, #[case] expected: LogLocation) {
     assert_eq!(text.parse(), Ok(expected));
-    assert!("http://trails".parse::<Place>().is_err());
+    assert!("http://trails".parse::<LogLocation>().is_err());
 }

@@ -1,16 +1,18 @@
 //! What goes wrong keeps nothing else from being recorded, and is tried again if that may help.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::json;
 
-use super::super::settle::retry_after;
-use super::world::{ACCOUNT, World, gzip, key, log, told};
+use super::super::consumer::{HEARTBEAT, backoff};
+use super::world::{ACCOUNT, IngestWorld, gzip, key, log, told};
 use super::*;
-use cloudigrade_cloud::{ErrorKind, ObjectError};
+use cloudigrade_cloud::{CloudError, ErrorKind, ObjectError};
 
 #[tokio::test]
 async fn what_cannot_be_read_is_kept_with_its_reason_and_stops_nothing() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     let damaged = world.put("damaged", b"this is not gzip".to_vec());
     let mut cut = gzip(&log(&["i-9 on 10:00"]));
     cut.truncate(40);
@@ -65,7 +67,7 @@ async fn what_may_work_later_is_tried_later_and_given_up_in_the_end(
     #[case] hidden: Vec<u64>,
     #[case] letters: usize,
 ) {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     let refused = key(ACCOUNT, "refused");
     world
         .ingest
@@ -88,7 +90,7 @@ async fn what_may_work_later_is_tried_later_and_given_up_in_the_end(
 
 #[tokio::test]
 async fn a_message_comes_back_as_long_as_one_of_its_files_may_work() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     let (gone, refused) = (key(ACCOUNT, "gone"), key(ACCOUNT, "refused"));
     world
         .ingest
@@ -104,7 +106,7 @@ async fn a_message_comes_back_as_long_as_one_of_its_files_may_work() {
 
 #[tokio::test]
 async fn a_file_that_the_database_refuses_leaves_nothing() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     sqlx::query("alter table run add check (started_at < '2026-03-01T12:00:00Z')")
         .execute(&*world.db)
         .await
@@ -124,7 +126,7 @@ async fn a_file_that_the_database_refuses_leaves_nothing() {
 
 #[tokio::test]
 async fn a_database_that_does_not_do_its_work_costs_no_message() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     sqlx::query("alter table run rename to elsewhere")
         .execute(&*world.db)
         .await
@@ -148,10 +150,10 @@ async fn a_database_that_does_not_do_its_work_costs_no_message() {
 
 #[tokio::test]
 async fn nothing_is_taken_while_the_database_is_away() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     world.deliver("file", &log(&["i-1 on 10:00"]));
     world.ingest.pool = cloudigrade_store::connect("postgres:///?host=/nowhere", 1).unwrap();
-    world.ingest.health.ready(PART);
+    world.ingest.health.ready(READINESS);
     let ingest = &world.ingest;
     let why = ingest.receive(Duration::ZERO).await.unwrap_err();
     assert!(why.starts_with("waiting for the database: "), "{why}");
@@ -160,7 +162,7 @@ async fn nothing_is_taken_while_the_database_is_away() {
 
 #[tokio::test]
 async fn a_message_that_cannot_be_deleted_is_recorded_once() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     world.deliver("file", &log(&["i-1 on 10:00"]));
     *world.ingest.queue.deletes_to_fail.lock().unwrap() = 1;
     let world = world.run().await;
@@ -173,9 +175,9 @@ async fn a_message_that_cannot_be_deleted_is_recorded_once() {
 
 #[tokio::test]
 async fn a_missing_queue_is_told_of_plainly() {
-    let world = World::new().await;
+    let world = IngestWorld::new().await;
     let missing = CloudError {
-        kind: ErrorKind::Other,
+        kind: ErrorKind::NotFound,
         service: "sqs",
         operation: "ReceiveMessage",
         code: "AWS.SimpleQueueService.NonExistentQueue".into(),
@@ -187,9 +189,15 @@ async fn a_missing_queue_is_told_of_plainly() {
 
 #[test]
 fn waits_grow_and_end() {
-    assert_eq!(
-        [1, 2, 3, 4].map(|n| retry_after(n).as_secs()),
-        [15, 60, 240, 960]
-    );
-    assert_eq!([1, 2, 7, 99].map(|n| pause(n).as_secs()), [1, 2, 60, 60]);
+    assert_eq!([1, 2, 7, 99].map(|n| backoff(n).as_secs()), [1, 2, 60, 60]);
+}
+
+#[tokio::test]
+async fn a_message_stays_invisible_to_others_while_its_files_take_long() {
+    let mut world = IngestWorld::new().await;
+    world.deliver("file", &log(&["i-1 on 10:00"]));
+    world.ingest.objects.delay = Some(HEARTBEAT * 2 + Duration::from_secs(1));
+    let world = world.run().await;
+    let heartbeats = world.ingest.queue.heartbeats.lock().unwrap().len();
+    assert_eq!((heartbeats, world.messages("recorded")), (2, 1));
 }

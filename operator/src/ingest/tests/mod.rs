@@ -3,16 +3,18 @@
 mod failures;
 mod world;
 
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::json;
 
-use self::world::{ACCOUNT, World, log, record, told};
-use super::settle::AT_ONCE;
+use self::world::{ACCOUNT, IngestWorld, log, record, told};
+use super::message::PARALLEL_READS;
 use super::*;
 
 #[tokio::test]
 async fn files_become_runs_in_whatever_order_and_however_often_they_are_told_of() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     let late = world.deliver("late", &log(&["i-1 off 10:30", "i-2 on 11:00"]));
     let early = world.deliver("early", &log(&["i-1 on 10:00"]));
     world
@@ -26,13 +28,13 @@ async fn files_become_runs_in_whatever_order_and_however_often_they_are_told_of(
         (world.messages("recorded"), world.messages("duplicate")),
         (2, 1)
     );
-    assert!(world.ingest.health.is_ready(PART));
+    assert!(world.ingest.health.is_ready(READINESS));
 }
 
 #[tokio::test]
 async fn two_pods_that_get_the_same_messages_count_them_once() {
-    let mut world = World::new().await;
-    let mut other = World::ingest(&world.db);
+    let mut world = IngestWorld::new().await;
+    let mut other = IngestWorld::ingest(&world.db);
     for n in 0..12 {
         let (on, off) = (
             format!("i-{} on 10:{n:02}", n % 3),
@@ -43,7 +45,7 @@ async fn two_pods_that_get_the_same_messages_count_them_once() {
     }
     other.objects.objects = world.ingest.objects.objects.clone();
     let stop = other.queue.settled.clone();
-    let (world, ()) = tokio::join!(world.run(), other.take(&stop));
+    let (world, ()) = tokio::join!(world.run(), other.consume(&stop));
     assert_eq!(world.files().await.len(), 12);
     assert_eq!(
         world.all("select count(*)::text from instance_event").await,
@@ -53,7 +55,7 @@ async fn two_pods_that_get_the_same_messages_count_them_once() {
 
 #[tokio::test]
 async fn a_bad_record_is_skipped_and_the_rest_of_its_file_counts() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     let mut file = log(&["i-1 on 10:00", "i-2 on 10:00", "i-3 on 10:00"]);
     file["Records"][1]["eventTime"] = json!("yesterday");
     world.deliver("file", &file);
@@ -69,7 +71,7 @@ async fn a_bad_record_is_skipped_and_the_rest_of_its_file_counts() {
 #[case::unknown("delete from enrolment")]
 #[tokio::test]
 async fn nothing_is_read_for_an_account_that_nobody_meters(#[case] change: &'static str) {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     sqlx::query(change).execute(&*world.db).await.unwrap();
     world.deliver("file", &log(&["i-1 on 10:00"]));
     let world = world.run().await;
@@ -86,7 +88,7 @@ async fn nothing_is_read_for_an_account_that_nobody_meters(#[case] change: &'sta
 
 #[tokio::test]
 async fn test_events_and_other_files_are_passed_over() {
-    let world = World::new().await;
+    let world = IngestWorld::new().await;
     world
         .ingest
         .queue
@@ -104,7 +106,7 @@ async fn test_events_and_other_files_are_passed_over() {
 
 #[tokio::test]
 async fn what_is_of_another_account_or_too_early_does_not_count() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     sqlx::query("update enrolment set enabled_at = '2026-03-01T10:00:00Z'")
         .execute(&*world.db)
         .await
@@ -126,7 +128,7 @@ async fn what_is_of_another_account_or_too_early_does_not_count() {
 
 #[tokio::test]
 async fn tags_of_images_are_recorded() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     let tag = json!({"Records": [{
         "eventVersion": "1.08", "eventID": "tag", "eventTime": "2026-03-01T10:00:00Z", "eventSource": "ec2.amazonaws.com",
         "eventName": "CreateTags", "awsRegion": "us-east-1", "readOnly": false,
@@ -147,14 +149,17 @@ async fn tags_of_images_are_recorded() {
 
 #[tokio::test]
 async fn when_stopped_it_finishes_what_it_began_and_gives_back_the_rest() {
-    let mut world = World::new().await;
+    let mut world = IngestWorld::new().await;
     for n in 0..6 {
         world.deliver(&format!("file-{n}"), &log(&[&format!("i-{n} on 10:00")]));
     }
     world.ingest.objects.stop = Some(world.ingest.queue.settled.clone());
     let world = world.run().await;
     let recorded = world.messages("recorded");
-    assert!((1..=AT_ONCE as u64).contains(&recorded), "{recorded}");
+    assert!(
+        (1..=PARALLEL_READS as u64).contains(&recorded),
+        "{recorded}"
+    );
     assert_eq!(world.files().await.len() as u64, recorded);
     assert_eq!(world.hidden(), vec![Duration::ZERO; 6 - recorded as usize]);
     assert!(world.ingest.queue.in_flight.lock().unwrap().is_empty());

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::io::Write;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::telemetry::OutcomeLabel;
-use cloudigrade_cloud::{Object, ObjectError};
+use cloudigrade_cloud::{CloudError, Message, Object, ObjectError, VISIBILITY_TIMEOUT};
 use cloudigrade_store::testing::TestDatabase;
 
 pub(super) const ACCOUNT: &str = "210987654321";
@@ -22,6 +23,8 @@ pub(super) struct FakeQueue {
     pub(super) visible: Mutex<VecDeque<Message>>,
     pub(super) in_flight: Mutex<BTreeMap<String, Message>>,
     pub(super) hidden: Mutex<Vec<Duration>>,
+    /// Receipts of messages kept in flight
+    pub(super) heartbeats: Mutex<Vec<String>>,
     pub(super) deletes_to_fail: Mutex<u32>,
     pub(super) settled: CancellationToken,
 }
@@ -90,6 +93,10 @@ impl Queue for FakeQueue {
     }
 
     async fn change_visibility(&self, receipt: &str, time: Duration) -> Result<(), CloudError> {
+        if time == VISIBILITY_TIMEOUT {
+            self.heartbeats.lock().unwrap().push(receipt.to_owned());
+            return Ok(());
+        }
         self.in_flight.lock().unwrap().remove(receipt);
         self.hidden.lock().unwrap().push(time);
         Ok(())
@@ -102,6 +109,8 @@ pub(super) struct FakeObjects {
     pub(super) read: Mutex<Vec<String>>,
     /// Asked to stop with the first read.
     pub(super) stop: Option<CancellationToken>,
+    /// Time that a read takes. The clock is paused for it, and for it alone: the database needs a real one.
+    pub(super) delay: Option<Duration>,
 }
 
 impl Objects for FakeObjects {
@@ -109,6 +118,11 @@ impl Objects for FakeObjects {
         self.read.lock().unwrap().push(key.to_owned());
         if let Some(stop) = &self.stop {
             stop.cancel();
+        }
+        if let Some(delay) = self.delay {
+            tokio::time::pause();
+            tokio::time::sleep(delay).await;
+            tokio::time::resume();
         }
         let bytes = self
             .objects
@@ -161,12 +175,12 @@ pub(super) fn log(texts: &[&str]) -> Value {
     json!({"Records": texts.iter().map(|text| record(ACCOUNT, text)).collect::<Vec<_>>()})
 }
 
-pub(super) struct World {
+pub(super) struct IngestWorld {
     pub(super) db: TestDatabase,
     pub(super) ingest: Ingest<FakeQueue, FakeObjects>,
 }
 
-impl World {
+impl IngestWorld {
     pub(super) async fn new() -> Self {
         let db = TestDatabase::new().await;
         db.enrol(ACCOUNT, "org").await;
@@ -201,7 +215,7 @@ impl World {
 
     pub(super) async fn run(self) -> Self {
         let settled = self.ingest.queue.settled.clone();
-        self.ingest.take(&settled).await;
+        self.ingest.consume(&settled).await;
         self
     }
 
