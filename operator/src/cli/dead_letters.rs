@@ -10,12 +10,12 @@ use crate::telemetry::Metrics;
 use cloudigrade_aws::{Aws, S3Objects};
 use cloudigrade_store::dead_letters;
 
-/// What to do with them.
+/// Arguments of `cloudigrade dead-letters`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
+pub(super) struct DeadLettersArgs {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 const EXAMPLES: &str = "\
@@ -27,7 +27,7 @@ Examples:
   cloudigrade dead-letters replay --all --trail-bucket trails";
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum Action {
     /// Show the messages that were given up, the newest first
     List {
         /// How to show them
@@ -59,12 +59,12 @@ enum What {
     },
 }
 
-/// Does what was asked.
-pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
-    match &args.what {
-        What::List { output, database } => list(*output, database).await,
-        What::Show { id, database } => show(*id, database).await,
-        What::Replay {
+/// Lists, shows or replays dead letters.
+pub(super) async fn run(args: &DeadLettersArgs) -> Result<(), CommandError> {
+    match &args.action {
+        Action::List { output, database } => list(*output, database).await,
+        Action::Show { id, database } => show(*id, database).await,
+        Action::Replay {
             ids,
             all,
             trail_bucket,
@@ -130,17 +130,17 @@ async fn replay(
     let mut failed = 0;
     for letter in &letters {
         let result = ingest::redrive(&pool, &metrics, &objects, trail_bucket, letter).await;
-        let told = match result {
-            Ok(what) => {
+        let line = match result {
+            Ok(outcome) => {
                 dead_letters::delete(&pool, letter.id).await?;
-                format!("{}: {what}\n", letter.id)
+                format!("{}: {outcome}\n", letter.id)
             }
             Err(error) => {
                 failed += 1;
                 format!("{}: still fails: {error}\n", letter.id)
             }
         };
-        output::print(&told)?;
+        output::print(&line)?;
     }
     match failed {
         0 => Ok(()),

@@ -52,11 +52,11 @@ enum Command {
     /// Show where a number comes from
     Explain(explain::Args),
     /// Record log files from a folder or a bucket: backfill, audits
-    Replay(replay::Args),
+    Replay(replay::ReplayArgs),
     /// Give up old events and entries of the ledger; runs and usage stay
     Prune(prune::Args),
     /// Look at messages that could not be processed, and process them again
-    DeadLetters(dead_letters::Args),
+    DeadLetters(dead_letters::DeadLettersArgs),
 }
 
 impl Command {

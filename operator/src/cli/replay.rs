@@ -14,10 +14,10 @@ use crate::replay::{self, LogLocation, LogObjects, ReplaySummary};
 use crate::telemetry::Metrics;
 use cloudigrade_aws::{Aws, S3Objects};
 
-/// What to replay, for whom.
+/// Arguments of `cloudigrade replay`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
+pub(super) struct ReplayArgs {
     /// Manifests of the CloudAccounts whose log files count; others are passed over
     #[arg(long, value_name = "FILE", required = true)]
     accounts: Vec<PathBuf>,
@@ -58,8 +58,8 @@ Examples:
 It is safe to repeat and to run beside an operator: a file, and an event, is recorded once.
 Exit status: 0 all files were recorded or passed over, 1 some could not be; they are named.";
 
-/// Replays and tells what was done.
-pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
+/// Replays log files and prints a summary.
+pub(super) async fn run(args: &ReplayArgs) -> Result<(), CommandError> {
     let mut accounts = Vec::new();
     for path in &args.accounts {
         let name = path.display();

@@ -1,4 +1,4 @@
-//! From the bytes of an object to the log file in it.
+//! The log file in the bytes of an object.
 
 use flate2::read::MultiGzDecoder;
 use metering::cloudtrail::{self, LogFile, ReadError};
@@ -8,7 +8,7 @@ pub(super) const MAX_OBJECT: usize = 16 << 20;
 /// Largest log file, decompressed.
 pub(super) const MAX_LOG: u64 = 256 << 20;
 
-/// The bytes are not those of a log file, and why.
+/// The bytes are no log file, and why.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ContentsError {

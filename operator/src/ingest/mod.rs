@@ -1,4 +1,4 @@
-//! From log files to facts: every source of files goes through one pipeline, and is told when its files are committed.
+//! From log files to facts: the files of every source go through one pipeline and come back with their results.
 //!
 //! ```text
 //! source ──► pipeline: file (read, in parallel) ──► committer (many in one transaction) ──► disposition

@@ -1,11 +1,11 @@
-//! What S3 tells the queue.
+//! Notifications of S3 about new objects.
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::file::ObjectLocation;
 
-/// Not a notification of S3, and why.
+/// A message is no notification of S3, and why.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum NotificationError {
@@ -47,8 +47,8 @@ struct Object {
     key: String,
 }
 
-/// The objects a message tells of: none for the test event that S3 sends when notifications are set up, and none for
-/// anything that did not make an object.
+/// Returns the objects that a message names: none for the test event that S3 sends when notifications are set up, nor
+/// for events other than the creation of an object.
 pub(super) fn parse(body: &str) -> Result<Vec<ObjectLocation>, NotificationError> {
     let body: Body = serde_json::from_str(body)?;
     match (body.records, body.event.as_deref()) {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_test_event_tells_of_nothing() {
+    fn the_test_event_names_no_object() {
         let body = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"trails"}"#;
         assert_eq!(parse(body).unwrap(), []);
     }

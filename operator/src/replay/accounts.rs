@@ -1,4 +1,4 @@
-//! Who the accounts in the files belong to, from CloudAccount manifests: a replay needs no Kubernetes.
+//! Owners of the accounts in the files, from CloudAccount manifests: a replay needs no Kubernetes.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use cloudigrade_store::{Pool, StoreError};
 /// Namespace of the UIDs of accounts that no Kubernetes has given one.
 const UIDS: Uuid = uuid::uuid!("6d2f0b4e-0f59-5d2c-9d0c-2f6c52b0a1de");
 
-/// Why accounts can't be enrolled.
+/// Accounts could not be enrolled, and why.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum AccountsError {
@@ -98,8 +98,8 @@ fn claimant(manifest: Manifest) -> Result<Claimant, AccountsError> {
     })
 }
 
-/// Enrols the accounts that nobody meters yet, from `since` on; of one that somebody meters, events count from when they
-/// did. With `backfill` they count from `since` on, if that is earlier.
+/// Enrols the accounts that are not metered yet, from `since` on; of one that is metered, events count from the time it
+/// was enabled. With `backfill` they count from `since` on, if that is earlier.
 ///
 /// # Errors
 /// If an account is metered for another organization, or Postgres does not answer.

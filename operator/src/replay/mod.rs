@@ -30,7 +30,7 @@ const FAILURES: usize = 100;
 /// The outcome of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReplaySummary {
-    /// Files met, of whatever kind
+    /// Files found, of any kind
     pub files: u64,
     /// Files recorded now
     pub recorded: u64,

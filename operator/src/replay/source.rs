@@ -1,4 +1,4 @@
-//! Where files to replay are: folders of this machine, and buckets.
+//! Sources of a replay: folders of this machine, and buckets.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use crate::ingest::{FileError, ObjectLocation};
 use cloudigrade_aws::S3Objects;
 use cloudigrade_cloud::{Object, ObjectError, Objects};
 
-/// How the bucket of a file in a folder begins, followed by the folder's path.
+/// Scheme of the bucket name of a file in a folder; the folder's path follows.
 const FILE: &str = "file://";
-/// The folder that keys of log files begin with, whatever lies above it.
+/// First folder in the keys of log files.
 const LOGS: &str = "AWSLogs";
 
-/// One place with log files, as a person names it.
+/// A folder or bucket with log files, as a person names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogLocation {
     /// A folder, with all below it.
@@ -25,7 +25,7 @@ pub enum LogLocation {
     Bucket {
         /// Its name
         bucket: String,
-        /// What their keys begin with; empty for all
+        /// Prefix of their keys; empty for all
         prefix: String,
     },
 }
@@ -48,20 +48,20 @@ impl FromStr for LogLocation {
     }
 }
 
-/// Reads files of every place.
+/// Reads files of every location.
 #[derive(Clone, Debug)]
 pub struct LogObjects {
-    /// Needed where a place is a bucket
+    /// Needed if a location is a bucket
     pub s3: Option<S3Objects>,
 }
 
 impl LogObjects {
-    /// The files of `places`, in the order of their names within each.
+    /// Lists the files of `locations`, in the order of their names within each.
     pub fn files<'a>(
         &'a self,
-        places: &'a [LogLocation],
+        locations: &'a [LogLocation],
     ) -> impl Stream<Item = Result<ObjectLocation, FileError>> + Send + 'a {
-        stream::iter(places).flat_map(|place| match (place, &self.s3) {
+        stream::iter(locations).flat_map(|location| match (location, &self.s3) {
             (LogLocation::Folder(folder), _) => in_folder(folder).boxed(),
             (LogLocation::Bucket { bucket, prefix }, Some(s3)) => s3
                 .list(bucket, prefix)
@@ -111,7 +111,7 @@ fn in_folder(
                             pending.push(path);
                         }
                     }
-                    Ok(_) => found.push(Ok(location(&path))),
+                    Ok(_) => found.push(Ok(object_location(&path))),
                     Err(error) => found.push(Err(failed(&path, error))),
                 }
             }
@@ -133,7 +133,7 @@ fn in_folder(
 }
 
 /// A file of a folder is named as in a bucket: what lies above `AWSLogs` is the bucket.
-fn location(path: &Path) -> ObjectLocation {
+fn object_location(path: &Path) -> ObjectLocation {
     let above = path
         .ancestors()
         .find(|folder| folder.file_name().is_some_and(|name| name == LOGS))

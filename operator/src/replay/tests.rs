@@ -50,8 +50,8 @@ async fn replay_folder(db: &TestDatabase, folder: &Path) -> ReplaySummary {
         .await
         .unwrap();
     let sources = LogObjects { s3: None };
-    let places = [LogLocation::Folder(folder.to_owned())];
-    let files = sources.files(&places);
+    let locations = [LogLocation::Folder(folder.to_owned())];
+    let files = sources.files(&locations);
     let metrics = Metrics::default();
     replay(db, &metrics, &sources, files, &accounts, 4, |_| {})
         .await
@@ -146,7 +146,7 @@ async fn events_before_an_account_was_enabled_count_only_by_backfill() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_told() {
+async fn a_missing_folder_is_a_failure() {
     let db = TestDatabase::new().await;
     let summary = replay_folder(&db, Path::new("/does/not/exist")).await;
     assert_eq!(
@@ -175,7 +175,7 @@ fn wrong_manifests_say_what_is_wrong(#[case] yaml: &str, #[case] expected: &str)
 #[case("logs/2026", LogLocation::Folder("logs/2026".into()))]
 #[case("s3://trails", LogLocation::Bucket { bucket: "trails".into(), prefix: String::new() })]
 #[case("s3://trails/AWSLogs/1", LogLocation::Bucket { bucket: "trails".into(), prefix: "AWSLogs/1".into() })]
-fn places(#[case] text: &str, #[case] expected: LogLocation) {
+fn locations(#[case] text: &str, #[case] expected: LogLocation) {
     assert_eq!(text.parse(), Ok(expected));
     assert!("http://trails".parse::<LogLocation>().is_err());
 }

@@ -1,4 +1,4 @@
-//! What goes wrong keeps nothing else from being recorded, and is tried again if that may help.
+//! A failure keeps no other file from being recorded; it is tried again if that may help.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::super::consumer::{HEARTBEAT, backoff};
-use super::world::{ACCOUNT, IngestWorld, gzip, key, log, told};
+use super::world::{ACCOUNT, IngestWorld, gzip, key, log, notification};
 use super::*;
 use cloudigrade_cloud::{CloudError, ErrorKind, ObjectError};
 
@@ -19,9 +19,9 @@ async fn what_cannot_be_read_is_kept_with_its_reason_and_stops_nothing() {
     let cut = world.put("cut", cut);
     let digest = world.put("digest", gzip(&json!({"digestStartTime": "x"})));
     for key in [damaged, cut, digest, key(ACCOUNT, "gone")] {
-        world.ingest.queue.send(&told(&[key]), 0);
+        world.ingest.queue.send(&notification(&[key]), 0);
     }
-    let elsewhere = told(&[key(ACCOUNT, "good")])
+    let elsewhere = notification(&[key(ACCOUNT, "good")])
         .to_string()
         .replace("\"trails\"", "\"other\"");
     world.ingest.queue.send(&json!(elsewhere), 0);
@@ -30,18 +30,19 @@ async fn what_cannot_be_read_is_kept_with_its_reason_and_stops_nothing() {
     let world = world.run().await;
     assert_eq!(world.runs().await, ["i-1 10:00-"]);
     let letters = world.letters().await;
-    let tells = |text: &str| letters.iter().any(|letter| letter.contains(text));
+    let has_reason = |text: &str| letters.iter().any(|letter| letter.contains(text));
     assert_eq!(letters.len(), 6, "{letters:#?}");
     assert!(
-        tells("damaged.json.gz: the object is not readable as gzip") && tells("cut.json.gz"),
+        has_reason("damaged.json.gz: the object is not readable as gzip")
+            && has_reason("cut.json.gz"),
         "{letters:#?}"
     );
     assert!(
-        tells("digest.json.gz") && tells("gone.json.gz: there is no such object"),
+        has_reason("digest.json.gz") && has_reason("gone.json.gz: there is no such object"),
         "{letters:#?}"
     );
     assert!(
-        tells("bucket other is not the trail bucket") && tells("not JSON of an S3"),
+        has_reason("bucket other is not the trail bucket") && has_reason("not JSON of an S3"),
         "{letters:#?}"
     );
     assert_eq!((world.messages("dead_letter"), world.hidden()), (6, vec![]));
@@ -74,7 +75,7 @@ async fn what_may_work_later_is_tried_later_and_given_up_in_the_end(
         .objects
         .objects
         .insert(refused.clone(), Err(denied()));
-    world.ingest.queue.send(&told(&[refused]), receives);
+    world.ingest.queue.send(&notification(&[refused]), receives);
     world.deliver("good", &log(&["i-1 on 10:00"]));
     let world = world.run().await;
     assert_eq!(world.runs().await, ["i-1 10:00-"]);
@@ -98,7 +99,10 @@ async fn a_message_comes_back_as_long_as_one_of_its_files_may_work() {
         .objects
         .insert(refused.clone(), Err(denied()));
     let good = world.put("good", gzip(&log(&["i-1 on 10:00"])));
-    world.ingest.queue.send(&told(&[gone, refused, good]), 0);
+    world
+        .ingest
+        .queue
+        .send(&notification(&[gone, refused, good]), 0);
     let world = world.run().await;
     assert_eq!(world.runs().await, ["i-1 10:00-"]);
     assert_eq!((world.hidden().len(), world.letters().await.len()), (1, 0));
@@ -174,7 +178,7 @@ async fn a_message_that_cannot_be_deleted_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn a_missing_queue_is_told_of_plainly() {
+async fn a_missing_queue_is_explained() {
     let world = IngestWorld::new().await;
     let missing = CloudError {
         kind: ErrorKind::NotFound,

@@ -8,19 +8,19 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::json;
 
-use self::world::{ACCOUNT, IngestWorld, log, record, told};
+use self::world::{ACCOUNT, IngestWorld, log, notification, record};
 use super::message::PARALLEL_READS;
 use super::*;
 
 #[tokio::test]
-async fn files_become_runs_in_whatever_order_and_however_often_they_are_told_of() {
+async fn files_become_runs_in_whatever_order_and_however_often_they_are_notified() {
     let mut world = IngestWorld::new().await;
     let late = world.deliver("late", &log(&["i-1 off 10:30", "i-2 on 11:00"]));
     let early = world.deliver("early", &log(&["i-1 on 10:00"]));
     world
         .ingest
         .queue
-        .send(&told(&[early.clone(), late.clone()]), 0);
+        .send(&notification(&[early.clone(), late.clone()]), 0);
     let world = world.run().await;
     assert_eq!(world.runs().await, ["i-1 10:00-10:30", "i-2 11:00-"]);
     assert_eq!(world.files().await, [early, late]);
@@ -41,7 +41,7 @@ async fn two_pods_that_get_the_same_messages_count_them_once() {
             format!("i-{} off 10:{n:02}", n % 5),
         );
         let key = world.deliver(&format!("file-{n}"), &log(&[&on, &off]));
-        other.queue.send(&told(&[key]), 0);
+        other.queue.send(&notification(&[key]), 0);
     }
     other.objects.objects = world.ingest.objects.objects.clone();
     let stop = other.queue.settled.clone();
@@ -94,7 +94,7 @@ async fn test_events_and_other_files_are_passed_over() {
         .queue
         .send(&json!({"Service": "Amazon S3", "Event": "s3:TestEvent"}), 0);
     world.ingest.queue.send(
-        &told(&[format!("AWSLogs/{ACCOUNT}/CloudTrail-Digest/x.json.gz")]),
+        &notification(&[format!("AWSLogs/{ACCOUNT}/CloudTrail-Digest/x.json.gz")]),
         0,
     );
     let world = world.run().await;

@@ -17,7 +17,7 @@ use cloudigrade_store::testing::TestDatabase;
 
 pub(super) const ACCOUNT: &str = "210987654321";
 
-/// Stops the taker once every message is deleted or hidden.
+/// Stops the consumer once every message is deleted or hidden.
 #[derive(Default)]
 pub(super) struct FakeQueue {
     pub(super) visible: Mutex<VecDeque<Message>>,
@@ -107,7 +107,7 @@ impl Queue for FakeQueue {
 pub(super) struct FakeObjects {
     pub(super) objects: BTreeMap<String, Result<Vec<u8>, ObjectError>>,
     pub(super) read: Mutex<Vec<String>>,
-    /// Asked to stop with the first read.
+    /// Cancelled by the first read.
     pub(super) stop: Option<CancellationToken>,
     /// Time that a read takes. The clock is paused for it, and for it alone: the database needs a real one.
     pub(super) delay: Option<Duration>,
@@ -140,7 +140,7 @@ pub(super) fn key(account: &str, name: &str) -> String {
     format!("AWSLogs/{account}/CloudTrail/us-east-1/2026/03/01/{name}.json.gz")
 }
 
-pub(super) fn told(keys: &[String]) -> Value {
+pub(super) fn notification(keys: &[String]) -> Value {
     let records: Vec<Value> = keys
         .iter()
         .map(|key| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "trails"}, "object": {"key": key}}}))
@@ -206,10 +206,12 @@ impl IngestWorld {
         key
     }
 
-    /// Puts a log file and tells of it.
+    /// Puts a log file and sends its notification.
     pub(super) fn deliver(&mut self, name: &str, log: &Value) -> String {
         let key = self.put(name, gzip(log));
-        self.ingest.queue.send(&told(std::slice::from_ref(&key)), 0);
+        self.ingest
+            .queue
+            .send(&notification(std::slice::from_ref(&key)), 0);
         key
     }
 
