@@ -22,7 +22,7 @@ def containers(pod):
 
 
 def restricted(pod):
-    """What Pod Security "restricted" asks for, and a read-only root file system."""
+    """Requires Pod Security "restricted" and a read-only root file system."""
     context = pod["securityContext"]
     assert context["runAsNonRoot"] and context["seccompProfile"]["type"] == "RuntimeDefault"
     assert not any(pod.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))

@@ -1,4 +1,4 @@
-/* Holds a pod's namespaces open until it is told to stop. */
+/* Holds a pod's namespaces open until it gets SIGTERM. */
 #include <signal.h>
 #include <unistd.h>
 

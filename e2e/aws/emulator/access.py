@@ -57,7 +57,7 @@ def _authorise(call: Call, action: str, resource: str) -> None:
 
 
 def _resource_policy(resource: str, caller: Caller) -> tuple[str, Iterable[Document]]:
-    """The account that owns `resource`, and the policies attached to it. What does not exist is the caller's own."""
+    """The account that owns `resource`, and the policies attached to it. A resource that does not exist is the caller's own."""
     service, name = (resource.split(":", 5) + [""] * 6)[2:6:3]
     if service == "s3":
         bucket = name.partition("/")[0]
@@ -75,7 +75,7 @@ def _resource_policy(resource: str, caller: Caller) -> tuple[str, Iterable[Docum
         try:
             role = iam_backends[account]["aws"].get_role_by_arn(resource)
         except NotFoundException:
-            # A role that is not there trusts nobody; AWS does not tell the two apart.
+            # A role that is not there trusts nobody; AWS answers the same for both.
             return account, []
         return account, [json.loads(role.assume_role_policy_document)]
     return caller.account, []
@@ -107,7 +107,7 @@ def _context(call: Call) -> dict[str, str]:
 def _denied(call: Call, action: str, resource: str, why: str) -> AwsError:
     message = f"User: {call.caller.arn} is not authorized to perform: {action}"
     if action == "sts:AssumeRole":
-        # STS says no more than this, whatever is wrong with the role, its trust or the external id.
+        # STS says no more than this: the role, its trust or the external id may be wrong.
         return refuse(Refusal.DENIED, call.service, f"{message} on resource: {resource}")
     on = "" if resource == "*" else f" on resource: {resource}"
     prefix = "You are not authorized to perform this operation. " if call.service == "ec2" else ""

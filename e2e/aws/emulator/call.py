@@ -41,7 +41,7 @@ class Signature:
 
 @dataclass
 class Call:
-    """What is asked of which service; `caller` is known once `credentials` has looked."""
+    """A call of an operation of a service; `caller` is set once `credentials` has checked the signature."""
 
     environ: dict[str, Any]
     method: str

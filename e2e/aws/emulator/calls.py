@@ -1,4 +1,4 @@
-"""What was asked of the emulator lately, so that a test can say "no call was made" or "that call is being held"."""
+"""The latest calls, so that a test can assert "no call was made" or "that call is being held"."""
 
 from __future__ import annotations
 

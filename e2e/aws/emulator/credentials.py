@@ -1,4 +1,4 @@
-"""Who signed a call: finds the access key's owner and checks the signature."""
+"""Authenticates a call: finds the access key's owner and checks the signature."""
 
 from __future__ import annotations
 

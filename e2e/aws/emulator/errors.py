@@ -25,7 +25,7 @@ class AwsError(Exception):
 
 
 class Refusal(Enum):
-    """What went wrong, before a service gives it its own name."""
+    """Kinds of errors, before a service gives them its own codes."""
 
     DENIED = "denied"
     THROTTLED = "throttled"

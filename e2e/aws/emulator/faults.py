@@ -44,7 +44,7 @@ class Fault:
     after: bool = False
     """Strike once the call has had its effect: the answer is late or lost."""
     body: str | None = None
-    """What becomes of the answer's body, with `after`: corrupt (a byte differs) or truncated (the half of it comes)."""
+    """Damage to the response's body, with `after`: corrupt (a byte differs) or truncated (half of it comes)."""
     skip: int = 0
     """How many calls are let through first."""
     count: int | None = None
@@ -53,7 +53,7 @@ class Fault:
     released: Event = field(default_factory=Event, repr=False)
 
     def matches(self, call: Call) -> bool:
-        """Whether `call` is one of those meant."""
+        """True if `call` matches the fault's selectors."""
         return (
             fnmatchcase(call.service, self.service)
             and fnmatchcase(call.operation, self.operation)
@@ -62,7 +62,7 @@ class Fault:
         )
 
     def skipped(self) -> bool:
-        """Whether a matching call is one of those let through."""
+        """True if a matching call is among those let through first."""
         self.skip -= 1
         return self.skip >= 0
 
@@ -134,4 +134,4 @@ def _error(fault: Fault, call: Call) -> AwsError:
     name = fault.error or ""
     if name in _KINDS:
         return refuse(_KINDS[name], call.service)
-    return AwsError(name, "A fault asked for by a test", fault.status)
+    return AwsError(name, "A fault set by a test", fault.status)

@@ -56,7 +56,7 @@ class Gateway:
         return response
 
     def _served(self, asked: call.Call, entry: Entry) -> Response:
-        """The answer to a call whose caller is known. Whatever it is, the caller's trails hear of it."""
+        """The response to an authenticated call. The caller's trails record it, refusals and errors too."""
         try:
             self._faults.strike(asked, entry)
             access.authorise(asked)

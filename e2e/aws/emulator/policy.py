@@ -18,7 +18,7 @@ Principal = tuple[str, str]
 
 
 class Verdict(Enum):
-    """What policies say; an explicit denial outweighs every permission."""
+    """The decision of a set of policies; an explicit denial outweighs every permission."""
 
     ALLOWED = "allowed"
     DENIED = "denied"

@@ -1,4 +1,4 @@
-"""Which permissions a call needs: IAM actions and the ARNs they are done to."""
+"""The permissions a call needs: IAM actions and the ARNs of their resources."""
 
 from __future__ import annotations
 

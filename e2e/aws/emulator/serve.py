@@ -25,7 +25,7 @@ from emulator.trail.delivery import Delivery
 
 
 class _Quiet(WSGIRequestHandler):
-    """Keeps connections open between requests, and its access log to itself: /_emulator/calls tells more."""
+    """Keeps connections open between requests, and its access log to itself: /_emulator/calls has more."""
 
     protocol_version = "HTTP/1.1"
 
@@ -34,7 +34,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 def main() -> None:
-    """Serves until told to stop."""
+    """Serves until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="serve", description="AWS for tests: moto, extended")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5000, help="0 takes a free one")

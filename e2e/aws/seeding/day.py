@@ -63,5 +63,5 @@ def live(accounts: Accounts) -> list[str]:
 
 
 def _next_second() -> None:
-    """Lets time move on: CloudTrail tells whole seconds, and what happens within one has no order."""
+    """Waits for the next second: CloudTrail has whole seconds, and events within one have no order."""
     time.sleep(1 - time.time() % 1)

@@ -24,7 +24,7 @@ FLEET: list[tuple[str, str, str, list[tuple[str, str, bool]]]] = [
 
 
 def make(accounts: Accounts, disks: Path) -> dict[str, Any]:
-    """Makes both customers. What was made is returned and kept in `demo.json`, where `day` finds it."""
+    """Makes both customers. Returns their ids, and keeps them in `demo.json` for `day`."""
     made: dict[str, Any] = {}
     for name, about in CUSTOMERS.items():
         customer.make(accounts, name, **about)

@@ -14,7 +14,7 @@ DEAD_LETTER_QUEUE = QUEUE + "-dlq"
 
 _QUEUES = [f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{name}" for name in (QUEUE, DEAD_LETTER_QUEUE)]
 
-# What the operator itself may do; everything in a customer's account it does with the customer's role.
+# The operator's own rights; in a customer's account it uses the customer's role only.
 OPERATOR_POLICY = allow(
     (["sts:AssumeRole"], "arn:aws:iam::*:role/*"),
     (["ec2:DescribeInstanceTypes"], "*"),

@@ -75,7 +75,7 @@ class Emulator:
 
 
 def eventually(look: Callable[[], Any], seconds: float = 10) -> Any:
-    """What `look` finds as soon as it finds something."""
+    """The first non-empty result of `look`."""
     deadline = time.monotonic() + seconds
     while True:
         if found := look():

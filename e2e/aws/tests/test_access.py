@@ -1,4 +1,4 @@
-"""Who may do what: AssumeRole, role and session policies, and how each service refuses."""
+"""Access: AssumeRole, role and session policies, and how each service refuses."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_session_policy_limits_the_inspector_to_one_snapshot(emulator: Emulato
     with pytest.raises(ClientError) as refused:
         emulator.client(session, "ec2").describe_instances()
     assert code(refused) == "UnauthorizedOperation"
-    # What the session policy grants beyond the role is not granted.
+    # A session policy cannot grant more than the role has.
     with pytest.raises(ClientError, match="no (session|identity-based) policy") as refused:
         emulator.client(session, "ec2").terminate_instances(InstanceIds=["i-0123456789abcdef0"])
 

@@ -1,4 +1,4 @@
-"""What discovery reads: regions, images, instances, and their times."""
+"""The reads of discovery: regions, images, instances, and their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""houndigrade reads a snapshot through the emulator, whatever goes wrong with it."""
+"""houndigrade reads a snapshot through the emulator, under every fault."""
 
 from __future__ import annotations
 

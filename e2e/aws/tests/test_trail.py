@@ -36,7 +36,7 @@ def trail(emulator: Emulator) -> Iterator[Any]:
 
 
 def records(emulator: Emulator, name: str, region: str = "us-east-1") -> list[dict[str, Any]]:
-    """The records of that name that have arrived, as the operator finds them: told by SQS, read from S3."""
+    """The records of that name that have arrived, as the operator finds them: announced by SQS, read from S3."""
     sqs, s3 = emulator.client("admin", "sqs"), emulator.client("admin", "s3")
     queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     found = []

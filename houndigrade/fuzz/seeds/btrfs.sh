@@ -16,7 +16,7 @@ for algorithm in zlib lzo zstd; do
     seq 0 699 | awk '{ printf "line %d of %d\n", $1, $1 * $1 % 977 }' > $algorithm
 done
 head -c 4097 /dev/urandom > plain
-yes inline | head -c 120 > inline
+yes text | head -c 120 > inline
 ln -s inline link
 mkfifo pipe
 truncate -s 50000 sparse

@@ -8,7 +8,7 @@ mkdir -p "$work/tree/etc/folder"
 echo 'ID=before' > "$work/tree/etc/os-release"
 ln -s ../etc/os-release "$work/tree/etc/link"
 ln -s "$(printf '%0100d' 0)" "$work/tree/etc/long"
-head -c 20000 /dev/urandom | tr -dc a-z | head -c 400 > "$work/tree/etc/text"
+head -c 20000 /dev/urandom | tr -dc '[:lower:]' | head -c 400 > "$work/tree/etc/text"
 printf 'ID=after\n%01015d' 0 > "$work/block"
 head -c 1024 /dev/zero | tr '\0' x > "$work/other"
 

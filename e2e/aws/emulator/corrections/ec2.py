@@ -1,4 +1,4 @@
-"""EC2: the regions of an ordinary account, images registered on the snapshot they name, and times as AWS tells them."""
+"""EC2: the regions of an ordinary account, images registered on the snapshot they name, and times as AWS writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""STS: the limits of AssumeRole that a caller is told of only at run time."""
+"""STS: the limits of AssumeRole that only show at run time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""May a trail write to its bucket? The bucket's policy decides, whoever owns it."""
+"""Decides by the bucket's policy whether a trail may write to it; its owner plays no part."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def key_prefix(trail: Trail) -> str:
 
 
 def allows(bucket: FakeBucket, trail: Trail) -> bool:
-    """Whether the bucket's policy lets CloudTrail read its ACL and put the trail's files with the owner in control."""
+    """True if the bucket's policy lets CloudTrail read its ACL and put the trail's files with the owner in control."""
     document = json.loads(bucket.policy) if bucket.policy else {}
     source = {"aws:SourceArn": trail.arn, "aws:SourceAccount": trail.account_id}
     arn = f"arn:aws:s3:::{bucket.name}"

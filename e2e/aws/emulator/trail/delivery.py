@@ -59,7 +59,7 @@ class Delivery:
             with self._changed:
                 while not self._waiting or self._waiting[0].due > monotonic():
                     self._changed.wait(self._waiting[0].due - monotonic() if self._waiting else None)
-                # What came in meanwhile rides along, as it does in AWS's files.
+                # Later records join the same file, as they do in AWS.
                 parcels, self._waiting = self._waiting, []
             files: dict[tuple[str, str], list[_Parcel]] = defaultdict(list)
             for parcel in parcels:
@@ -72,7 +72,7 @@ class Delivery:
 
 
 def deliver(trail: Trail, region: str, records: list[dict[str, Any]]) -> None:
-    """Writes one log file; a failure is kept in the trail's status, as GetTrailStatus tells it."""
+    """Writes one log file; a failure is kept in the trail's status, for GetTrailStatus."""
     now = datetime.now(UTC)
     status = trail.status
     status.delivery_attempted = now

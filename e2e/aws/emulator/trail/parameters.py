@@ -9,7 +9,7 @@ from emulator.call import Call
 
 
 def request_parameters(call: Call) -> dict[str, Any] | None:
-    """What was asked, as CloudTrail shows it."""
+    """The request's parameters, as CloudTrail records them."""
     asked = dict(call.parameters)
     shape = _SHAPES.get(call.operation) if call.service == "ec2" else None
     return shape(asked) if shape else _camel_case(asked) or None

@@ -20,7 +20,7 @@ from emulator.errors import AwsError
 from emulator.trail.parameters import request_parameters
 
 _READS = ("Describe", "Get", "List", "Head", "Lookup", "Search", "Simulate", "AssumeRole", "Select")
-# Services whose events AWS files under us-east-1 whatever region is asked.
+# Global services: AWS files their events under us-east-1, for calls to any region.
 GLOBAL_SERVICES = {"iam", "sts"}
 _DATA_EVENTS = {
     "ebs": {"ListSnapshotBlocks", "ListChangedBlocks", "GetSnapshotBlock", "PutSnapshotBlock"},
@@ -35,7 +35,7 @@ def is_management_event(call: Call) -> bool:
 
 
 def is_read_only(call: Call) -> bool:
-    """Whether AWS counts the call as a read."""
+    """True if AWS counts the call as a read."""
     return call.operation.startswith(_READS)
 
 
