@@ -19,7 +19,7 @@ pub struct Customer {
     pub account: String,
     /// The organization
     pub org: String,
-    /// What the role's trust policy asks for
+    /// External id demanded by the role's trust policy
     pub external_id: String,
     /// The role the operator is let in by
     pub role_arn: String,

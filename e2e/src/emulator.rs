@@ -13,7 +13,7 @@ pub struct Emulator {
     pub endpoint: String,
 }
 
-/// What is to go wrong, and for which calls.
+/// A fault of the calls it matches.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct Fault<'a> {

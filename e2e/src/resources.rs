@@ -65,7 +65,7 @@ impl Resources {
     /// Applies it as a customer would.
     ///
     /// # Errors
-    /// What the API server says.
+    /// Errors of the API server.
     pub async fn apply(&self, name: &str, customer: &Customer) -> Result<CloudAccount, Failure> {
         Ok(self
             .accounts
@@ -127,7 +127,7 @@ impl Resources {
     /// Makes an inspection by hand.
     ///
     /// # Errors
-    /// What the API server says.
+    /// Errors of the API server.
     pub async fn inspect(
         &self,
         account: &str,

@@ -1,4 +1,4 @@
-//! What a test can reach.
+//! The environment of a test: cluster, database, emulator.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What the operator is told at start: flags, or the environment variables of the same meaning.
+//! Configuration: flags, or the environment variables that their help names.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub struct Database {
     pub database_url: Secret,
 }
 
-/// What one process does. Only `operator` needs a leader; `ingest` and `api` run on as many pods as wished.
+/// Role of a process. Only `operator` needs a leader; `ingest` and `api` run on any number of pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProcessRole {
     /// Reconcile resources and look up what logs mention
@@ -55,7 +55,7 @@ impl FromStr for KeepDays {
 /// `cloudigrade run`
 #[derive(Clone, Debug, Args)]
 pub struct RunConfig {
-    /// What this process does
+    /// Roles of this process
     #[arg(long, env = "CLOUDIGRADE_ROLES", value_delimiter = ',', default_values = ["operator", "ingest"])]
     pub role: Vec<ProcessRole>,
 

@@ -1,4 +1,4 @@
-//! What can come out of the queue besides good news.
+//! Messages of the queue that are not plain notices of log files.
 
 use std::io::Write;
 

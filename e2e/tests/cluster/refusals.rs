@@ -1,4 +1,4 @@
-//! What a customer can get wrong, and what the operator says of it.
+//! Mistakes of customers, and the conditions that name them.
 
 use e2e::{Failure, Fault, World, until};
 use kube::api::{Patch, PatchParams, PostParams};

@@ -95,7 +95,7 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     })
     .await?;
 
-    // What happens next arrives through the trail.
+    // From here on, changes arrive through the trail.
     let added = customer.launch(&certificate, "us-east-1").await?;
     customer.launch(&windows, "us-east-1").await?;
     let ec2 = customer.ec2("us-east-1");

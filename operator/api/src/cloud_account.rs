@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CloudAccountSpec {
-    /// Whose usage this is. An account that moves to another organization is deleted and applied anew.
+    /// The organization that its usage belongs to. To move an account to another one, delete it and apply it anew.
     #[x_kube(validation = Rule::new("self.orgId == oldSelf.orgId").message("spec.owner.orgId is immutable: usage already recorded belongs to this organization; delete the CloudAccount and apply a new one"))]
     pub owner: Owner,
 
@@ -47,7 +47,7 @@ pub struct CloudAccountSpec {
     #[serde(default)]
     pub suspend: bool,
 
-    /// What happens to the trail in the customer's account when this resource is deleted.
+    /// The fate of the trail in the customer's account when this resource is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
@@ -141,7 +141,7 @@ pub enum Runner {
     Disabled,
 }
 
-/// What happens to the trail when the resource is deleted.
+/// The fate of the trail when the resource is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// The trail is deleted.
@@ -151,7 +151,7 @@ pub enum DeletionPolicy {
     Retain,
 }
 
-/// What the operator has seen.
+/// Observations of the operator.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudAccountStatus {

@@ -27,7 +27,7 @@ impl ConditionStatus {
     }
 }
 
-/// What one step has to say about its condition.
+/// A step's word on its condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConditionUpdate {
     /// Condition type, PascalCase
@@ -46,7 +46,7 @@ pub trait Conditions {
     fn set(&mut self, change: &ConditionUpdate, generation: Option<i64>, now: Timestamp);
     /// The condition of that type.
     fn find(&self, type_: &str) -> Option<&Condition>;
-    /// Whether the condition of that type is `True`.
+    /// Returns whether the condition of that type is `True`.
     fn is_true(&self, type_: &str) -> bool {
         self.find(type_).is_some_and(|c| c.status == "True")
     }
@@ -78,8 +78,8 @@ impl Conditions for Vec<Condition> {
     }
 }
 
-/// Whether two statuses say the same when every field whose name ends in `Time` is left out.
-/// A write that only moves a time would wake the controller that made it (anchors D.5 no. 7).
+/// Compares two statuses without the fields whose names end in `Time`.
+/// A write that only moves a time would wake the controller that made it.
 pub fn same_ignoring_times<T: Serialize>(a: &T, b: &T) -> bool {
     fn timeless(value: &mut Value) {
         match value {

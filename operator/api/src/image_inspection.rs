@@ -111,7 +111,7 @@ impl Phase {
     }
 }
 
-/// What the operator has seen.
+/// Observations of the operator.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageInspectionStatus {
@@ -125,7 +125,7 @@ pub struct ImageInspectionStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::schema::conditions")]
     pub conditions: Vec<Condition>,
-    /// What is on the disk.
+    /// Findings on the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<VerdictStatus>,
     /// Attempts begun.
@@ -134,7 +134,7 @@ pub struct ImageInspectionStatus {
     /// When the next attempt begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
-    /// What runs, or ran last.
+    /// The runner of the current or the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runner: Option<RunnerStatus>,
     /// When it was finished; `ttlSecondsAfterFinished` counts from here.
@@ -142,7 +142,7 @@ pub struct ImageInspectionStatus {
     pub finished_time: Option<Time>,
 }
 
-/// What is on the disk.
+/// Findings on the disk.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct VerdictStatus {
     /// Distribution id as os-release says it (`rhel`, `debian`), if known.
@@ -151,23 +151,23 @@ pub struct VerdictStatus {
     /// Its version, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Whether it counts as RHEL.
+    /// It counts as RHEL.
     pub rhel: bool,
     /// Why, one a piece of evidence.
     #[serde(default)]
     pub reasons: Vec<String>,
 }
 
-/// What runs houndigrade.
+/// The workload that runs houndigrade.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct RunnerStatus {
-    /// What it is.
+    /// Its kind.
     pub kind: RunnerKind,
     /// Its name in the same namespace.
     pub name: String,
 }
 
-/// What can run houndigrade.
+/// Kinds of workloads that run houndigrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum RunnerKind {
     /// A Kubernetes Job.

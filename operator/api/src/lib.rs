@@ -18,7 +18,7 @@ pub use image_inspection::{
     RunnerKind, RunnerStatus, VerdictStatus,
 };
 
-/// Who writes: the server-side apply field manager and the reporting controller of events.
+/// Server-side apply field manager, and reporting controller of events.
 pub const FIELD_MANAGER: &str = "cloudigrade";
 
 /// Holds a resource until nothing of it is left in the cloud.

@@ -1,4 +1,4 @@
-//! What the API server refuses, by the rules it is given: the message is all that whoever applied it gets to see.
+//! Manifests that the API server refuses by the rules of the schema. The message is all that its author sees.
 
 use kube::core::cel::{validate_cel, validate_cel_update};
 use rstest::rstest;

@@ -7,18 +7,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{Aws, Policy, Session};
+use crate::permissions::INVENTORY;
 use cloudigrade_cloud::{Access, CloudError, ErrorKind, IamRole};
-
-/// What §3.1 asks of EC2 and we use; AWS can be asked whether each of them would be allowed.
-const ACTIONS: &[&str] = &[
-    "ec2:DescribeRegions",
-    "ec2:DescribeInstances",
-    "ec2:DescribeImages",
-];
 
 impl Access for Aws {
     async fn identity(&self, role: &IamRole) -> Result<String, CloudError> {
-        let session = self.fresh_session(role, &Policy::allow(ACTIONS)).await?;
+        let session = self.fresh_session(role, &Policy::allow(&INVENTORY)).await?;
         let identity = session
             .call(
                 "sts",
@@ -30,7 +24,7 @@ impl Access for Aws {
     }
 
     async fn denied(&self, role: &IamRole) -> Result<Vec<&'static str>, CloudError> {
-        let session = &self.session(role, &Policy::allow(ACTIONS)).await?;
+        let session = &self.session(role, &Policy::allow(&INVENTORY)).await?;
         let ec2 = &session.ec2(self.home_region());
         let (regions, instances, images) = tokio::join!(
             probe(
@@ -50,7 +44,7 @@ impl Access for Aws {
             ),
         );
         let allowed = [regions?, instances?, images?];
-        Ok(ACTIONS
+        Ok(INVENTORY
             .iter()
             .zip(allowed)
             .filter(|(_, allowed)| !allowed)
@@ -59,7 +53,7 @@ impl Access for Aws {
     }
 }
 
-/// Whether a dry run says that the call would be allowed. `DryRunOperation` is how EC2 says yes.
+/// Reads the answer of a dry run: `DryRunOperation` means that the call would be allowed.
 async fn probe<T, E>(
     session: &Session,
     operation: &'static str,

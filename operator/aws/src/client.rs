@@ -18,7 +18,7 @@ use crate::error_kind::error_kind;
 use crate::metrics::{AwsCall, AwsMetrics};
 use cloudigrade_cloud::{CloudError, ErrorKind};
 
-/// Where trails are made and STS is asked when `AWS_REGION` says nothing (§3.3).
+/// Region of trails and of STS unless `AWS_REGION` names another.
 const DEFAULT_REGION: &str = "us-east-1";
 /// Longest time for one attempt; a long poll of SQS takes 20 s of it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -121,7 +121,7 @@ impl Aws {
     /// Makes a call: traced, timed, counted, its error put into our words.
     ///
     /// # Errors
-    /// What the SDK said once its own retries were used up.
+    /// The SDK's error, after its own retries.
     pub fn call<T, E>(
         &self,
         service: &'static str,
@@ -152,7 +152,7 @@ impl Aws {
         }
     }
 
-    /// What keeps one account from being asked too much at once of one service.
+    /// Limits the simultaneous calls of one account to one service.
     pub(super) async fn budget(&self, account: &str, service: &'static str) -> Arc<Semaphore> {
         let budget = async { Arc::new(Semaphore::new(CALLS_AT_ONCE)) };
         self.budgets
@@ -190,9 +190,10 @@ where
         ("", _, None) => "NoAnswer".to_owned(),
         (code, _, _) => code.to_owned(),
     };
-    let message = error
-        .message()
-        .map_or_else(|| causes(error), |message| steady(message).to_owned());
+    let message = error.message().map_or_else(
+        || error_chain(error),
+        |message| strip_volatile(message).to_owned(),
+    );
     CloudError {
         kind,
         service,
@@ -203,7 +204,7 @@ where
 }
 
 /// EC2 adds a token that differs with every call; a message that is never the same twice would be written every time.
-fn steady(message: &str) -> &str {
+fn strip_volatile(message: &str) -> &str {
     message
         .split("Encoded authorization failure message:")
         .next()
@@ -211,8 +212,8 @@ fn steady(message: &str) -> &str {
         .trim_end()
 }
 
-/// The chain of causes, in one line.
-fn causes(error: &dyn Error) -> String {
+/// The chain of error_chain, in one line.
+fn error_chain(error: &dyn Error) -> String {
     let mut chain = vec![error.to_string()];
     let mut next = error.source();
     while let Some(cause) = next {
@@ -230,7 +231,7 @@ mod tests {
     fn messages_do_not_change_from_call_to_call() {
         let message = "You are not authorized to perform this operation. Encoded authorization failure message: 4f7a-once";
         assert_eq!(
-            steady(message),
+            strip_volatile(message),
             "You are not authorized to perform this operation."
         );
     }

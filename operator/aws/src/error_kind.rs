@@ -2,7 +2,7 @@
 
 use cloudigrade_cloud::ErrorKind;
 
-/// What an error code of AWS, or failing that an HTTP status, stands for (§2.7, and codes met since).
+/// Returns the kind of an AWS error code, or of the HTTP status if the code is unknown.
 pub(crate) fn error_kind(code: &str, http_status: Option<u16>) -> ErrorKind {
     match code {
         "AccessDenied"

@@ -6,15 +6,11 @@ use aws_sdk_ec2::types::{Filter, Image, ImageState as State};
 use aws_sdk_s3::presigning::PresigningConfig;
 
 use super::{Aws, Policy};
+use crate::permissions::{IMAGE, SNAPSHOT_BLOCKS};
 use cloudigrade_cloud::{
     CloudError, ErrorKind, IamRole, ImageState, InspectionCloud, ResultObject, RootDisk, Secret,
     SnapshotCredentials,
 };
-
-/// What describing an image takes.
-const DESCRIBE: [&str; 1] = ["ec2:DescribeImages"];
-/// What reading a snapshot's blocks takes.
-const READ_BLOCKS: [&str; 2] = ["ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock"];
 
 /// AWS with the bucket that inspectors deliver to.
 #[derive(Clone, Debug)]
@@ -40,7 +36,7 @@ impl InspectionCloud for Inspections {
         region: &str,
         image: &str,
     ) -> Result<Option<ImageState>, CloudError> {
-        let session = self.aws.session(role, &Policy::allow(&DESCRIBE)).await?;
+        let session = self.aws.session(role, &Policy::allow(&IMAGE)).await?;
         // A filter, unlike an id, does not make an error of an image that is gone.
         let filter = Filter::builder().name("image-id").values(image).build();
         let request = session
@@ -66,7 +62,7 @@ impl InspectionCloud for Inspections {
         snapshot: &str,
         valid: Duration,
     ) -> Result<SnapshotCredentials, CloudError> {
-        let policy = Policy::allow_on(&snapshot_arn(role, region, snapshot), &READ_BLOCKS);
+        let policy = Policy::allow_on(&snapshot_arn(role, region, snapshot), &SNAPSHOT_BLOCKS);
         let credentials = self.aws.assume(role, &policy, valid).await?;
         Ok(SnapshotCredentials {
             access_key_id: Secret::new(credentials.access_key_id()),
@@ -149,7 +145,7 @@ fn snapshot_arn(role: &IamRole, region: &str, snapshot: &str) -> String {
     format!("arn:{partition}:ec2:{region}::snapshot/{snapshot}")
 }
 
-/// Only the mapping of the root device counts (§5.3): data volumes are never inspected.
+/// Finds the root device's mapping: data volumes are never inspected.
 fn state(image: &Image) -> ImageState {
     match image.state() {
         Some(State::Available) => {}

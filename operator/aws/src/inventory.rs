@@ -1,4 +1,4 @@
-//! What runs in an AWS account, and from which images.
+//! Instances and images of an AWS account.
 
 use aws_sdk_ec2::types::{Filter, InstanceStateName, ProductCodeValues, Tag};
 use jiff::Timestamp;
@@ -7,14 +7,9 @@ use jiff::tz::TimeZone;
 use metering::described::ImageDescription;
 
 use super::{Aws, Policy, Session};
+use crate::permissions::INVENTORY;
 use cloudigrade_cloud::{CloudError, IamRole, Instance, InstanceState, Inventory};
 
-/// All that looking around needs.
-const ACTIONS: &[&str] = &[
-    "ec2:DescribeRegions",
-    "ec2:DescribeInstances",
-    "ec2:DescribeImages",
-];
 /// Most values EC2 takes in one filter.
 const FILTER_VALUES: usize = 200;
 /// Most instances EC2 puts on one page.
@@ -22,7 +17,7 @@ const PAGE: i32 = 1000;
 
 impl Inventory for Aws {
     async fn regions(&self, role: &IamRole) -> Result<Vec<String>, CloudError> {
-        let session = self.session(role, &Policy::allow(ACTIONS)).await?;
+        let session = self.session(role, &Policy::allow(&INVENTORY)).await?;
         let ec2 = session.ec2(self.home_region());
         let answer = session
             .call("ec2", "DescribeRegions", ec2.describe_regions().send())
@@ -41,7 +36,7 @@ impl Inventory for Aws {
         region: &str,
         ids: &[String],
     ) -> Result<Vec<Instance>, CloudError> {
-        let session = self.session(role, &Policy::allow(ACTIONS)).await?;
+        let session = self.session(role, &Policy::allow(&INVENTORY)).await?;
         if ids.is_empty() {
             return pages(&session, region, None).await;
         }
@@ -58,7 +53,7 @@ impl Inventory for Aws {
         region: &str,
         ids: &[String],
     ) -> Result<Vec<ImageDescription>, CloudError> {
-        let session = self.session(role, &Policy::allow(ACTIONS)).await?;
+        let session = self.session(role, &Policy::allow(&INVENTORY)).await?;
         let ec2 = session.ec2(region);
         let mut images = Vec::with_capacity(ids.len());
         for ids in ids.chunks(FILTER_VALUES) {

@@ -4,28 +4,17 @@ use aws_sdk_cloudtrail::types::{EventSelector, ReadWriteType};
 use jiff::Timestamp;
 
 use super::{Aws, Policy, Session};
+use crate::permissions::TRAIL;
 use cloudigrade_cloud::{
     CloudError, ErrorKind, IamRole, LoggingStatus, Trail, TrailConfiguration, Trails,
 };
-
-/// All that looking after a trail needs.
-const ACTIONS: &[&str] = &[
-    "cloudtrail:DescribeTrails",
-    "cloudtrail:GetEventSelectors",
-    "cloudtrail:GetTrailStatus",
-    "cloudtrail:CreateTrail",
-    "cloudtrail:UpdateTrail",
-    "cloudtrail:PutEventSelectors",
-    "cloudtrail:StartLogging",
-    "cloudtrail:DeleteTrail",
-];
 
 impl Aws {
     async fn trail_session(
         &self,
         role: &IamRole,
     ) -> Result<(Session, aws_sdk_cloudtrail::Client), CloudError> {
-        let session = self.session(role, &Policy::allow(ACTIONS)).await?;
+        let session = self.session(role, &Policy::allow(&TRAIL)).await?;
         let cloudtrail = session.cloudtrail();
         Ok((session, cloudtrail))
     }

@@ -1,4 +1,4 @@
-//! Whether an account lets us in.
+//! Proof of access to an account.
 
 use crate::{CloudError, IamRole};
 

@@ -1,6 +1,6 @@
-//! What a cloud answers when it does not do what was asked.
+//! Errors of a cloud.
 
-/// What a caller can do about an error.
+/// Kinds of errors, by the reaction of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The identity may not do this; the owner of the account has to allow it.
@@ -27,7 +27,7 @@ pub enum ErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{service} {operation}: {code}: {message}")]
 pub struct CloudError {
-    /// What a caller can do about it
+    /// Kind, by which a caller reacts
     pub kind: ErrorKind,
     /// Service, as in `ec2`
     pub service: &'static str,

@@ -1,4 +1,4 @@
-//! What inspecting an image asks of a cloud.
+//! Requests of an inspection.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ pub trait InspectionCloud: Send + Sync + 'static {
     fn delete_result(&self, key: &str) -> impl Future<Output = Result<(), CloudError>> + Send;
 }
 
-/// What lies in the results bucket.
+/// An object of the results bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResultObject {
     /// The whole object.

@@ -1,4 +1,4 @@
-//! What an account holds.
+//! Instances and images of an account.
 
 use jiff::Timestamp;
 use metering::described::ImageDescription;
@@ -14,13 +14,13 @@ pub struct Instance {
     pub image_id: Option<String>,
     /// Instance type
     pub instance_type: Option<String>,
-    /// Whether it runs
+    /// Running or not
     pub power: InstanceState,
     /// Terminated: the cloud will soon forget it
     pub gone: bool,
 }
 
-/// Whether an instance runs.
+/// State of an instance, as far as metering goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceState {
     /// It runs, since its last start.

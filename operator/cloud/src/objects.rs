@@ -31,7 +31,7 @@ pub enum ObjectError {
     Interrupted(String),
 }
 
-/// What we ask of a store of objects.
+/// A store of objects.
 pub trait Objects: Send + Sync {
     /// Reads an object of at most `limit` bytes into memory.
     fn get(

@@ -9,7 +9,7 @@ use crate::CloudError;
 pub struct Message {
     /// The same every time it is handed out
     pub id: String,
-    /// What deletes or hides it, valid for this time only
+    /// Handle to delete it or to change its visibility, valid for this receive only
     pub receipt: String,
     /// Its content
     pub body: String,
@@ -17,7 +17,7 @@ pub struct Message {
     pub receives: u32,
 }
 
-/// What we ask of a queue.
+/// A queue whose messages come again until they are deleted.
 pub trait Queue: Send + Sync {
     /// Takes up to ten messages, waiting up to `wait` for the first. Nobody else sees them for the length of
     /// [`VISIBILITY_TIMEOUT`].

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{CloudError, IamRole};
 
-/// The trail we want: of all regions, global services included, management events that write only (§3.3).
+/// The trail we want: multi-region, with global services, write-only management events (docs/design/original.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrailConfiguration {
     /// Its name
@@ -22,18 +22,18 @@ pub struct Trail {
     pub home_region: String,
     /// The bucket it writes to
     pub bucket: String,
-    /// Whether it records all regions
+    /// It records all regions
     pub multi_region: bool,
-    /// Whether it records global services, IAM for one
+    /// It records global services such as IAM
     pub global_events: bool,
-    /// Whether it writes under a prefix, where nobody would look
+    /// It writes under a prefix, where ingest does not look
     pub prefixed: bool,
 }
 
-/// What a trail does.
+/// Logging status of a trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoggingStatus {
-    /// Whether it records
+    /// It records
     pub logging: bool,
     /// When it last wrote to the bucket
     pub last_delivery: Option<Timestamp>,
@@ -50,14 +50,14 @@ pub trait Trails: Send + Sync + 'static {
         name: &str,
     ) -> impl Future<Output = Result<Option<Trail>, CloudError>> + Send;
 
-    /// Whether the trail records management events that write, and nothing else.
+    /// Returns whether the trail selects write-only management events and nothing else.
     fn has_write_only_selectors(
         &self,
         role: &IamRole,
         name: &str,
     ) -> impl Future<Output = Result<bool, CloudError>> + Send;
 
-    /// What the trail does.
+    /// Returns the logging status of the trail.
     fn logging_status(
         &self,
         role: &IamRole,

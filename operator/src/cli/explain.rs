@@ -12,7 +12,7 @@ use super::report::{choose, explain as explain_error, parse_date};
 use crate::config::Database;
 use crate::report::{self, Counted, Explanation};
 
-/// Which number.
+/// The number to explain.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

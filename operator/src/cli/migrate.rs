@@ -5,7 +5,7 @@ use crate::config::Database;
 use cloudigrade_cloud::Secret;
 use cloudigrade_store::grants;
 
-/// Which schema, and who may use it.
+/// The schema, and the role to grant it to.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

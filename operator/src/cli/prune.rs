@@ -6,7 +6,7 @@ use super::{CommandError, output};
 use crate::config::{Database, KeepDays};
 use cloudigrade_store::retention::{self, Pruned};
 
-/// What to keep.
+/// The retention limit.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Days of events and of recorded log files to keep, 90 at least

@@ -172,6 +172,7 @@ async fn run_api(context: AppContext) -> Result<(), CommandError> {
         usage_cache: rest::UsageCache::default(),
         psks: context.config.psks,
         own_account,
+        customer_actions: cloudigrade_aws::customer_actions(),
         authorizer,
         metrics: context.metrics,
     });

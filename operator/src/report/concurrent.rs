@@ -60,7 +60,7 @@ pub async fn concurrent(
 
 /// The same as JSON, for who passes it on, in a transaction that is to be committed.
 ///
-/// What is not kept is derived from runs, and kept if the day is over at `now`. A day that is not over counts
+/// Days that are not cached are computed from runs, and cached if they are past at `now`. A day that is not over counts
 /// up to `now`, later days count nothing.
 ///
 /// # Errors

@@ -50,7 +50,7 @@ pub struct Counted {
     pub end: Option<Timestamp>,
     /// Why it counts, or does not; empty if nothing tells yet.
     pub reasons: Vec<ClassificationReason>,
-    /// What the inspection found on the disk, each as `path: what`.
+    /// Evidence on the disk, as `path: detail`.
     pub evidence: Vec<String>,
 }
 

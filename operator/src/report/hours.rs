@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use cloudigrade_store::usage::{self, DetailedRun, KnownImage};
 use cloudigrade_store::{Doing, Pool, StoreError};
 
-/// What hours can be told apart by.
+/// Dimensions that hours are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum By {
     /// `ID` of the image's os-release such as rhel or debian; windows
@@ -51,7 +51,7 @@ impl By {
 pub struct Hours {
     /// The organization.
     pub org_id: String,
-    /// What these instances have in common, in the order asked for; `unknown` where it is not known.
+    /// Values of the dimensions, in the order asked for; `unknown` where there is none.
     #[serde(flatten, serialize_with = "as_map")]
     pub group: Vec<(By, String)>,
     /// Seconds run, of all instances together.
@@ -66,7 +66,7 @@ pub struct Hours {
     pub unsized_hours: f64,
 }
 
-/// What is not known, or not yet.
+/// Value of a dimension that is not known, or not yet.
 pub(crate) const UNKNOWN: &str = "unknown";
 
 /// For how long instances of `org_id` ran within `period`, up to `now`, in groups by `by`, sorted by them.
@@ -124,7 +124,7 @@ fn size(run: &DetailedRun) -> Option<Size> {
     })
 }
 
-/// What an inspection found goes before what is known without one.
+/// An inspection's finding goes before anything known without one.
 fn distribution(known: &KnownImage) -> &str {
     let windows = known.image.platform.as_deref() == Some("windows");
     match &known.distribution {

@@ -27,9 +27,9 @@ pub struct RunRow {
     pub start: Timestamp,
     /// First moment at which it does not; `None` while it runs.
     pub end: Option<Timestamp>,
-    /// Whether it counts as RHEL; `None` while nothing tells.
+    /// It counts as RHEL; `None` while that is not known.
     pub rhel: Option<bool>,
-    /// What that rests on.
+    /// Grounds of the classification.
     pub reasons: Vec<ClassificationReason>,
 }
 

@@ -46,7 +46,7 @@ async fn record_all(database: &TestDatabase, enrolment: i64, events: &[NewEvent]
     transaction.commit().await.expect("committing events");
 }
 
-/// What an inspection would leave behind.
+/// Leaves the result of an inspection.
 async fn inspected(database: &TestDatabase, image: &str, rhel: bool, distribution: &str) {
     let mut transaction = database.begin().await.expect("a transaction");
     let key: i64 = sqlx::query_scalar(

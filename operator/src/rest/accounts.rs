@@ -31,7 +31,7 @@ pub(super) struct CloudAccount {
     platform_source_id: Option<i64>,
 }
 
-/// What only an AWS account has.
+/// Fields of an AWS account.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 struct AwsCloudAccount {
     account_arn: Option<String>,

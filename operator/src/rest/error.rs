@@ -22,12 +22,12 @@ impl ApiError {
         }
     }
 
-    /// Who asks is not known. It does not say whether there is such an organization (§9.2).
+    /// The caller is not known. Whether such an organization exists is not revealed.
     pub(super) fn unauthenticated(detail: &str) -> Self {
         Self::detail(StatusCode::UNAUTHORIZED, detail)
     }
 
-    /// Who asks may not.
+    /// The caller lacks the permission.
     pub(super) fn forbidden() -> Self {
         Self::detail(
             StatusCode::FORBIDDEN,

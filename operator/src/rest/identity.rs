@@ -1,4 +1,4 @@
-//! Who asks: an identity that the platform's gateway vouches for, or a service with a pre-shared key (§9.2).
+//! Authentication: an identity that the platform's gateway vouches for, or a service's pre-shared key.
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -27,11 +27,11 @@ pub(super) struct Claim {
     pub(super) account_number: Option<String>,
 }
 
-/// What the headers say, before anybody is looked up.
+/// Content of the headers, before any look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Credentials {
     claim: Claim,
-    /// Whoever is not must not see usage; services may.
+    /// Others must not see usage; services may.
     is_org_admin: bool,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct MachineImage {
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: Timestamp,
     image_id: i64,
-    /// What the inspection found, as a text of JSON
+    /// Findings of the inspection, as JSON text
     inspection_json: Option<String>,
     is_encrypted: bool,
     name: Option<String>,
@@ -43,7 +43,7 @@ pub(super) struct MachineImage {
     content_object: AwsMachineImage,
 }
 
-/// What only an AMI has.
+/// Fields of an AMI.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 struct AwsMachineImage {
     aws_image_id: i64,
@@ -63,7 +63,7 @@ struct AwsMachineImage {
     usage_operation: Option<String>,
 }
 
-/// How far an image has come (§5.1).
+/// Inspection state of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(dead_code)] // clients know all of them; two are steps that don't exist here
@@ -149,7 +149,7 @@ impl MachineImage {
     }
 }
 
-/// What is asked of an image beside its id.
+/// Filters of images.
 struct Filter {
     architecture: Option<String>,
     status: Option<Status>,

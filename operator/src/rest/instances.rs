@@ -28,7 +28,7 @@ pub(super) struct Instance {
     content_object: AwsInstance,
 }
 
-/// What only an AWS instance has.
+/// Fields of an AWS instance.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 struct AwsInstance {
     aws_instance_id: i64,

@@ -69,6 +69,8 @@ pub struct AppState {
     pub psks: PreSharedKeys,
     /// The AWS account the operator lives in: customers' roles trust it
     pub own_account: Option<String>,
+    /// Actions that a customer's role must allow
+    pub customer_actions: Vec<&'static str>,
     /// Authorizes internal routes; without it they don't exist
     pub authorizer: Option<Arc<dyn Authorizer>>,
     /// Counts requests

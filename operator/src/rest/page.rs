@@ -14,7 +14,7 @@ const LIMIT: u64 = 10;
 /// Most entries of a page; who asks for more gets so many.
 const MOST: u64 = 1000;
 
-/// Which part of a list is params, and the other parameters.
+/// Position and length of the page, and the other parameters.
 #[derive(Clone, Debug)]
 pub(super) struct ListParams {
     path: String,
@@ -59,7 +59,7 @@ impl ListParams {
         };
         Self {
             path: uri.path().to_owned(),
-            // What makes no sense is passed over, as the original does.
+            // Invalid numbers are ignored, as the original does.
             limit: number("limit")
                 .filter(|limit| *limit > 0)
                 .unwrap_or(LIMIT)
@@ -121,7 +121,7 @@ fn encoded(text: &str) -> percent_encoding::PercentEncode<'_> {
     percent_encoding::utf8_percent_encode(text, PLAIN)
 }
 
-/// What needs no encoding in a query.
+/// Characters that need no encoding in a query.
 const PLAIN: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')

@@ -1,4 +1,4 @@
-//! What a customer needs to know to set up an account.
+//! Settings that a customer needs to set up an account.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::AppState;
 use super::identity::AnyIdentity;
 
-/// What this installation is, and what it needs of a customer's account.
+/// The account to trust, the policy to grant, and this version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Sysconfig {
     /// The account that a customer's role has to trust
@@ -41,33 +41,16 @@ struct Statement {
     resource: &'static str,
 }
 
-/// What the operator does in a customer's account; docs/permissions.md says why.
-const ACTIONS: [&str; 13] = [
-    "cloudtrail:CreateTrail",
-    "cloudtrail:DeleteTrail",
-    "cloudtrail:DescribeTrails",
-    "cloudtrail:GetEventSelectors",
-    "cloudtrail:GetTrailStatus",
-    "cloudtrail:PutEventSelectors",
-    "cloudtrail:StartLogging",
-    "cloudtrail:UpdateTrail",
-    "ebs:GetSnapshotBlock",
-    "ebs:ListSnapshotBlocks",
-    "ec2:DescribeImages",
-    "ec2:DescribeInstances",
-    "ec2:DescribeRegions",
-];
-
-pub(super) async fn get(State(api): State<AppState>, _: AnyIdentity) -> Json<Sysconfig> {
+pub(super) async fn get(State(state): State<AppState>, _: AnyIdentity) -> Json<Sysconfig> {
     Json(Sysconfig {
-        aws_account_id: api.own_account,
+        aws_account_id: state.own_account,
         aws_policies: Policies {
             traditional_inspection: Policy {
                 version: "2012-10-17",
                 statement: vec![Statement {
                     sid: "CloudigradePolicy",
                     effect: "Allow",
-                    action: ACTIONS.to_vec(),
+                    action: state.customer_actions,
                     resource: "*",
                 }],
             },

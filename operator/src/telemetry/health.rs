@@ -12,7 +12,7 @@ use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-/// What each part last said of itself.
+/// The last state of each component.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>);
 
@@ -32,7 +32,7 @@ impl Health {
         self.set(part, Err(why.into()));
     }
 
-    /// Whether `part` works, as far as it said.
+    /// Returns whether `part` said that it works.
     pub fn is_ready(&self, part: &'static str) -> bool {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.get(part).is_some_and(Result::is_ok)

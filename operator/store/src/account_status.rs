@@ -1,4 +1,4 @@
-//! What the status of a CloudAccount tells of its enrolment, and when there is something new to tell.
+//! Numbers in the status of a CloudAccount, and accounts whose numbers have changed.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -7,7 +7,7 @@ use metering::image::classify;
 use super::images::image_attributes;
 use super::{Doing, Pool, StoreError};
 
-/// What a CloudAccount's status tells of an enrolment.
+/// Numbers of an enrolment in the status of its CloudAccount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountCounts {
     /// Instances ever seen
@@ -30,7 +30,7 @@ pub struct AccountCounts {
     pub last_event: Option<Timestamp>,
 }
 
-/// What the status of the CloudAccount tells.
+/// Counts instances and images of an enrolment.
 pub async fn counts(pool: &Pool, id: i64) -> Result<AccountCounts, StoreError> {
     let row = sqlx::query!(
         r#"select count(*) as "instances!",
@@ -86,7 +86,7 @@ pub struct ChangedAccount {
     pub at: Timestamp,
 }
 
-/// What has changed since then.
+/// Returns the enrolments that have changed since then.
 pub async fn changed_since(
     pool: &Pool,
     since: Timestamp,

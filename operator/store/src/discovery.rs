@@ -1,4 +1,4 @@
-//! What looks at an account need of the rows, and leave in them.
+//! Rows that discovery reads and writes.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;

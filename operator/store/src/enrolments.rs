@@ -1,4 +1,4 @@
-//! Which CloudAccount meters which cloud account, and since when.
+//! Enrolments: the CloudAccount that meters a cloud account, and since when.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use super::{Doing, Pool, StoreError, locks};
 pub struct Claimant {
     /// The 12-digit AWS account
     pub account_id: String,
-    /// Whose usage it is
+    /// Organization that the usage belongs to
     pub org_id: String,
     /// The older number of that org
     pub account_number: Option<String>,
@@ -34,7 +34,7 @@ pub struct Claimant {
 }
 
 impl Claimant {
-    /// Whether it is older than the CloudAccount that has the account. Made in the same second it is not: who has it keeps it.
+    /// Returns whether it is older than the holder's CloudAccount. Of two made in the same second the holder keeps the account.
     pub fn precedes(&self, holder: &Enrolment) -> bool {
         self.created_at < holder.created_at
     }
@@ -45,7 +45,7 @@ impl Claimant {
 pub struct Enrolment {
     /// Row id
     pub id: i64,
-    /// Whose usage it is
+    /// Organization that the usage belongs to
     pub org_id: String,
     /// UID of the CloudAccount
     pub uid: Uuid,
@@ -57,11 +57,11 @@ pub struct Enrolment {
     pub created_at: Timestamp,
     /// Since when events count
     pub enabled_at: Option<Timestamp>,
-    /// Whether nothing is recorded for now
+    /// Nothing is recorded for now
     pub suspended: bool,
 }
 
-/// What became of a claim.
+/// Outcome of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// The account is the claimant's.
@@ -70,7 +70,7 @@ pub enum Claim {
     Held(Enrolment),
 }
 
-/// Who meters `account_id` now.
+/// Returns the enrolment that meters `account_id` now.
 pub async fn holder(pool: &Pool, account_id: &str) -> Result<Option<Enrolment>, StoreError> {
     read_holder(pool, account_id).await
 }
@@ -302,7 +302,7 @@ async fn end_runs(
     why: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    // What a log file being recorded right now starts has to be seen, or it would run on.
+    // A run started by a log file that is being recorded right now has to be seen, or it would never end.
     locks::lock_exclusive(connection, &[id]).await?;
     let running = sqlx::query!(
         r#"select instance.instance_id, instance.region, run.started_at as "started_at: jiff_sqlx::Timestamp"

@@ -1,11 +1,11 @@
-//! Who may do what in the schema: its owner migrates it, and the role that the operator runs as only uses it.
+//! Privileges in the schema: its owner migrates it, the operator's role only uses it.
 
 use sqlx::AssertSqlSafe;
 
 use super::pool::options;
 use super::{Doing, Pool, StoreError};
 
-/// What the operator deletes from: what it derives, and what it keeps for a while only.
+/// Tables that the operator deletes from: derived rows, and rows with a retention limit.
 const DELETED_FROM: [&str; 5] = [
     "dead_letter",
     "instance_event",

@@ -1,4 +1,4 @@
-//! What inspections need to know of an image, and what they found.
+//! Inputs and results of inspections.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -8,21 +8,21 @@ use serde_json::Value;
 use super::images::image_attributes;
 use super::{Doing, Pool, StoreError, usage_days};
 
-/// What is known of an image, whoever uses it.
+/// An image and the result of its inspection so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InspectedBefore {
-    /// What its owner says of it: the rules of §7 go by this.
+    /// Attributes that decide whether it counts as RHEL.
     pub image: ImageAttributes,
-    /// houndigrade's entry of an earlier inspection (§6.5).
+    /// houndigrade's entry of an earlier inspection.
     pub facts: Option<Value>,
 }
 
-/// What an inspection found.
+/// Result of an inspection.
 #[derive(Clone, Copy, Debug)]
 pub struct NewFindings<'a> {
-    /// houndigrade's entry for the image (§6.5).
+    /// houndigrade's entry for the image.
     pub facts: &'a Value,
-    /// Whether there is evidence of RHEL.
+    /// There is evidence of RHEL.
     pub rhel: bool,
     /// Distribution id, as `rhel`.
     pub distribution: Option<&'a str>,
@@ -30,7 +30,7 @@ pub struct NewFindings<'a> {
     pub version: Option<&'a str>,
 }
 
-/// What is known of `image_id`; `None` when nobody has met it.
+/// Returns what is known of `image_id`; `None` without a row.
 pub async fn known(database: &Pool, image_id: &str) -> Result<Option<InspectedBefore>, StoreError> {
     let row = sqlx::query!(
         "select name, owner_id, architecture, platform, marketplace, rhel_tag, openshift_tag,

@@ -1,4 +1,4 @@
-//! What logs mention and nobody has described yet, and which images still have to be inspected.
+//! Instances and images that the cloud has not described yet, and images to inspect.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -122,7 +122,7 @@ pub async fn missed_instances(
     Ok(())
 }
 
-/// These images were not found: asked for again later, in the end unavailable (§5.1).
+/// Postpones images that were not found; after the last try they are unavailable.
 pub async fn missed_images(
     database: &Pool,
     ids: &[String],

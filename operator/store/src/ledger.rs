@@ -13,7 +13,7 @@ pub struct LedgerEntry<'a> {
     pub bucket: &'a str,
     /// Under which key, decoded
     pub key: &'a str,
-    /// Which version of it
+    /// Its version
     pub etag: &'a str,
     /// Records of any kind
     pub records: u64,

@@ -48,9 +48,9 @@ pub enum StoreError {
     /// A statement failed.
     #[error("{doing}: {source}")]
     Sql {
-        /// What was being done, to what
+        /// Action, and its object
         doing: &'static str,
-        /// What Postgres or the connection said
+        /// Error of Postgres or of the connection
         source: sqlx::Error,
     },
     /// The schema could not be brought up to date.
@@ -59,13 +59,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether Postgres refused what it was given: a text with a NUL, a number out of range, a broken constraint.
+    /// Returns whether Postgres refused the data: a text with a NUL, a number out of range, a broken constraint.
     /// The same would be refused again.
     pub fn is_about_data(&self) -> bool {
         self.is_of_class("22") || self.is_of_class("23")
     }
 
-    /// Whether two transactions waited for each other and Postgres ended this one: the next attempt will do.
+    /// Returns whether a deadlock or a serialization failure ended the transaction: the next attempt will do.
     pub fn is_lost_race(&self) -> bool {
         self.is_of_class("40")
     }

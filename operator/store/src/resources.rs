@@ -20,7 +20,7 @@ pub struct AccountRow {
     pub role_arn: Option<String>,
     pub created_at: Timestamp,
     pub changed_at: Timestamp,
-    /// Whether events are recorded now
+    /// Events are recorded now
     pub enabled: bool,
     pub suspended: bool,
 }

@@ -1,4 +1,4 @@
-//! What is given up with time: log files that were recorded, and events that no run needs. Runs and usage stay for ever.
+//! Retention: old ledger entries and events that no run needs are deleted. Runs and usage stay for ever.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -10,7 +10,7 @@ pub const FEWEST_DAYS: u32 = 90;
 /// Log files or instances seen to in one transaction.
 const CHUNK: i64 = 2000;
 
-/// What was given up, or would be.
+/// Numbers of deleted rows, or of rows to delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Log files in the ledger

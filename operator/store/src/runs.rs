@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::event::kind_from_sql;
 use super::{Doing, StoreError};
 
-/// What a rebuild changed.
+/// Changes made by a rebuild.
 #[derive(Debug, Default)]
 pub(super) struct ChangedRuns {
     /// Rows written or removed.

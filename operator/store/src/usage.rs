@@ -14,7 +14,7 @@ use super::{Doing, StoreError};
 /// An image of an organization's instances, and the distribution an inspection found on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownImage {
-    /// What the rules for RHEL go by.
+    /// Attributes that decide whether it counts as RHEL.
     pub image: ImageAttributes,
     /// `ID` of its os-release, for example `rhel`; `None` until inspected, or if the disk did not tell.
     pub distribution: Option<String>,

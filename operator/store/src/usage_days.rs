@@ -23,7 +23,7 @@ fn days(span: &Period) -> (Date, Date) {
     (day(span.start), day(last))
 }
 
-/// What a day counts, in JSON: an array of [`Count`]. It is kept and answered with as it is.
+/// Counts of a day as JSON: an array of [`Count`], stored and answered as it is.
 #[derive(Clone, Debug)]
 pub struct DayCounts(Arc<RawValue>);
 

@@ -94,7 +94,7 @@ pub(super) fn text(report: &Report) -> String {
     rows.0
 }
 
-/// What every group of hours has. What is not known is empty.
+/// Columns of every group of hours. Unknown values are empty.
 const HOURS: [&str; 5] = [
     "seconds",
     "hours",

@@ -17,11 +17,11 @@ use crate::config::Database;
 use crate::report::{self, By, Day, Hours, RunRow};
 use cloudigrade_store::{Pool, StoreError};
 
-/// What to show, of whom, when and how.
+/// Subject, organizations, period and format of a report.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// What to show; concurrent usage and hours when not said
+    /// Report to show; concurrent usage and hours when not given
     #[arg(value_enum)]
     report: Option<Which>,
 
@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
     to: Option<Date>,
 
-    /// What to tell hours apart by; several make groups within groups
+    /// Dimension to group hours by; several make groups within groups
     #[arg(
         long,
         value_enum,
@@ -88,7 +88,7 @@ enum Format {
     Csv,
 }
 
-/// What was asked for; a part that was not is left out.
+/// The reports asked for; others are left out.
 #[derive(Debug, Serialize)]
 struct Report {
     from: Date,
@@ -97,7 +97,7 @@ struct Report {
     concurrent: Option<Vec<Day>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<Vec<Hours>>,
-    /// What hours are told apart by; each of them has it as a key.
+    /// Dimensions of the hours; each entry has them as keys.
     #[serde(skip)]
     by: Vec<By>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,7 +233,7 @@ fn days(from: Option<Date>, to: Option<Date>, now: Timestamp) -> Result<(Date, D
             "--from {from} has not come yet: today is {today} (UTC)"
         ));
     }
-    // What has not come yet has nothing to show.
+    // Days to come have nothing to show.
     let last = to.unwrap_or(today).min(today);
     let first = from.unwrap_or_else(|| last.saturating_sub(6.days()));
     if first > last {

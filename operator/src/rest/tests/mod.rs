@@ -236,7 +236,7 @@ async fn slow_clients_lose_their_places() {
     assert_eq!(quick.unwrap().0, 200);
 }
 
-/// What the document of the original has and ours does not, and why.
+/// Parts of the original's document that ours leaves out, and why.
 const LEFT_OUT: [(&str, &str); 3] = [
     ("/azure-offer-template/", "Azure is not metered yet"),
     ("CloudAccount.subscription_id", "Azure's"),

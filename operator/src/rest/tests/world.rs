@@ -49,6 +49,7 @@ impl World {
             usage_cache: UsageCache::default(),
             psks: r#"{"swatch": "a-long-key"}"#.parse().unwrap(),
             own_account: Some("123456789012".into()),
+            customer_actions: vec!["ec2:DescribeImages"],
             authorizer: Some(Arc::new(Token("let-me-in"))),
             metrics: Metrics::default(),
         };

@@ -1,4 +1,4 @@
-//! What the rows say after events were recorded.
+//! Rows after events were recorded.
 
 use jiff::Timestamp;
 use metering::cloudtrail::{EventKind, ImageTag, Tag};
