@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use metering::generator::{Account, Config, Totals, Truth};
+use metering::generator::{Config, GeneratedAccount, Totals, Truth};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Makes accounts, what happened in them, and the log files that tell of it.
+/// Generates accounts, their history and the log files of it.
 #[derive(Parser)]
 struct Arguments {
     /// Folder to write `AWSLogs/`, `accounts.yaml` and `truth.json` to
@@ -104,7 +104,7 @@ fn main() -> Result<(), Error> {
     let mut manifests = String::new();
     for number in 0..config.accounts {
         manifests.push_str("---\n");
-        manifests.push_str(&Account::manifest_of(&config, number));
+        manifests.push_str(&GeneratedAccount::manifest_of(&config, number));
     }
     write(arguments.out.join("accounts.yaml"), manifests)?;
     let truth = Truth::merge(truths, config.first, config.days);
@@ -125,7 +125,7 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the files of one account after the other, until there is none left.
+/// Writes the files of one account after the other, until none is left.
 fn write_accounts(
     config: &Config,
     out: &Path,
@@ -138,7 +138,7 @@ fn write_accounts(
         if number >= config.accounts {
             return Ok((totals, truths));
         }
-        let account = Account::new(config, number);
+        let account = GeneratedAccount::new(config, number);
         let mut files = account.files();
         for file in files.by_ref() {
             let path = out.join(&file.key);

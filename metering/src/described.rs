@@ -1,4 +1,4 @@
-//! Descriptions that a cloud gives: of images and of instance types.
+//! Descriptions of images and instance types, as a cloud gives them.
 
 /// A machine image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,13 +13,13 @@ pub struct ImageDescription {
     pub windows: bool,
     /// Sold on the marketplace, by its product codes
     pub marketplace: bool,
-    /// Carries the tag `cloudigrade-rhel-present` (§4.2)
+    /// Carries the tag `cloudigrade-rhel-present`
     pub rhel_tag: bool,
     /// Carries the tag `cloudigrade-ocp-present`
     pub openshift_tag: bool,
 }
 
-/// A size that instances come in.
+/// An instance type and its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceType {
     /// As in `m5.large`

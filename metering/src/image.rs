@@ -1,10 +1,11 @@
-//! Whether instances of an image count as RHEL, and why (§7).
+//! The rule for RHEL: images whose instances count, with the reasons. Differences from the original:
+//! `docs/design/original.md#rhel`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is known of a machine image.
+/// The attributes of a machine image that the rule goes by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageAttributes {
     /// The image carries the tag `cloudigrade-rhel-present`.
@@ -19,22 +20,22 @@ pub struct ImageAttributes {
     pub platform: Option<String>,
     /// One of its product codes is of type `marketplace`.
     pub marketplace: bool,
-    /// What an inspection of its disk found; `None` until there was one.
+    /// Findings of an inspection of its disk; `None` until there was one.
     pub inspected: Option<DiskFindings>,
     /// EC2's `Architecture`, for example `x86_64` or `arm64`.
     pub architecture: Option<String>,
 }
 
-/// What an inspection found on an image's disk.
+/// Findings of an inspection of an image's disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskFindings {
     /// There is evidence of RHEL.
     pub rhel: bool,
-    /// What the system says it is used for.
+    /// The purpose that the system states.
     pub syspurpose: Syspurpose,
 }
 
-/// System purpose, the dimensions of usage that a system states itself. Unknown is the empty string.
+/// System purpose: the dimensions of usage that a system states itself. Unknown is the empty string.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Syspurpose {
     /// `role`
@@ -51,8 +52,8 @@ impl Syspurpose {
     /// Longest value kept, in characters.
     pub const MAX_LENGTH: usize = 64;
 
-    /// Reads the content of a `syspurpose.json`. It comes from a customer's disk and can be anything: what
-    /// is not a string in an object counts as not stated.
+    /// Reads the content of a `syspurpose.json`. It comes from a customer's disk and can be anything; everything but a
+    /// string in an object counts as not stated.
     pub fn from_json(content: &serde_json::Value) -> Self {
         let value = |key| {
             let text = content
@@ -70,23 +71,23 @@ impl Syspurpose {
     }
 }
 
-/// Whether an image is RHEL as far as metering goes.
+/// The answer of the rule for one image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Classification {
-    /// `None` while nothing tells: not inspected, and nothing else to go by. Not counted.
+    /// `None` while undecided: not inspected, and no other attribute decides. Not counted.
     pub rhel: Option<bool>,
-    /// What the verdict rests on; empty if there is none.
+    /// The reasons for the answer; empty while undecided.
     pub reasons: Vec<ClassificationReason>,
 }
 
 impl Classification {
-    /// Whether running instances of the image count towards RHEL usage.
+    /// True if running instances of the image count towards RHEL usage.
     pub fn counts(&self) -> bool {
         self.rhel == Some(true)
     }
 }
 
-/// One ground for a verdict.
+/// One reason for a classification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassificationReason {
@@ -94,7 +95,7 @@ pub enum ClassificationReason {
     RhelTag,
     /// A Cloud Access image: Red Hat's own, run on the customer's subscription.
     CloudAccess,
-    /// Sold through a marketplace, which bills for it.
+    /// Sold through a marketplace, and billed there.
     Marketplace,
     /// Windows.
     Windows,
@@ -126,7 +127,7 @@ impl ImageAttributes {
         self.is_red_hats("-access2")
     }
 
-    /// Its price on a marketplace, or per hour from Red Hat, pays for RHEL already.
+    /// Its price on a marketplace, or per hour from Red Hat, includes RHEL.
     pub fn is_marketplace(&self) -> bool {
         self.marketplace || self.is_red_hats("-hourly2")
     }
@@ -148,16 +149,16 @@ impl ImageAttributes {
     }
 }
 
-/// Whether instances of this image count as RHEL. The first that applies decides:
-/// 1. the customer's tag and Red Hat's Cloud Access naming: RHEL, whatever else is known;
+/// Classifies an image. The first rule that applies decides:
+/// 1. the customer's tag and Red Hat's Cloud Access naming: RHEL, regardless of the rest;
 /// 2. a marketplace image: not counted, because it is paid for there, even if its disk holds RHEL;
 /// 3. Windows: not RHEL;
 /// 4. the inspection of its disk.
 ///
-/// All grounds for RHEL are given, not just the first. The original had no rule 2: it never inspected
-/// marketplace images, so for them it came to the same.
+/// All reasons for RHEL are given, not just the first. The original had no rule 2: it never inspected marketplace
+/// images, with the same result for them.
 pub fn classify(image: &ImageAttributes) -> Classification {
-    let inspected_rhel = image.inspected.as_ref().map(|facts| facts.rhel);
+    let inspected_rhel = image.inspected.as_ref().map(|findings| findings.rhel);
     let stated = [
         (image.rhel_tag, ClassificationReason::RhelTag),
         (image.is_cloud_access(), ClassificationReason::CloudAccess),

@@ -1,8 +1,8 @@
-//! From CloudTrail log files to numbers: records become instance events, events become runs, and runs
-//! with the facts about their images become usage.
+//! From CloudTrail log files to numbers: records become instance events, events become runs, and runs with the attributes
+//! of their images become usage.
 //!
-//! Everything here is a pure function. There is no I/O, no clock and no shared state; time is an
-//! argument and input may come in any order, any number of times.
+//! Everything here is a pure function. There is no I/O, no clock and no shared state; time is an argument, and input may
+//! come in any order, any number of times.
 
 pub mod cloudtrail;
 pub mod described;

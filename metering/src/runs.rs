@@ -1,20 +1,20 @@
-//! From an instance's events to its runs.
+//! Derives the runs of an instance from its events.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{cloudtrail::EventKind, usage::Period};
 
-/// One thing that happened to an instance.
+/// A change of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When it happened.
+    /// Time of the change.
     pub at: Timestamp,
-    /// What happened.
+    /// Kind of the change.
     pub kind: EventKind,
-    /// Tells events of the same time and kind apart, so that their order is always the same.
+    /// Orders events of the same time and kind, so that their order is always the same.
     pub id: String,
-    /// Instance type from this event on, if the event tells.
+    /// Instance type from this event on, if the event has it.
     pub instance_type: Option<String>,
 }
 
@@ -26,12 +26,12 @@ pub struct Run {
     pub start: Timestamp,
     /// First moment at which it does not, or `None` if no end is known yet.
     pub end: Option<Timestamp>,
-    /// The instance's type, if any event up to then has told it.
+    /// The instance's type, if any event up to then has it.
     pub instance_type: Option<String>,
 }
 
 impl Run {
-    /// When the instance runs; while no end is known, to [`Timestamp::MAX`].
+    /// The time the instance runs; up to [`Timestamp::MAX`] while no end is known.
     pub fn period(&self) -> Period {
         Period {
             start: self.start,
@@ -40,14 +40,15 @@ impl Run {
     }
 }
 
-/// The runs of one instance, in order and disjoint, from all of its events (§8.1).
+/// Derives the runs of one instance, in order and disjoint, from all of its events. The original's way:
+/// `docs/design/original.md#runs`.
 ///
-/// The same events give the same runs in whatever order they come and however often they are repeated:
+/// The same events give the same runs, in any order and with any repetitions:
 /// - The first power-on starts a run and the first power-off after it ends it; repetitions change nothing,
 ///   and a power-off with nothing to end is ignored.
-/// - A run has the newest type told so far. EC2 changes the type of stopped instances only, so a type first
-///   told by a power-on during a run holds for all of that run, and a different one means that something was
-///   missed: the run is split where the new type is told.
+/// - A run has the newest type known so far. EC2 changes the type of stopped instances only, so a type that first
+///   appears in a power-on during a run holds for all of that run, and a different one means that an event was
+///   missed: the run is split at the new type.
 /// - At equal times a type change comes first, then power-on, then power-off. CloudTrail's times are whole
 ///   seconds: a start right after a resize gets the new type, and what is launched and ended in one
 ///   second is off afterwards. EC2 can't stop and start an instance again within one.
@@ -61,10 +62,10 @@ pub fn runs(mut events: Vec<Event>) -> Vec<Run> {
     history.finish()
 }
 
-/// The spans of time in which the instance runs by `before` or by `after`, but not by both: where a change
-/// of its runs changes usage. Both are as [`runs`] gives them; a span without end ends at [`Timestamp::MAX`].
+/// Returns the spans of time in which the instance runs by `before` or by `after`, but not by both: usage changes
+/// there and nowhere else. Both lists are as [`runs`] returns them; a span without end ends at [`Timestamp::MAX`].
 pub fn difference(before: &[Run], after: &[Run]) -> Vec<Period> {
-    // Every start and end, of either, is a change of mind about whether they differ.
+    // Each boundary in either list toggles whether the two lists disagree.
     let periods = before.iter().chain(after).map(Run::period);
     let mut moments: Vec<Timestamp> = periods
         .flat_map(|period| [period.start, period.end])
@@ -93,7 +94,7 @@ fn sort_key(event: &Event) -> (Timestamp, u8, &str, Option<&str>) {
     (event.at, kind, &event.id, event.instance_type.as_deref())
 }
 
-/// What is known of an instance after its events so far.
+/// State of an instance after its events so far.
 #[derive(Default)]
 struct History {
     closed: Vec<Run>,

@@ -1,20 +1,20 @@
-//! A log file as it comes: one JSON object with the list of records, read piece by piece.
+//! A log file as a stream: one JSON object with the list of records, read piece by piece.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
 
 use serde::de::{Error as _, IgnoredAny};
 
-use super::header::{Glance, Header};
+use super::header::{Header, Scan};
 use super::{LogError, ReadError, skip};
 
-/// The part of a log file that is being looked at.
+/// The part of a log file that is in memory.
 pub(super) struct Window<'a, R> {
     source: R,
     bytes: Cow<'a, [u8]>,
-    /// The bytes from here on are still to be looked at.
+    /// First byte not yet read.
     start: usize,
-    /// The bytes up to here are those of the file.
+    /// End of the bytes that belong to the file.
     end: usize,
     /// Bytes before the window.
     passed: u64,
@@ -23,7 +23,7 @@ pub(super) struct Window<'a, R> {
 }
 
 impl<'a> Window<'a, std::io::Empty> {
-    /// All of a file that is in memory.
+    /// A window on a file that is in memory as a whole.
     pub(super) fn whole(bytes: &'a [u8]) -> Self {
         Self {
             source: std::io::empty(),
@@ -37,15 +37,14 @@ impl<'a> Window<'a, std::io::Empty> {
     }
 }
 
-/// A record and what a glance at it told.
+/// A record and the header that a scan found in it.
 pub(super) struct Record<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) header: Option<Header<'a>>,
 }
 
 impl<R: Read> Window<'_, R> {
-    /// The beginning of a file of at most `limit` bytes. `window` many are held at once; more only for a value
-    /// that needs more.
+    /// A window on a file of at most `limit` bytes. It holds `window` bytes, and grows for a value that is longer.
     pub(super) fn sliding(source: R, limit: u64, window: usize) -> Self {
         Self {
             source,
@@ -58,7 +57,7 @@ impl<R: Read> Window<'_, R> {
         }
     }
 
-    /// Hands out the records one by one.
+    /// Passes the records to `take`, one by one.
     pub(super) fn records(mut self, mut take: impl FnMut(Record<'_>)) -> Result<(), ReadError> {
         match self.peek()? {
             Some(b'{') => self.start += 1,
@@ -139,10 +138,10 @@ impl<R: Read> Window<'_, R> {
         }
         loop {
             let rest = &self.bytes[self.start..self.end];
-            let (length, header) = match Header::glance(rest) {
-                Glance::Clear(length, header) => (length, Some(header)),
-                Glance::Odd(length) => (length, None),
-                Glance::CutOff => {
+            let (length, header) = match Header::scan(rest) {
+                Scan::Complete(length, header) => (length, Some(header)),
+                Scan::Unusual(length) => (length, None),
+                Scan::Incomplete => {
                     self.more_or_cut_off()?;
                     continue;
                 }
@@ -156,7 +155,7 @@ impl<R: Read> Window<'_, R> {
         }
     }
 
-    /// The length of the value that comes next, none of which may be missing.
+    /// Returns the length of the next value, once all of it is in the window.
     fn value(&mut self) -> Result<usize, ReadError> {
         let first = self.peek()?;
         loop {
@@ -187,7 +186,7 @@ impl<R: Read> Window<'_, R> {
         Ok(())
     }
 
-    /// The next byte that is not white space, or `None` after the last.
+    /// Returns the next byte that is not white space, or `None` at the end of the file.
     fn peek(&mut self) -> Result<Option<u8>, ReadError> {
         loop {
             let blank = |byte: &u8| !matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
@@ -214,7 +213,7 @@ impl<R: Read> Window<'_, R> {
         }
     }
 
-    /// Reads on; `false` at the end of the file.
+    /// Reads on; returns `false` at the end of the file.
     fn more(&mut self) -> Result<bool, ReadError> {
         if self.complete {
             return Ok(false);
@@ -224,7 +223,7 @@ impl<R: Read> Window<'_, R> {
         self.passed += self.start as u64;
         self.end -= self.start;
         self.start = 0;
-        // Always by a good part, so that a long record is not looked at from its start too often.
+        // Grows by at least half, so that a long record is not scanned from its start too often.
         if self.end >= bytes.len().div_ceil(2) {
             bytes.resize(bytes.len() * 2, 0);
         }
@@ -243,7 +242,7 @@ impl<R: Read> Window<'_, R> {
         Ok(self.end > before)
     }
 
-    /// What is no object at all: another JSON document, or none.
+    /// The error for a file that is no object: another JSON document, or none.
     fn other_document(&mut self) -> Result<ReadError, ReadError> {
         if self.peek()?.is_none() {
             return Err(syntax("it is empty"));

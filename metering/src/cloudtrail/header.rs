@@ -1,4 +1,4 @@
-//! The few fields that tell whether a record matters.
+//! The few fields that decide the relevance of a record.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::skip;
 
-/// What decides whether the rest of a record is read.
+/// The fields that decide the relevance of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header<'a> {
     pub(super) source: Cow<'a, str>,
@@ -17,7 +17,7 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Reads it as serde_json does, which checks the whole record.
+    /// Reads the header with serde_json, which checks the whole record.
     pub(super) fn read(record: &'a [u8]) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -43,42 +43,44 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// Reads it from the start of `bytes` on, and tells where the record ends.
-    pub(super) fn glance(bytes: &'a [u8]) -> Glance<'a> {
-        let mut scan = Scan { bytes, at: 0 };
-        match scan.header() {
-            Ok(header) => Glance::Clear(scan.at, header),
-            Err(Unclear::CutOff) => Glance::CutOff,
-            Err(Unclear::Odd) => skip::nested(bytes, 0).map_or(Glance::CutOff, Glance::Odd),
+    /// Reads the header of the record at the start of `bytes`, and finds the end of the record.
+    pub(super) fn scan(bytes: &'a [u8]) -> Scan<'a> {
+        let mut scanner = RecordScanner { bytes, at: 0 };
+        match scanner.header() {
+            Ok(header) => Scan::Complete(scanner.at, header),
+            Err(Unscannable::Incomplete) => Scan::Incomplete,
+            Err(Unscannable::Unusual) => {
+                skip::nested(bytes, 0).map_or(Scan::Incomplete, Scan::Unusual)
+            }
         }
     }
 }
 
-/// What a glance at a record gives; numbers are its length.
+/// The outcome of scanning a record; numbers are its length in bytes.
 #[derive(Debug, PartialEq)]
-pub(super) enum Glance<'a> {
-    /// Its header is what [`Header::read`] reads.
-    Clear(usize, Header<'a>),
-    /// It is written as CloudTrail doesn't write it, and left to [`Header::read`]: escapes in the names that
-    /// matter, fields that are missing, twice or of another type.
-    Odd(usize),
-    /// It ends later than the bytes do.
-    CutOff,
+pub(super) enum Scan<'a> {
+    /// The header equals that of [`Header::read`].
+    Complete(usize, Header<'a>),
+    /// Not as CloudTrail writes it, and left to [`Header::read`]: escapes in relevant names, fields that are missing,
+    /// repeated or of another type.
+    Unusual(usize),
+    /// The record continues after the end of the bytes.
+    Incomplete,
 }
 
-enum Unclear {
-    Odd,
-    CutOff,
+enum Unscannable {
+    Unusual,
+    Incomplete,
 }
 
-/// Goes through the fields of one record.
-struct Scan<'a> {
+/// Goes through the fields of one record without decoding values.
+struct RecordScanner<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Scan<'a> {
-    fn header(&mut self) -> Result<Header<'a>, Unclear> {
+impl<'a> RecordScanner<'a> {
+    fn header(&mut self) -> Result<Header<'a>, Unscannable> {
         let (mut source, mut name, mut error_code, mut read_only) = (None, None, None, None);
         self.expect(b'{')?;
         loop {
@@ -93,12 +95,12 @@ impl<'a> Scan<'a> {
                 _ => &mut None,
             };
             if field.replace(value).is_some() {
-                return Err(Unclear::Odd);
+                return Err(Unscannable::Unusual);
             }
             match self.peek()? {
                 b',' => self.at += 1,
                 b'}' => break,
-                _ => return Err(Unclear::Odd),
+                _ => return Err(Unscannable::Unusual),
             }
         }
         self.at += 1;
@@ -108,50 +110,50 @@ impl<'a> Scan<'a> {
             failed: match error_code {
                 None | Some(b"null" | br#""""#) => false,
                 Some([b'"', ..]) => true,
-                Some(_) => return Err(Unclear::Odd),
+                Some(_) => return Err(Unscannable::Unusual),
             },
             read_only: match read_only {
                 None | Some(b"null" | b"false") => false,
                 Some(b"true") => true,
-                Some(_) => return Err(Unclear::Odd),
+                Some(_) => return Err(Unscannable::Unusual),
             },
         })
     }
 
-    fn peek(&mut self) -> Result<u8, Unclear> {
+    fn peek(&mut self) -> Result<u8, Unscannable> {
         loop {
             match self.bytes.get(self.at) {
                 Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
                 Some(byte) => return Ok(*byte),
-                None => return Err(Unclear::CutOff),
+                None => return Err(Unscannable::Incomplete),
             }
         }
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), Unclear> {
+    fn expect(&mut self, byte: u8) -> Result<(), Unscannable> {
         if self.peek()? != byte {
-            return Err(Unclear::Odd);
+            return Err(Unscannable::Unusual);
         }
         self.at += 1;
         Ok(())
     }
 
-    /// What is between the quotes of a string without escapes.
-    fn text(&mut self) -> Result<&'a [u8], Unclear> {
+    /// Returns the text between the quotes of a string without escapes.
+    fn text(&mut self) -> Result<&'a [u8], Unscannable> {
         if self.peek()? != b'"' {
-            return Err(Unclear::Odd);
+            return Err(Unscannable::Unusual);
         }
         let start = self.at;
-        let (end, escaped) = skip::string(self.bytes, start).ok_or(Unclear::CutOff)?;
+        let (end, escaped) = skip::string(self.bytes, start).ok_or(Unscannable::Incomplete)?;
         self.at = end;
         if escaped {
-            Err(Unclear::Odd)
+            Err(Unscannable::Unusual)
         } else {
             Ok(&self.bytes[start + 1..end - 1])
         }
     }
 
-    fn value(&mut self) -> Result<&'a [u8], Unclear> {
+    fn value(&mut self) -> Result<&'a [u8], Unscannable> {
         let first = self.peek()?;
         let start = self.at;
         let end = match first {
@@ -159,21 +161,21 @@ impl<'a> Scan<'a> {
             b'{' | b'[' => skip::nested(self.bytes, start),
             _ => skip::scalar(self.bytes, start),
         };
-        self.at = end.ok_or(Unclear::CutOff)?;
+        self.at = end.ok_or(Unscannable::Incomplete)?;
         if self.at == start {
-            Err(Unclear::Odd)
+            Err(Unscannable::Unusual)
         } else {
             Ok(&self.bytes[start..self.at])
         }
     }
 }
 
-/// A string without escapes.
-fn plain(value: Option<&[u8]>) -> Result<Cow<'_, str>, Unclear> {
+/// Returns the text of a string without escapes.
+fn plain(value: Option<&[u8]>) -> Result<Cow<'_, str>, Unscannable> {
     match value {
         Some([b'"', text @ .., b'"']) if !text.contains(&b'\\') => std::str::from_utf8(text)
             .map(Cow::Borrowed)
-            .map_err(|_| Unclear::Odd),
-        _ => Err(Unclear::Odd),
+            .map_err(|_| Unscannable::Unusual),
+        _ => Err(Unscannable::Unusual),
     }
 }

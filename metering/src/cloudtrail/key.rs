@@ -1,11 +1,11 @@
 //! Object keys of delivered log files.
 
-/// The AWS account whose log file lies under this S3 object key, or `None` if the key is not that of
-/// a log file: CloudTrail puts digests, insights and AWS Config puts its own files beside them.
+/// Returns the AWS account of the log file under this S3 object key, or `None` if the key is not that of a log file:
+/// digests, insights and the files of AWS Config lie beside them.
 ///
-/// Read are `[prefix/]AWSLogs/<account>/CloudTrail/…` and the layout of organisation trails,
-/// `[prefix/]AWSLogs/o-…/<account>/CloudTrail/…`. The key must be decoded already: S3 notifications
-/// carry it URL-encoded.
+/// Accepts `[prefix/]AWSLogs/<account>/CloudTrail/…` and the layout of organisation trails,
+/// `[prefix/]AWSLogs/o-…/<account>/CloudTrail/…`. The key must be decoded already: S3 notifications carry it
+/// URL-encoded.
 pub fn account_of_key(key: &str) -> Option<&str> {
     let mut parts = key.split('/').skip_while(|part| *part != "AWSLogs").skip(1);
     let mut account = parts.next()?;

@@ -1,6 +1,7 @@
-//! CloudTrail log files: which of their records tell that an instance went on, went off or changed
-//! its type, or that an image was tagged (§4.2, §4.3).
+//! Reads CloudTrail log files: records of an instance that went on, went off or changed its type, and of an image
+//! that was tagged. Selection of records: `docs/design/original.md#records`.
 
+mod body;
 mod file;
 mod header;
 mod key;
@@ -18,16 +19,16 @@ use serde::{Deserialize, Serialize};
 use file::{Record, Window};
 pub use key::account_of_key;
 
-/// What one log file has to say about metering.
+/// The content of one log file, as far as metering goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFile {
-    /// Number of records in the file, of whatever kind.
+    /// Number of records in the file, of every kind.
     pub records: u64,
     /// Power and type changes of instances, in the order of the file.
     pub instance_events: Vec<InstanceEvent>,
     /// Metering tags set on or taken off images, in the order of the file.
     pub image_tags: Vec<ImageTag>,
-    /// Records that gave neither, counted by reason.
+    /// Records without any of these, counted by reason.
     pub skipped: Skipped,
 }
 
@@ -40,16 +41,16 @@ pub struct Skipped {
     pub failed_call: u64,
     /// A call that only reads.
     pub read_only: u64,
-    /// An EC2 change that says nothing about power, type or metering tags.
+    /// An EC2 change without effect on power, type or metering tags.
     pub irrelevant: u64,
-    /// Not readable as what it claims to be. The rest of the file is not affected.
+    /// Not readable as the kind of record it claims to be. The rest of the file is not affected.
     pub malformed: u64,
-    /// What was wrong with the first few malformed records.
+    /// Descriptions of the first few malformed records.
     pub reasons: Vec<String>,
 }
 
-/// One instance went on, went off or changed its type. One record can tell this of many instances,
-/// so an event is identified by `event_id` and `instance_id` together.
+/// One instance went on, went off or changed its type. One record can be about many instances, so an event is
+/// identified by `event_id` and `instance_id` together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceEvent {
     /// CloudTrail's `eventID`.
@@ -60,17 +61,17 @@ pub struct InstanceEvent {
     pub region: String,
     /// EC2 instance id.
     pub instance_id: String,
-    /// Image the instance was launched from; only a launch tells.
+    /// Image the instance was launched from; present in a launch only.
     pub image_id: Option<String>,
-    /// Instance type from this event on; only a launch and a type change tell.
+    /// Instance type from this event on; present in a launch and a type change only.
     pub instance_type: Option<String>,
-    /// When the call was made.
+    /// Time of the call.
     pub at: Timestamp,
-    /// What happened.
+    /// Kind of the change.
     pub kind: EventKind,
 }
 
-/// What happened to an instance.
+/// A change of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
@@ -93,15 +94,15 @@ pub struct ImageTag {
     pub region: String,
     /// Id of the AMI.
     pub image_id: String,
-    /// Which of the metering tags.
+    /// The metering tag.
     pub tag: Tag,
-    /// Whether the image carries the tag from now on.
+    /// True if the image carries the tag from now on.
     pub present: bool,
-    /// When the call was made.
+    /// Time of the call.
     pub at: Timestamp,
 }
 
-/// The tags by which a customer tells what an image holds (§7). Their presence counts, not their value.
+/// The tags by which a customer declares the content of an image. Their presence counts, not their value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tag {
@@ -124,7 +125,7 @@ impl Tag {
     }
 }
 
-/// Why a whole file could not be read. One unreadable record is not a reason; see [`Skipped::malformed`].
+/// A file that is unreadable as a whole. A single unreadable record is counted instead, in [`Skipped::malformed`].
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// Cut off or damaged.
@@ -137,7 +138,7 @@ pub enum LogError {
     Shape(#[source] serde_json::Error),
 }
 
-/// Why a log file could not be read from where it comes from.
+/// A log file that could not be read from its source.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The source failed. For a decompressor that means damaged data.
@@ -154,16 +155,16 @@ pub enum ReadError {
     Log(#[from] LogError),
 }
 
-/// Bytes of a file that [`read`] holds at first: they stay in the processor's cache while they are looked at.
+/// Bytes of a file that [`read`] holds at first; few enough to stay in the processor's cache.
 const WINDOW: usize = 128 << 10;
 
-/// How many malformed records are described in [`Skipped::reasons`].
+/// Number of malformed records that [`Skipped::reasons`] describes.
 const REASONS_KEPT: usize = 5;
 
 /// Reads the decompressed bytes of one log file.
 ///
-/// Only records that matter are read in full. Of all others no more is looked at than where they end and the
-/// names that tell what they are about; each may be of any kind and size.
+/// Only relevant records are read in full. In all others only the source, the name and the end are looked for; they
+/// may be of any kind and size.
 ///
 /// # Errors
 /// Only if the file as a whole is not a CloudTrail log file.
@@ -171,16 +172,16 @@ pub fn parse(json: &[u8]) -> Result<LogFile, LogError> {
     match Window::whole(json).log() {
         Ok(file) => Ok(file),
         Err(ReadError::Log(error)) => Err(error),
-        // Memory is no source that fails, and has no limit.
+        // Memory neither fails as a source nor has a limit.
         Err(other) => Err(LogError::Syntax(serde::de::Error::custom(other))),
     }
 }
 
 /// Reads one log file of at most `limit` bytes as it is decompressed, for example by flate2's `MultiGzDecoder`.
-/// Of the file no more than a window is held at once, 128 KiB or some times the longest record.
+/// Holds a window of the file at once: 128 KiB, or a few times the longest record.
 ///
 /// # Errors
-/// If the source fails, gives more than `limit` bytes, or gives what is not a CloudTrail log file.
+/// If the source fails, gives more than `limit` bytes, or is not a CloudTrail log file.
 pub fn read(json: impl Read, limit: u64) -> Result<LogFile, ReadError> {
     Window::sliding(json, limit, WINDOW).log()
 }
@@ -206,12 +207,12 @@ impl LogFile {
 }
 
 impl Skipped {
-    fn count(&mut self, reason: record::Reason) {
+    fn count(&mut self, reason: record::SkipReason) {
         *match reason {
-            record::Reason::OtherSource => &mut self.other_source,
-            record::Reason::FailedCall => &mut self.failed_call,
-            record::Reason::ReadOnly => &mut self.read_only,
-            record::Reason::Irrelevant => &mut self.irrelevant,
+            record::SkipReason::OtherSource => &mut self.other_source,
+            record::SkipReason::FailedCall => &mut self.failed_call,
+            record::SkipReason::ReadOnly => &mut self.read_only,
+            record::SkipReason::Irrelevant => &mut self.irrelevant,
         } += 1;
     }
 

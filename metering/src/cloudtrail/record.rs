@@ -1,32 +1,30 @@
-//! One record: is it about metering, and if so, what does it say?
+//! The meaning of one record for metering.
 //!
-//! Most records of an account are about something else. The [`Header`] tells so, and only what passes is
-//! read in full.
+//! Most records of an account are about something else. The [`Header`] sorts these out; only the others are read in
+//! full.
 
-use jiff::Timestamp;
-use serde::Deserialize;
-
+use super::body::{Body, InstanceItem, Items};
 use super::file::Record;
 use super::header::Header;
 use super::{EventKind, ImageTag, InstanceEvent, Tag};
 
-/// What a record means for metering.
+/// The meaning of a record for metering.
 pub(super) enum Meaning {
     Instances(Vec<InstanceEvent>),
     Tags(Vec<ImageTag>),
-    None(Reason),
+    None(SkipReason),
 }
 
-/// Why a sound record means nothing for metering.
+/// Reason for a sound record to mean nothing for metering.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Reason {
+pub(super) enum SkipReason {
     OtherSource,
     FailedCall,
     ReadOnly,
     Irrelevant,
 }
 
-/// What is wrong with a record.
+/// A record that is not of the shape of its kind.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Malformed {
     #[error("not the shape of a CloudTrail record: {0}")]
@@ -76,135 +74,42 @@ enum Action {
     Tags { present: bool },
 }
 
-fn action(header: &Header<'_>) -> Result<Action, Reason> {
-    // Auto Scaling has one call of its own that ends an instance; all else comes from EC2, also when
-    // another service asks EC2 for it.
+fn action(header: &Header<'_>) -> Result<Action, SkipReason> {
+    // One call of Auto Scaling ends an instance. All other changes come from EC2, even those that another service asks
+    // for.
     let relevant_source = match &*header.source {
         "ec2.amazonaws.com" => true,
         "autoscaling.amazonaws.com" => header.name == END_BY_AUTO_SCALING,
         _ => false,
     };
     if !relevant_source {
-        return Err(Reason::OtherSource);
+        return Err(SkipReason::OtherSource);
     }
     if header.failed {
-        return Err(Reason::FailedCall);
+        return Err(SkipReason::FailedCall);
     }
     if header.read_only {
-        return Err(Reason::ReadOnly);
+        return Err(SkipReason::ReadOnly);
     }
     match &*header.name {
-        // The singular is not what EC2 calls it today; old logs are said to have it.
+        // EC2 has no singular today; old logs are said to have it.
         "RunInstances" | "StartInstances" | "StartInstance" => {
             Ok(Action::Power(EventKind::PowerOn))
         }
-        // A spot instance that AWS takes back has no call that ends it, only this event.
+        // AWS takes back a spot instance without a call, with this event only.
         "StopInstances" | "TerminateInstances" | END_BY_AUTO_SCALING | "BidEvictedEvent" => {
             Ok(Action::Power(EventKind::PowerOff))
         }
         "ModifyInstanceAttribute" => Ok(Action::TypeChange),
         "CreateTags" => Ok(Action::Tags { present: true }),
         "DeleteTags" => Ok(Action::Tags { present: false }),
-        _ => Err(Reason::Irrelevant),
+        _ => Err(SkipReason::Irrelevant),
     }
 }
 
 const END_BY_AUTO_SCALING: &str = "TerminateInstanceInAutoScalingGroup";
 
-/// The fields of a relevant record that count. CloudTrail writes `null` for parts a call does not have.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    #[serde(rename = "eventID")]
-    event_id: String,
-    event_time: Timestamp,
-    aws_region: String,
-    user_identity: Option<UserIdentity>,
-    recipient_account_id: Option<String>,
-    request_parameters: Option<Request>,
-    response_elements: Option<Response>,
-    service_event_details: Option<ServiceEventDetails>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UserIdentity {
-    account_id: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Request {
-    instance_id: Option<String>,
-    instance_type: Option<AttributeValue>,
-    attribute: Option<String>,
-    value: Option<AttributeValue>,
-    instances_set: Option<Items<Instance>>,
-    resources_set: Option<Items<Resource>>,
-    tag_set: Option<Items<TagKey>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    instances_set: Option<Items<Instance>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ServiceEventDetails {
-    instance_id_set: Option<Vec<String>>,
-}
-
-/// How EC2 writes a list.
-#[derive(Deserialize)]
-struct Items<T> {
-    items: Option<Vec<T>>,
-}
-
-impl<T> Items<T> {
-    fn of(list: Option<Self>) -> Vec<T> {
-        list.and_then(|list| list.items).unwrap_or_default()
-    }
-}
-
-/// An instance as requests and responses name it. A launch request has an item with an image and no id.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Instance {
-    instance_id: Option<String>,
-    image_id: Option<String>,
-    instance_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Resource {
-    resource_id: String,
-}
-
-#[derive(Deserialize)]
-struct TagKey {
-    key: String,
-}
-
-/// A launch writes a type as a string, a change of attribute as an object.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AttributeValue {
-    Plain(String),
-    Wrapped { value: String },
-}
-
-impl From<AttributeValue> for String {
-    fn from(value: AttributeValue) -> Self {
-        match value {
-            AttributeValue::Plain(value) | AttributeValue::Wrapped { value } => value,
-        }
-    }
-}
-
-/// What a record lacks that its kind must have.
+/// The field that a record lacks.
 type Lack = &'static str;
 
 impl Body {
@@ -230,13 +135,13 @@ impl Body {
                     .into_iter()
                     .flatten()
                     .chain(request.instance_id)
-                    .map(Instance::named),
+                    .map(InstanceItem::named),
             );
         }
         let events: Vec<_> = instances
             .into_iter()
             .filter_map(|instance| {
-                // Each instance of a mixed launch has its own type; the request knows but one.
+                // Each instance of a mixed launch has its own type; the request names only one.
                 let instance_type = instance.instance_type.or_else(|| launched_type.clone());
                 Some(InstanceEvent {
                     image_id: instance.image_id,
@@ -254,12 +159,12 @@ impl Body {
 
     fn type_change(&mut self) -> Result<Meaning, Lack> {
         let request = self.request_parameters.take().unwrap_or_default();
-        // The same change can be asked for in two ways: by the type's own parameter, or by attribute name.
+        // EC2 accepts the change in two forms: by the parameter of the type, or by attribute name.
         let by_name = request
             .value
             .filter(|_| request.attribute.as_deref() == Some("instanceType"));
         let Some(instance_type) = request.instance_type.or(by_name).map(String::from) else {
-            return Ok(Meaning::None(Reason::Irrelevant));
+            return Ok(Meaning::None(SkipReason::Irrelevant));
         };
         let account_id = self.account_id()?;
         let instance_id = request.instance_id.ok_or("instance id")?;
@@ -276,7 +181,7 @@ impl Body {
             return Err("resource id");
         }
         let keys = Items::of(request.tag_set);
-        // To delete tags without naming any is to delete all of them.
+        // DeleteTags without keys deletes all tags.
         let all = keys.is_empty() && !present;
         let tags = Tag::ALL
             .into_iter()
@@ -290,7 +195,7 @@ impl Body {
             .flat_map(|tag| images.iter().map(move |image| (tag, image)))
             .collect();
         if tags.is_empty() {
-            return Ok(Meaning::None(Reason::Irrelevant));
+            return Ok(Meaning::None(SkipReason::Irrelevant));
         }
         let account_id = self.account_id()?;
         let tags = tags.into_iter().map(|(tag, image_id)| ImageTag {
@@ -305,7 +210,7 @@ impl Body {
         Ok(Meaning::Tags(tags.collect()))
     }
 
-    /// Whose instance or image it is. What AWS does by itself has no caller's account, only a recipient.
+    /// Returns the account of the instance or image. Actions of AWS itself have a recipient but no caller's account.
     fn account_id(&self) -> Result<String, Lack> {
         let caller = self
             .user_identity
@@ -328,16 +233,6 @@ impl Body {
             instance_type: None,
             at: self.event_time,
             kind,
-        }
-    }
-}
-
-impl Instance {
-    fn named(id: String) -> Self {
-        Self {
-            instance_id: Some(id),
-            image_id: None,
-            instance_type: None,
         }
     }
 }

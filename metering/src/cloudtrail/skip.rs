@@ -1,9 +1,9 @@
-//! Finds where a JSON value ends without looking at what is in it.
+//! Finds the end of a JSON value without decoding it.
 //!
-//! Quotes, backslashes and brackets decide alone, so they are looked for many bytes at a time. A value that
-//! is passed over is not checked to be JSON beyond that.
+//! Quotes, backslashes and brackets alone decide, so they are searched many bytes at a time. A skipped value is not
+//! checked to be JSON beyond that.
 
-/// Where the string that begins at `start` ends, and whether something in it is escaped. `None`: not in `bytes`.
+/// Returns the end of the string that begins at `start`, and true if it has escapes; `None` if `bytes` end before.
 pub(super) fn string(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     let mut at = start + 1;
     let mut escaped = false;
@@ -17,7 +17,7 @@ pub(super) fn string(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Where the object or list that begins at `start` ends. `None`: not in `bytes`.
+/// Returns the end of the object or list that begins at `start`; `None` if `bytes` end before.
 pub(super) fn nested(bytes: &[u8], start: usize) -> Option<usize> {
     let mut state = State::default();
     let mut depth = 0_usize;
@@ -29,13 +29,13 @@ pub(super) fn nested(bytes: &[u8], start: usize) -> Option<usize> {
         }
         at += BLOCK;
     }
-    // What fills up the last block must mean nothing.
+    // Spaces, which mean nothing, fill up the last block.
     let mut last = [b' '; BLOCK];
     last[..rest.len()].copy_from_slice(rest);
     state.close(&last, &mut depth).map(|end| at + end)
 }
 
-/// Where the number, `true`, `false` or `null` at `start` ends, or the nonsense in its place.
+/// Returns the end of the number, `true`, `false` or `null` at `start`, or of the nonsense in its place.
 pub(super) fn scalar(bytes: &[u8], start: usize) -> Option<usize> {
     let ends = |byte: &u8| {
         matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'[' | b'{') || byte.is_ascii_whitespace()
@@ -47,10 +47,10 @@ pub(super) fn scalar(bytes: &[u8], start: usize) -> Option<usize> {
         .map(|length| start + length)
 }
 
-/// Bytes looked at together: one for each bit of a mask.
+/// Bytes of one step: one for each bit of a mask.
 const BLOCK: usize = 64;
 
-/// What a block has to know of those before it.
+/// The state between two blocks.
 #[derive(Default)]
 struct State {
     /// All ones if the block begins within a string.
@@ -60,14 +60,14 @@ struct State {
 }
 
 impl State {
-    /// Follows the brackets of a block, and tells where, after which byte of it, all are closed.
+    /// Follows the brackets of a block; returns the position after the byte that closes the last of them.
     fn close(&mut self, block: &[u8; BLOCK], depth: &mut usize) -> Option<usize> {
         let outside = !self.strings(block);
         let mut opens = positions::<SAME_CASE>(block, b'{') & outside;
         let mut closes = positions::<SAME_CASE>(block, b'}') & outside;
         let (opened, closed) = (opens.count_ones() as usize, closes.count_ones() as usize);
         if *depth > closed {
-            // Not even if all were closed before any is opened.
+            // The depth stays above zero even if all closing brackets come first.
             *depth = *depth + opened - closed;
             return None;
         }
@@ -85,7 +85,7 @@ impl State {
         None
     }
 
-    /// The bytes that are in a string, its first quote included.
+    /// Returns the bytes inside strings, first quotes included.
     fn strings(&mut self, block: &[u8; BLOCK]) -> u64 {
         let backslashes = positions::<EXACT>(block, b'\\');
         let quotes = positions::<EXACT>(block, b'"') & !self.escapes(backslashes);
@@ -98,7 +98,7 @@ impl State {
         inside
     }
 
-    /// The bytes that follow a backslash which is not itself escaped.
+    /// Returns the bytes after a backslash that is not itself escaped.
     fn escapes(&mut self, mut backslashes: u64) -> u64 {
         let mut escaped = std::mem::take(&mut self.escaped);
         backslashes &= !escaped;
@@ -117,7 +117,7 @@ const EXACT: u64 = 0;
 const SAME_CASE: u64 = EVERY * 0x20;
 const EVERY: u64 = 0x0101_0101_0101_0101;
 
-/// One bit for each byte of the block, set where it is `byte`.
+/// Returns one bit for each byte of the block, set where it is `byte`.
 #[inline]
 fn positions<const IGNORED: u64>(block: &[u8; BLOCK], byte: u8) -> u64 {
     let (words, _) = block.as_chunks::<8>();
@@ -130,7 +130,7 @@ fn positions<const IGNORED: u64>(block: &[u8; BLOCK], byte: u8) -> u64 {
     mask
 }
 
-/// The highest bit of each byte of the word that is `byte`; all others are zero.
+/// Returns the word with the highest bit of each byte that is `byte` set, and all other bits zero.
 #[inline]
 fn equal(word: u64, byte: u8) -> u64 {
     const LOW: u64 = EVERY * 0x7f;
@@ -138,7 +138,7 @@ fn equal(word: u64, byte: u8) -> u64 {
     !(((zero_where_equal & LOW) + LOW) | zero_where_equal | LOW)
 }
 
-/// The first of the two that matter within a string.
+/// Returns the position of the first quote or backslash.
 fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {

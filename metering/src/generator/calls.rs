@@ -1,9 +1,9 @@
-//! The records of what happens to instances and images, as EC2 and Auto Scaling have them written.
+//! The records of calls about instances and images, in the notation of EC2 and Auto Scaling.
 
 use std::fmt::Write;
 
 use super::envelope::{Caller, Envelope, REGIONS};
-use super::lives::{Call, Lives, What};
+use super::lives::{ApiCall, CallKind, Lives};
 use super::random::Random;
 
 const EC2: &str = "ec2.amazonaws.com";
@@ -11,7 +11,7 @@ const AUTO_SCALING: &str = "autoscaling.amazonaws.com";
 
 pub(super) fn write(
     out: &mut String,
-    call: &Call,
+    call: &ApiCall,
     lives: &Lives,
     account: &str,
     random: &mut Random,
@@ -31,8 +31,8 @@ pub(super) fn write(
         read_only: false,
         error: None,
     };
-    let (name, caller, request, response) = match call.what {
-        What::Launch { fleet, wanted } => {
+    let (name, caller, request, response) = match call.kind {
+        CallKind::Launch { fleet, wanted } => {
             let caller = if fleet {
                 Caller::ServiceRole(AUTO_SCALING)
             } else {
@@ -45,41 +45,43 @@ pub(super) fn write(
                 launched(call, lives, account),
             )
         }
-        What::Start => (
+        CallKind::Start => (
             "StartInstances",
             Caller::Role,
             named,
             changed(call, lives, (0, "pending"), (80, "stopped")),
         ),
-        What::Stop => (
+        CallKind::Stop => (
             "StopInstances",
             Caller::Role,
             named,
             changed(call, lives, (64, "stopping"), (16, "running")),
         ),
-        What::StopUnanswered => {
+        CallKind::StopUnanswered => {
             let left_out =
                 r#"{"omitted":true,"originalSize":123456,"reason":"responseElements too large"}"#;
             ("StopInstances", Caller::Role, named, left_out.to_owned())
         }
-        What::Terminate => terminated(Caller::Role, named, call, lives),
-        What::TerminateByService => terminated(Caller::Service(AUTO_SCALING), named, call, lives),
-        What::ScaleIn => {
+        CallKind::Terminate => terminated(Caller::Role, named, call, lives),
+        CallKind::TerminateByService => {
+            terminated(Caller::Service(AUTO_SCALING), named, call, lives)
+        }
+        CallKind::ScaleIn => {
             let envelope = Envelope {
                 source: AUTO_SCALING,
                 ..envelope
             };
             return scale_in(out, envelope, call, lives, random);
         }
-        What::Evict => return evict(out, envelope, call, lives, random),
-        What::Resize { by_name } => (
+        CallKind::Evict => return evict(out, envelope, call, lives, random),
+        CallKind::Resize { by_name } => (
             "ModifyInstanceAttribute",
             Caller::Role,
             resize(call, lives, by_name),
             DONE.to_owned(),
         ),
-        What::Tag | What::Untag | What::UntagAll => {
-            let name = if call.what == What::Tag {
+        CallKind::Tag | CallKind::Untag | CallKind::UntagAll => {
+            let name = if call.kind == CallKind::Tag {
                 "CreateTags"
             } else {
                 "DeleteTags"
@@ -99,13 +101,13 @@ const DONE: &str = r#"{"requestId":"59dbff89-35bd-4eac-99ed-be587EXAMPLE","_retu
 
 type Parts = (&'static str, Caller, String, String);
 
-fn terminated(caller: Caller, request: String, call: &Call, lives: &Lives) -> Parts {
+fn terminated(caller: Caller, request: String, call: &ApiCall, lives: &Lives) -> Parts {
     let response = changed(call, lives, (32, "shutting-down"), (16, "running"));
     ("TerminateInstances", caller, request, response)
 }
 
 /// `{"items":[…]}` with one item for each instance.
-fn items(call: &Call, lives: &Lives, mut write: impl FnMut(&mut String, &str, &str)) -> String {
+fn items(call: &ApiCall, lives: &Lives, mut write: impl FnMut(&mut String, &str, &str)) -> String {
     let mut list = String::from(r#"{"items":["#);
     for (position, (instance, instance_type)) in call.instances.iter().enumerate() {
         if position > 0 {
@@ -117,7 +119,7 @@ fn items(call: &Call, lives: &Lives, mut write: impl FnMut(&mut String, &str, &s
     list
 }
 
-fn changed(call: &Call, lives: &Lives, now: (u8, &str), before: (u8, &str)) -> String {
+fn changed(call: &ApiCall, lives: &Lives, now: (u8, &str), before: (u8, &str)) -> String {
     let items = items(call, lives, |out, id, _| {
         let _ = write!(
             out,
@@ -128,7 +130,7 @@ fn changed(call: &Call, lives: &Lives, now: (u8, &str), before: (u8, &str)) -> S
     format!(r#"{{"requestId":"7b1d0c7e-9ad4-4f0b-8e6d-c2a7d6b0aa11","instancesSet":{items}}}"#)
 }
 
-fn launch_request(call: &Call, lives: &Lives, wanted: usize) -> String {
+fn launch_request(call: &ApiCall, lives: &Lives, wanted: usize) -> String {
     let image = &lives.images[call.image].id;
     // The request of a mixed launch names one of the types.
     let instance_type = call.instances.first().map_or("", |(_, of)| of);
@@ -138,7 +140,7 @@ fn launch_request(call: &Call, lives: &Lives, wanted: usize) -> String {
     )
 }
 
-fn launched(call: &Call, lives: &Lives, account: &str) -> String {
+fn launched(call: &ApiCall, lives: &Lives, account: &str) -> String {
     let image = &lives.images[call.image].id;
     let region = REGIONS[call.region];
     let mut index = 0;
@@ -156,7 +158,7 @@ fn launched(call: &Call, lives: &Lives, account: &str) -> String {
     )
 }
 
-fn resize(call: &Call, lives: &Lives, by_name: bool) -> String {
+fn resize(call: &ApiCall, lives: &Lives, by_name: bool) -> String {
     let mut request = String::new();
     for (instance, instance_type) in &call.instances {
         let id = &lives.instances[*instance].id;
@@ -175,13 +177,13 @@ fn resize(call: &Call, lives: &Lives, by_name: bool) -> String {
     request
 }
 
-fn tag(call: &Call, lives: &Lives) -> String {
+fn tag(call: &ApiCall, lives: &Lives) -> String {
     let image = &lives.images[call.image].id;
     let resources = format!(
         r#"{{"resourcesSet":{{"items":[{{"resourceId":"{image}"}},{{"resourceId":"snap-0123456789abcdef0"}}]}}"#
     );
-    match call.what {
-        What::UntagAll => format!("{resources}}}"),
+    match call.kind {
+        CallKind::UntagAll => format!("{resources}}}"),
         _ => format!(
             r#"{resources},"tagSet":{{"items":[{{"key":"Name","value":"golden"}},{{"key":"cloudigrade-rhel-present","value":""}}]}}}}"#
         ),
@@ -191,7 +193,7 @@ fn tag(call: &Call, lives: &Lives) -> String {
 fn scale_in(
     out: &mut String,
     envelope: Envelope<'_>,
-    call: &Call,
+    call: &ApiCall,
     lives: &Lives,
     random: &mut Random,
 ) {
@@ -210,11 +212,11 @@ fn scale_in(
     }
 }
 
-/// There is no call, so nothing was asked for and nothing answered.
+/// An eviction has no call, so there is neither a request nor a response.
 fn evict(
     out: &mut String,
     envelope: Envelope<'_>,
-    call: &Call,
+    call: &ApiCall,
     lives: &Lives,
     random: &mut Random,
 ) {

@@ -1,8 +1,8 @@
-//! What a generated world is like.
+//! Settings of a generated world.
 
 use jiff::civil::Date;
 
-/// How much of what there is. Shares are from 0 to 1.
+/// Sizes and shares of a generated world. Shares are from 0 to 1.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The same seed and settings give the same bytes.
@@ -15,13 +15,13 @@ pub struct Config {
     pub regions: usize,
     /// Instances of each account.
     pub instances: u32,
-    /// How often an instance is stopped and started again, on average.
+    /// Number of times that an instance is stopped and started again, on average.
     pub restarts: f64,
     /// The first day (UTC).
     pub first: Date,
     /// The number of days.
     pub days: u32,
-    /// Share of the records that tell of power, type or metering tags.
+    /// Share of the records that are about power, type or metering tags.
     pub relevant: f64,
     /// Most records in a file.
     pub records_per_file: usize,
@@ -29,9 +29,9 @@ pub struct Config {
     pub duplicates: f64,
     /// Share of the relevant records that are delivered a day or two late.
     pub late: f64,
-    /// Share of the records that look relevant, but tell of a refused call; likewise of those that are broken.
+    /// Share of the records that look relevant but are of a refused call.
     pub failed: f64,
-    /// Share of the records that are broken each in itself.
+    /// Share of the records that are malformed.
     pub broken: f64,
     /// Share of the files that are in the folder a second time, cut off or overwritten.
     pub damaged: f64,

@@ -1,4 +1,4 @@
-//! What every record has, whatever it tells.
+//! The envelope of a record: the fields that every kind has.
 
 use std::fmt::Write;
 
@@ -17,14 +17,14 @@ pub(super) const REGIONS: [&str; 8] = [
     "ca-central-1",
 ];
 
-/// Who made a call.
+/// The caller of an API call.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Caller {
-    /// Somebody's or some program's session.
+    /// The session of a person or program.
     Role,
     /// A service, in a session of its own role.
     ServiceRole(&'static str),
-    /// A service as itself: no account is told.
+    /// A service as itself, without an account.
     Service(&'static str),
     /// AWS, of its own accord, about this account.
     Account,

@@ -6,34 +6,21 @@ use std::io::Write as _;
 use flate2::{Compression, write::GzEncoder};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
+use super::account::{DAY, GeneratedAccount};
 use super::calls;
-use super::config::Config;
 use super::envelope::REGIONS;
-use super::lives::Lives;
-use super::noise::{Place, Skip};
+use super::noise::{RecordOrigin, Skip};
 use super::random::Random;
-use super::truth::{Totals, Truth};
-
-const DAY: i64 = 86_400;
-
-/// One AWS account of the generated world.
-pub struct Account {
-    config: Config,
-    number: u32,
-    id: String,
-    pub(super) lives: Lives,
-    random: Random,
-    start: i64,
-}
+use super::truth::Totals;
 
 /// One log file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub struct GeneratedFile {
     /// Object key, `AWSLogs/<account>/CloudTrail/<region>/<year>/<month>/<day>/<name>.json.gz`.
     pub key: String,
     /// The log file, not compressed.
     pub json: String,
-    /// How [`File::gzip`] damages it, if it does. What it tells is told in full by another file.
+    /// Damage that [`GeneratedFile::gzip`] does to it. All its records are in an undamaged file as well.
     damage: Option<Damage>,
 }
 
@@ -44,81 +31,29 @@ enum Damage {
     NotJson,
 }
 
-impl Account {
-    /// The account of this number, counted from 0; [`Config::accounts`] many make up the world.
-    pub fn new(config: &Config, number: u32) -> Self {
-        let mut config = config.clone();
-        config.regions = config.regions.clamp(1, REGIONS.len());
-        config.records_per_file = config.records_per_file.max(1);
-        let mut random = Random::of(&[config.seed, u64::from(number)]);
-        let midnight = config
-            .first
-            .to_zoned(TimeZone::UTC)
-            .map(|zoned| zoned.timestamp());
-        let start = midnight.unwrap_or(Timestamp::UNIX_EPOCH).as_second();
-        let lives = Lives::new(
-            &config,
-            &mut random,
-            start,
-            start + i64::from(config.days.max(1)) * DAY,
-        );
+/// Makes the files of an account.
+pub struct GeneratedFiles<'a> {
+    account: &'a GeneratedAccount,
+    random: Random,
+    /// Positions of the calls in the files of each day in each region.
+    cells: Vec<Vec<usize>>,
+    /// Other records in each of them, on average.
+    noise: f64,
+    cell: usize,
+    ready: VecDeque<GeneratedFile>,
+    totals: Totals,
+}
+
+impl<'a> GeneratedFiles<'a> {
+    pub(super) fn new(
+        account: &'a GeneratedAccount,
+        random: Random,
+        cells: Vec<Vec<usize>>,
+    ) -> Self {
+        let relevant = account.config.relevant.clamp(0.000_1, 1.0);
+        let noise = account.lives.calls.len() as f64 * (1.0 / relevant - 1.0) / cells.len() as f64;
         Self {
-            id: account_id(number),
-            config,
-            number,
-            lives,
-            random,
-            start,
-        }
-    }
-
-    /// Twelve digits.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Organization it belongs to.
-    pub fn org_id(&self) -> String {
-        org_id(&self.config, self.number)
-    }
-
-    /// What is to come out once all of [`Account::files`] are read.
-    pub fn truth(&self) -> Truth {
-        Truth::of(self, self.config.first, self.config.days.max(1))
-    }
-
-    /// A manifest that makes the account of this number known to the operator.
-    pub fn manifest_of(config: &Config, number: u32) -> String {
-        let (id, org) = (account_id(number), org_id(config, number));
-        format!(
-            "apiVersion: cloudigrade.io/v1alpha1\nkind: CloudAccount\nmetadata:\n  name: account-{id}\n  namespace: customers\nspec:\n  owner:\n    orgId: \"{org}\"\n  aws:\n    roleArn: arn:aws:iam::{id}:role/cloudigrade-metering\n    externalId: generated\n"
-        )
-    }
-
-    /// Its log files, made one by one.
-    pub fn files(&self) -> Files<'_> {
-        let mut random = self.random.clone();
-        let days = self.config.days.max(1) as usize;
-        let mut cells = vec![Vec::new(); days * self.config.regions];
-        for (position, call) in self.lives.calls.iter().enumerate() {
-            let day = ((call.at - self.start) / DAY) as usize;
-            let mut put = |day: usize| {
-                cells[day.min(days - 1) * self.config.regions + call.region].push(position)
-            };
-            let late = if random.chance(self.config.late) {
-                1 + random.index(2)
-            } else {
-                0
-            };
-            put(day + late);
-            if random.chance(self.config.duplicates) {
-                put(day + late + random.index(2));
-            }
-        }
-        let relevant = self.config.relevant.clamp(0.000_1, 1.0);
-        let noise = self.lives.calls.len() as f64 * (1.0 / relevant - 1.0) / cells.len() as f64;
-        Files {
-            account: self,
+            account,
             random,
             cells,
             noise,
@@ -127,31 +62,8 @@ impl Account {
             totals: Totals::default(),
         }
     }
-}
 
-fn account_id(number: u32) -> String {
-    format!("{:012}", 210_000_000_000 + u64::from(number))
-}
-
-fn org_id(config: &Config, number: u32) -> String {
-    (10_000_000 + number / config.accounts_per_org.max(1)).to_string()
-}
-
-/// Makes the files of an account.
-pub struct Files<'a> {
-    account: &'a Account,
-    random: Random,
-    /// Positions of the calls told on each day in each region.
-    cells: Vec<Vec<usize>>,
-    /// Other records in each of them, on average.
-    noise: f64,
-    cell: usize,
-    ready: VecDeque<File>,
-    totals: Totals,
-}
-
-impl Files<'_> {
-    /// What was made so far.
+    /// Totals of the files made so far.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
@@ -178,7 +90,7 @@ impl Files<'_> {
         self.cell += 1;
     }
 
-    fn file(&mut self, number: usize, records: &[Option<usize>]) -> File {
+    fn file(&mut self, number: usize, records: &[Option<usize>]) -> GeneratedFile {
         let mut json = String::with_capacity(64 + records.len() * 2_048);
         json.push_str(r#"{"Records":["#);
         for (position, record) in records.iter().enumerate() {
@@ -189,7 +101,7 @@ impl Files<'_> {
         }
         json.push_str("]}");
         let (region, day) = self.place();
-        let Account { id, .. } = self.account;
+        let GeneratedAccount { id, .. } = self.account;
         let (year, month, of_month) = (day.year(), day.month(), day.day());
         let unique = self.random.next();
         let key = format!(
@@ -197,7 +109,7 @@ impl Files<'_> {
             number / 12 % 24,
             number % 12 * 5,
         );
-        File {
+        GeneratedFile {
             key,
             json,
             damage: None,
@@ -217,7 +129,7 @@ impl Files<'_> {
             return calls::write(out, call, &account.lives, &account.id, random);
         }
         let cell = self.cell as i64;
-        let place = Place {
+        let place = RecordOrigin {
             account: &account.id,
             region: REGIONS[self.cell % account.config.regions],
             at: account.start
@@ -241,10 +153,10 @@ impl Files<'_> {
         } += 1;
     }
 
-    fn damaged(&mut self, file: &File) -> File {
+    fn damaged(&mut self, file: &GeneratedFile) -> GeneratedFile {
         self.totals.damaged_files += 1;
         let damage = [Damage::CutOff, Damage::NotGzip, Damage::NotJson][self.random.index(3)];
-        File {
+        GeneratedFile {
             key: file.key.replace(".json.gz", "-damaged.json.gz"),
             json: file.json.clone(),
             damage: Some(damage),
@@ -262,10 +174,10 @@ impl Files<'_> {
     }
 }
 
-impl Iterator for Files<'_> {
-    type Item = File;
+impl Iterator for GeneratedFiles<'_> {
+    type Item = GeneratedFile;
 
-    fn next(&mut self) -> Option<File> {
+    fn next(&mut self) -> Option<GeneratedFile> {
         while self.ready.is_empty() && self.cell < self.cells.len() {
             self.fill();
         }
@@ -273,8 +185,8 @@ impl Iterator for Files<'_> {
     }
 }
 
-impl File {
-    /// Whether reading it must fail.
+impl GeneratedFile {
+    /// True if reading it must fail.
     pub fn is_damaged(&self) -> bool {
         self.damage.is_some()
     }

@@ -1,31 +1,31 @@
-//! What happens in one account: first when its instances run, then the calls that make it so.
+//! The history of one account: first the runs of its instances, then the calls that lead to them.
 
 use super::config::Config;
 use super::random::Random;
 
-/// An account as it really was.
+/// The true history of an account.
 pub(super) struct Lives {
-    pub(super) images: Vec<Image>,
-    pub(super) instances: Vec<Instance>,
+    pub(super) images: Vec<GeneratedImage>,
+    pub(super) instances: Vec<GeneratedInstance>,
     /// In no order.
-    pub(super) calls: Vec<Call>,
+    pub(super) calls: Vec<ApiCall>,
 }
 
-pub(super) struct Image {
+pub(super) struct GeneratedImage {
     pub(super) id: String,
     pub(super) region: usize,
     /// It carries the tag for RHEL in the end.
     pub(super) rhel: bool,
 }
 
-pub(super) struct Instance {
+pub(super) struct GeneratedInstance {
     pub(super) id: String,
     pub(super) image: usize,
     pub(super) runs: Vec<(i64, Option<i64>, &'static str)>,
 }
 
 /// A call of EC2's API, or an event without one.
-pub(super) struct Call {
+pub(super) struct ApiCall {
     /// Seconds since 1970.
     pub(super) at: i64,
     pub(super) event_id: String,
@@ -33,12 +33,12 @@ pub(super) struct Call {
     pub(super) image: usize,
     /// Instances and their types at the time.
     pub(super) instances: Vec<(usize, &'static str)>,
-    pub(super) what: What,
+    pub(super) kind: CallKind,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum What {
-    /// `fleet`: a service asks for it. `wanted`: more than there was capacity for.
+pub(super) enum CallKind {
+    /// `fleet`: on behalf of a service. `wanted`: the number asked for, which can exceed the capacity.
     Launch {
         fleet: bool,
         wanted: usize,
@@ -92,28 +92,28 @@ impl Lives {
     fn make_image(&mut self, region: usize, random: &mut Random, start: i64, end: i64) {
         let image = self.images.len();
         let rhel = random.chance(0.6);
-        self.images.push(Image {
+        self.images.push(GeneratedImage {
             id: id("ami", random),
             region,
             rhel,
         });
-        // Tags go on and off; the last says what counts.
+        // Tags go on and off; the last change counts.
         let mut changes: Vec<i64> = (0..1 + random.index(4))
             .map(|_| random.between(start, end - 1))
             .collect();
         changes.sort_unstable();
         changes.dedup();
         for (left, at) in changes.into_iter().rev().enumerate() {
-            let what = match (rhel == (left % 2 == 0), random.chance(0.5)) {
-                (true, _) => What::Tag,
-                (false, true) => What::Untag,
-                (false, false) => What::UntagAll,
+            let kind = match (rhel == (left % 2 == 0), random.chance(0.5)) {
+                (true, _) => CallKind::Tag,
+                (false, true) => CallKind::Untag,
+                (false, false) => CallKind::UntagAll,
             };
-            self.call(at, image, Vec::new(), what, random);
+            self.call(at, image, Vec::new(), kind, random);
         }
     }
 
-    /// Some instances that are launched, stopped and started together.
+    /// Launches instances that are stopped and started together.
     fn launch(&mut self, config: &Config, random: &mut Random, size: usize, start: i64, end: i64) {
         let image = random.index(self.images.len());
         let mut at = random.between(start, end - 1);
@@ -124,7 +124,7 @@ impl Lives {
         }
         let first = self.instances.len();
         for _ in 0..size {
-            self.instances.push(Instance {
+            self.instances.push(GeneratedInstance {
                 id: id("i", random),
                 image,
                 runs: Vec::new(),
@@ -137,7 +137,7 @@ impl Lives {
             } else {
                 0
             };
-        let launch = What::Launch { fleet, wanted };
+        let launch = CallKind::Launch { fleet, wanted };
         self.call(at, image, group(&types), launch, random);
 
         let share = random.below(1_001) as f64 / 1_000.0;
@@ -150,22 +150,22 @@ impl Lives {
                 break;
             }
             self.ran(first, &types, at, Some(stop));
-            let what = if random.chance(0.05) {
-                What::StopUnanswered
+            let kind = if random.chance(0.05) {
+                CallKind::StopUnanswered
             } else {
-                What::Stop
+                CallKind::Stop
             };
-            self.call(stop, image, group(&types), what, random);
+            self.call(stop, image, group(&types), kind, random);
             for (position, instance_type) in types.iter_mut().enumerate() {
                 if random.chance(0.1) {
                     *instance_type = TYPES[random.index(TYPES.len())];
                     let resized = vec![(first + position, *instance_type)];
                     let by_name = random.chance(0.3);
                     let when = random.between(stop + MINUTE, begin - MINUTE);
-                    self.call(when, image, resized, What::Resize { by_name }, random);
+                    self.call(when, image, resized, CallKind::Resize { by_name }, random);
                 }
             }
-            self.call(begin, image, group(&types), What::Start, random);
+            self.call(begin, image, group(&types), CallKind::Start, random);
             at = begin;
         }
         let over = at + random.between(MINUTE, span.max(2 * MINUTE));
@@ -174,18 +174,18 @@ impl Lives {
             return;
         }
         self.ran(first, &types, at, Some(over));
-        let what = match random.below(10) {
-            0..5 => What::Terminate,
-            5..7 => What::TerminateByService,
-            7..9 => What::Evict,
-            _ => What::ScaleIn,
+        let kind = match random.below(10) {
+            0..5 => CallKind::Terminate,
+            5..7 => CallKind::TerminateByService,
+            7..9 => CallKind::Evict,
+            _ => CallKind::ScaleIn,
         };
-        if what == What::ScaleIn {
+        if kind == CallKind::ScaleIn {
             for instance in group(&types) {
-                self.call(over, image, vec![instance], what, random);
+                self.call(over, image, vec![instance], kind, random);
             }
         } else {
-            self.call(over, image, group(&types), what, random);
+            self.call(over, image, group(&types), kind, random);
         }
     }
 
@@ -200,22 +200,22 @@ impl Lives {
         at: i64,
         image: usize,
         instances: Vec<(usize, &'static str)>,
-        what: What,
+        kind: CallKind,
         random: &mut Random,
     ) {
-        self.calls.push(Call {
+        self.calls.push(ApiCall {
             at,
             event_id: event_id(random),
             region: self.images[image].region,
             image,
             instances,
-            what,
+            kind,
         });
     }
 }
 
-fn id(kind: &str, random: &mut Random) -> String {
-    format!("{kind}-0{:016x}", random.next())
+fn id(prefix: &str, random: &mut Random) -> String {
+    format!("{prefix}-0{:016x}", random.next())
 }
 
 /// Looks like a UUID, as CloudTrail's do.

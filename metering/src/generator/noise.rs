@@ -1,10 +1,10 @@
-//! All the rest that happens in an account, and records that only look as if they counted.
+//! All other records of an account, some of which only look relevant.
 
 use super::envelope::{Caller, Envelope};
-use super::lives::{Instance, event_id};
+use super::lives::{GeneratedInstance, event_id};
 use super::random::Random;
 
-/// How a record without effect is to be counted.
+/// The reason under which a record without effect is to be counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Skip {
     OtherSource,
@@ -67,7 +67,7 @@ const SHAPES: [Shape; 12] = [
         r#"{"roleName":"batch-node","policyName":"inline","policyDocument":"{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\n      \"Effect\": \"Allow\",\n      \"Action\": [\"s3:GetObject\", \"s3:ListBucket\"],\n      \"Resource\": \"arn:aws:s3:::acme-*\"\n    }\n  ]\n}"}"#,
         "null",
     ),
-    // The name of EC2 in places where it doesn't count.
+    // EC2's name in places that do not count.
     (
         "events.amazonaws.com",
         "PutRule",
@@ -105,14 +105,14 @@ const SHAPES: [Shape; 12] = [
     ),
 ];
 
-/// Where and when.
-pub(super) struct Place<'a> {
+/// Account, region and time of a record.
+pub(super) struct RecordOrigin<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
     pub(super) at: i64,
 }
 
-impl Place<'_> {
+impl RecordOrigin<'_> {
     fn envelope<'a>(&'a self, event_id: &'a str) -> Envelope<'a> {
         Envelope {
             account: self.account,
@@ -151,7 +151,7 @@ impl Place<'_> {
     pub(super) fn failed(
         &self,
         out: &mut String,
-        instance: &Instance,
+        instance: &GeneratedInstance,
         random: &mut Random,
     ) -> Skip {
         let id = event_id(random);
@@ -173,7 +173,7 @@ impl Place<'_> {
         Skip::FailedCall
     }
 
-    /// A record that can't be read as what it says it is.
+    /// A record that is not of the shape of its kind.
     pub(super) fn broken(&self, out: &mut String, random: &mut Random) -> Skip {
         let id = event_id(random);
         match random.below(5) {

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same for the same seed, on every machine and for ever.
+//! Pseudo-random numbers, the same for the same seed on every machine and for ever.
 
 /// SplitMix64: small, fast and good enough to make test data.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Account, Config, Truth};
+use super::{Config, GeneratedAccount, Truth};
 use crate::cloudtrail::{self, ImageTag, InstanceEvent, Skipped, Tag};
 use crate::runs;
 use crate::usage::{RhelRun, daily_maximum_counts};
@@ -16,7 +16,7 @@ fn config() -> Config {
     }
 }
 
-/// What reading the files of an account gives, every event once.
+/// The result of reading the files of an account, every event once.
 #[derive(Default)]
 struct Read {
     events: HashMap<(String, String), InstanceEvent>,
@@ -25,7 +25,7 @@ struct Read {
     records: u64,
 }
 
-fn read(account: &Account) -> Read {
+fn read(account: &GeneratedAccount) -> Read {
     let mut read = Read::default();
     for file in account.files().filter(|file| !file.is_damaged()) {
         assert_eq!(cloudtrail::account_of_key(&file.key), Some(account.id()));
@@ -49,7 +49,7 @@ fn read(account: &Account) -> Read {
 fn the_same_seed_gives_the_same_files_and_another_seed_others() {
     let files = |seed| {
         let config = Config { seed, ..config() };
-        Account::new(&config, 1)
+        GeneratedAccount::new(&config, 1)
             .files()
             .take(20)
             .collect::<Vec<_>>()
@@ -61,7 +61,7 @@ fn the_same_seed_gives_the_same_files_and_another_seed_others() {
 #[test]
 fn what_is_read_is_what_was_made() {
     for number in 0..config().accounts {
-        let account = Account::new(&config(), number);
+        let account = GeneratedAccount::new(&config(), number);
         let truth = account.truth();
         let read = read(&account);
         let mut events: Vec<_> = read.events.values().cloned().collect();
@@ -86,9 +86,12 @@ fn what_is_read_is_what_was_made() {
 
 #[test]
 fn records_are_counted_as_they_were_made() {
-    let account = Account::new(&config(), 0);
+    let account = GeneratedAccount::new(&config(), 0);
     let mut files = account.files();
-    let damaged = files.by_ref().filter(super::File::is_damaged).count() as u64;
+    let damaged = files
+        .by_ref()
+        .filter(super::GeneratedFile::is_damaged)
+        .count() as u64;
     let totals = files.totals();
     let read = read(&account);
     assert_eq!(
@@ -119,15 +122,15 @@ fn records_are_counted_as_they_were_made() {
     assert!((1_500..1_900).contains(&size), "{size} bytes a record");
 }
 
-/// The whole way, from files in whatever order to the numbers of a day.
+/// The whole way, from files to the numbers of a day.
 #[test]
 fn runs_and_daily_numbers_come_out_as_they_were() {
     let config = config();
     let accounts: Vec<_> = (0..config.accounts)
-        .map(|number| Account::new(&config, number))
+        .map(|number| GeneratedAccount::new(&config, number))
         .collect();
     let truth = Truth::merge(
-        accounts.iter().map(Account::truth),
+        accounts.iter().map(GeneratedAccount::truth),
         config.first,
         config.days,
     );
@@ -165,7 +168,7 @@ fn runs_and_daily_numbers_come_out_as_they_were() {
                         service_type: String::new(),
                     });
                 }
-                derived.push(super::Run {
+                derived.push(super::GeneratedRun {
                     org_id: account.org_id(),
                     account_id: account.id().to_owned(),
                     region: region.clone(),

@@ -1,31 +1,31 @@
-//! What must come out.
+//! The truth that reading the generated files must lead to.
 
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
+use super::account::GeneratedAccount;
 use super::envelope::REGIONS;
-use super::files::Account;
-use super::lives::What;
+use super::lives::CallKind;
 use crate::cloudtrail::{EventKind, InstanceEvent};
 
-/// What reading all files of an account, or of several, must lead to.
+/// The truth about an account, or about several.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Truth {
     /// Every event once, by time.
     pub events: Vec<InstanceEvent>,
     /// By instance and start.
-    pub runs: Vec<Run>,
-    /// Whether an image carries the tag for RHEL in the end.
+    pub runs: Vec<GeneratedRun>,
+    /// Images, with true for those that carry the tag for RHEL in the end.
     pub images: BTreeMap<String, bool>,
     /// For every organization and account and every day on which something ran.
     pub daily: Vec<Daily>,
 }
 
-/// A run as it really was.
+/// A true run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Run {
+pub struct GeneratedRun {
     /// Organization.
     pub org_id: String,
     /// AWS account.
@@ -59,18 +59,18 @@ pub struct Daily {
     pub all: u64,
 }
 
-/// How much was made, and how its records are to be counted.
+/// Totals of the files made, and the counts of their records by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Files that can be read.
     pub files: u64,
-    /// Further files that can't. They are not part of the numbers below.
+    /// Further files that are damaged. They are not part of the numbers below.
     pub damaged_files: u64,
     /// Bytes of the log files, not compressed.
     pub bytes: u64,
     /// Records in them.
     pub records: u64,
-    /// Records that tell of power, types or metering tags; twice what is told twice.
+    /// Records about power, types or metering tags, repetitions included.
     pub relevant: u64,
     /// Records of other services.
     pub other_source: u64,
@@ -80,12 +80,12 @@ pub struct Totals {
     pub read_only: u64,
     /// Other calls of EC2.
     pub irrelevant: u64,
-    /// Records that can't be read.
+    /// Malformed records.
     pub malformed: u64,
 }
 
 impl Totals {
-    /// Adds what was made elsewhere.
+    /// Adds the totals of other files.
     pub fn add(&mut self, other: &Self) {
         self.files += other.files;
         self.damaged_files += other.damaged_files;
@@ -101,7 +101,7 @@ impl Totals {
 }
 
 impl Truth {
-    pub(super) fn of(account: &Account, first: Date, days: u32) -> Self {
+    pub(super) fn of(account: &GeneratedAccount, first: Date, days: u32) -> Self {
         let mut truth = Self {
             events: events(account),
             runs: runs(account),
@@ -125,7 +125,7 @@ impl Truth {
         truth
     }
 
-    /// The truth about several accounts: the daily numbers of organizations are made from their runs.
+    /// Merges the truth about several accounts, and adds the daily numbers of organizations.
     pub fn merge(accounts: impl IntoIterator<Item = Self>, first: Date, days: u32) -> Self {
         let mut merged = Self::default();
         for truth in accounts {
@@ -157,14 +157,14 @@ fn time(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap_or_default()
 }
 
-fn runs(account: &Account) -> Vec<Run> {
+fn runs(account: &GeneratedAccount) -> Vec<GeneratedRun> {
     let lives = &account.lives;
     let runs = lives.instances.iter().flat_map(|instance| {
         let image = &lives.images[instance.image];
         instance
             .runs
             .iter()
-            .map(move |(start, end, instance_type)| Run {
+            .map(move |(start, end, instance_type)| GeneratedRun {
                 org_id: account.org_id(),
                 account_id: account.id().to_owned(),
                 region: REGIONS[image.region].to_owned(),
@@ -180,15 +180,15 @@ fn runs(account: &Account) -> Vec<Run> {
     runs
 }
 
-fn events(account: &Account) -> Vec<InstanceEvent> {
+fn events(account: &GeneratedAccount) -> Vec<InstanceEvent> {
     let lives = &account.lives;
     let events = lives.calls.iter().flat_map(|call| {
-        let kind = match call.what {
-            What::Launch { .. } | What::Start => EventKind::PowerOn,
-            What::Resize { .. } => EventKind::AttributeChange,
+        let kind = match call.kind {
+            CallKind::Launch { .. } | CallKind::Start => EventKind::PowerOn,
+            CallKind::Resize { .. } => EventKind::AttributeChange,
             _ => EventKind::PowerOff,
         };
-        let launch = matches!(call.what, What::Launch { .. });
+        let launch = matches!(call.kind, CallKind::Launch { .. });
         call.instances
             .iter()
             .map(move |(instance, instance_type)| InstanceEvent {
@@ -214,7 +214,7 @@ fn events(account: &Account) -> Vec<InstanceEvent> {
 fn daily<'a>(
     org_id: &str,
     account_id: Option<&str>,
-    runs: impl Iterator<Item = &'a Run>,
+    runs: impl Iterator<Item = &'a GeneratedRun>,
     images: &BTreeMap<String, bool>,
     first: Date,
     days: u32,

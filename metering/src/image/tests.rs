@@ -40,20 +40,20 @@ fn named(name: &str, owner: &str) -> ImageAttributes {
 #[case::windows(ImageAttributes { platform: Some("windows".into()), ..ImageAttributes::default() }, Some(false), &[ClassificationReason::Windows])]
 #[case::no_platform(ImageAttributes { platform: Some("none".into()), ..ImageAttributes::default() }, None, &[])]
 #[case::tag_wins_over_windows(ImageAttributes { platform: Some("windows".into()), rhel_tag: true, ..ImageAttributes::default() }, Some(true), &[ClassificationReason::RhelTag])]
-fn verdicts(
+fn classifications(
     #[case] image: ImageAttributes,
     #[case] expected: Option<bool>,
     #[case] reasons: &[ClassificationReason],
 ) {
-    let verdict = classify(&image);
+    let classification = classify(&image);
     assert_eq!(
-        verdict,
+        classification,
         Classification {
             rhel: expected,
             reasons: reasons.to_vec()
         }
     );
-    assert_eq!(verdict.counts(), expected == Some(true));
+    assert_eq!(classification.counts(), expected == Some(true));
 }
 
 #[test]

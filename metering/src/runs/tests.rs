@@ -132,7 +132,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     )
 }
 
-/// As most are: stops and starts do not tell the type.
+/// The most frequent events: stops and starts have no type.
 fn any_power_event() -> impl Strategy<Value = Event> {
     any_event().prop_map(|event| Event {
         kind: if event.kind == PowerOff {
@@ -149,7 +149,7 @@ fn any_events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(any_event(), 0..40)
 }
 
-/// What the rules say of one moment, looked up without building runs: what happened last, up to then?
+/// The same for one moment, without building runs: the last power event up to then decides.
 fn is_on(events: &[Event], moment: Timestamp) -> bool {
     let power = |event: &&Event| event.kind != AttributeChange && event.at <= moment;
     let last = events

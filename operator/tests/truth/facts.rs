@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use metering::cloudtrail::EventKind;
-use metering::generator::Run;
+use metering::generator::GeneratedRun;
 use metering::usage::Count;
 use serde::Deserialize;
 use tokio::process::Command;
@@ -20,7 +20,7 @@ pub(crate) struct Facts {
     /// Records in them
     records: u64,
     events: Vec<Event>,
-    runs: Vec<Run>,
+    runs: Vec<GeneratedRun>,
     /// Images that carry the tag for RHEL in the end
     tagged: Vec<String>,
     /// The highest number of RHEL instances at once, by organization and day, where it is not zero
@@ -127,7 +127,7 @@ async fn events(database: &Database) -> Result<Vec<Event>, Failure> {
     Ok(rows.into_iter().map(event).collect())
 }
 
-async fn runs(database: &Database) -> Result<Vec<Run>, Failure> {
+async fn runs(database: &Database) -> Result<Vec<GeneratedRun>, Failure> {
     type Time = jiff_sqlx::Timestamp;
     type Row = (
         String,
@@ -148,15 +148,17 @@ async fn runs(database: &Database) -> Result<Vec<Run>, Failure> {
     .fetch_all(&database.pool)
     .await?;
     let run =
-        |(org_id, account_id, region, instance_id, start, end, instance_type, image_id): Row| Run {
-            org_id,
-            account_id,
-            region,
-            instance_id,
-            start: start.to_jiff(),
-            end: end.map(Time::to_jiff),
-            instance_type,
-            image_id,
+        |(org_id, account_id, region, instance_id, start, end, instance_type, image_id): Row| {
+            GeneratedRun {
+                org_id,
+                account_id,
+                region,
+                instance_id,
+                start: start.to_jiff(),
+                end: end.map(Time::to_jiff),
+                instance_type,
+                image_id,
+            }
         };
     Ok(rows.into_iter().map(run).collect())
 }

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
-use metering::generator::{Account, Config, Totals, Truth};
+use metering::generator::{Config, GeneratedAccount, Totals, Truth};
 use tempfile::TempDir;
 
 use super::Failure;
@@ -75,7 +75,7 @@ impl World {
         };
         let (mut truths, mut manifests) = (Vec::new(), String::new());
         for number in 0..config.accounts {
-            let account = Account::new(config, number);
+            let account = GeneratedAccount::new(config, number);
             let mut files = account.files();
             for file in files.by_ref() {
                 put(&world.folder.path().join(&file.key), &file.gzip()?)?;
@@ -88,7 +88,7 @@ impl World {
             world.totals.add(files.totals());
             truths.push(account.truth());
             manifests.push_str("---\n");
-            manifests.push_str(&Account::manifest_of(config, number));
+            manifests.push_str(&GeneratedAccount::manifest_of(config, number));
         }
         world.truth = Truth::merge(truths, config.first, config.days);
         put(&world.accounts(), manifests.as_bytes())?;

@@ -234,7 +234,7 @@ proptest! {
 fn what_is_odd_in_one_record_is_no_harm_to_others(#[case] odd: &str) {
     let good = r#"{"eventSource":"ec2.amazonaws.com","eventName":"StopInstances","eventID":"e-1","eventTime":"2026-01-01T00:00:00Z","awsRegion":"us-east-1","recipientAccountId":"210987654321","requestParameters":{"instanceId":"i-1"}}"#;
     let mut json = format!(r#"{{"Records":[{good},{odd},{good}]}}"#).into_bytes();
-    // What can't be written in a string here: bytes that are no text.
+    // Bytes that are no text can't be written in a string literal.
     if let Some(position) = json
         .windows(3)
         .position(|bytes| bytes == "\u{fffd}".as_bytes())

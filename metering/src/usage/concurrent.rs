@@ -1,13 +1,11 @@
-//! From runs to numbers: how many RHEL instances ran at once, and for how long instances ran.
+//! Concurrent usage: the highest number of RHEL instances at once, day by day.
 
-mod size;
+use std::collections::HashMap;
 
-use std::collections::{BTreeMap, HashMap};
-
-use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
 
-pub use size::{Consumption, Size, consumption};
+use super::Period;
 
 /// A run of an instance whose image counts as RHEL, with the dimensions usage is counted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +26,8 @@ pub struct RhelRun {
     pub service_type: String,
 }
 
-/// The highest number of instances that ran at once, for one choice of dimensions. A dimension that does
-/// not matter to the choice is [`ANY`]; one that matters and is not known is the empty string.
+/// The highest number of instances that ran at once, for one choice of dimensions. A dimension that does not matter to
+/// the choice is [`ANY`]; one that matters and is not known is the empty string.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "schemars",
@@ -52,7 +50,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Whether it is the number whatever the dimensions.
+    /// True for the number over all values of all dimensions.
     pub fn is_of_any(&self) -> bool {
         [
             &self.arch,
@@ -66,63 +64,16 @@ impl Count {
     }
 }
 
-/// "Whatever its value" in a [`Count`].
+/// Value of a dimension that does not matter, in a [`Count`].
 pub const ANY: &str = "_ANY";
 
-/// A span of time, half-open: `[start, end)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Period {
-    /// First moment of it.
-    pub start: Timestamp,
-    /// First moment after it.
-    pub end: Timestamp,
-}
-
-impl Period {
-    /// From the midnight that begins `first` to the one that ends `last`, UTC.
-    pub fn of_days(first: Date, last: Date) -> Self {
-        // The first and last days of the calendar are not wholly within what a timestamp can hold.
-        let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-        Self {
-            start: midnight(first).unwrap_or(Timestamp::MIN),
-            end: last.tomorrow().and_then(midnight).unwrap_or(Timestamp::MAX),
-        }
-    }
-
-    /// One day, UTC.
-    pub fn of_day(day: Date) -> Self {
-        Self::of_days(day, day)
-    }
-
-    /// The same period, but over by `now`: what of it has passed.
-    pub fn until(self, now: Timestamp) -> Self {
-        Self {
-            end: self.end.min(now.max(self.start)),
-            ..self
-        }
-    }
-
-    /// The part of a run that lies in the period, or `None` if no moment of it does. An open run goes on.
-    pub fn clip(self, start: Timestamp, end: Option<Timestamp>) -> Option<Self> {
-        let part = Self {
-            start: start.max(self.start),
-            end: end.unwrap_or(self.end).min(self.end),
-        };
-        (part.start < part.end).then_some(part)
-    }
-
-    /// How long it is.
-    pub fn duration(self) -> SignedDuration {
-        self.start.duration_until(self.end)
-    }
-}
-
-/// The highest numbers of RHEL instances that ran at once on one day (UTC), sorted by dimensions; empty
-/// if none ran (§8.3).
+/// Returns the highest numbers of RHEL instances that ran at once on one day (UTC), sorted by dimensions; empty if none
+/// ran.
 ///
-/// Each run counts under 24 keys: (any role and arch, its arch, its role) × (any sla, its sla) × the same
-/// for usage and service type. Runs are half-open: one that ends at midnight is no part of the next day, and
-/// when one instance takes over from another at the same moment that is one instance at once, not two.
+/// Each run counts under 24 keys, from which clients select one (`docs/design/original.md#concurrent-usage`): (any role and arch, its
+/// arch, its role) × (any sla, its sla) × the same for usage and service type. Runs are half-open: one that ends at
+/// midnight is no part of the next day, and an instance that takes over from another at the same moment makes one
+/// instance at once, not two.
 pub fn maximum_counts(day: Date, runs: &[RhelRun]) -> Vec<Count> {
     daily_maximum_counts(day, day, runs)
         .pop()
@@ -160,7 +111,7 @@ pub fn daily_maximum_counts(first: Date, last: Date, runs: &[RhelRun]) -> Vec<(D
     let mut days = Vec::new();
     for day in first.series(1.day()).take_while(|day| *day <= last) {
         let Period { start, end } = Period::of_day(day);
-        // What ends as the day begins is no part of it.
+        // Runs that end as the day begins are no part of it.
         while let Some(point) =
             points.next_if(|point| (point.at, point.change) <= (start, Change::End))
         {
@@ -184,7 +135,7 @@ struct Point {
     profile: usize,
 }
 
-/// In this order at equal times: what ends makes room for what starts.
+/// In this order at equal times: ends make room for starts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     End,
@@ -229,14 +180,14 @@ impl<'a> Keys<'a> {
         self.profiles.len() - 1
     }
 
-    /// Changes the number of running instances under every key of the point, and tells of each.
-    fn apply(&self, point: &Point, running: &mut [u64], mut tell: impl FnMut(usize, u64)) {
+    /// Changes the number of running instances under every key of the point, and passes each new number on.
+    fn apply(&self, point: &Point, running: &mut [u64], mut changed: impl FnMut(usize, u64)) {
         for &key in &self.profiles[point.profile] {
             match point.change {
                 Change::End => running[key] -= 1,
                 Change::Start => running[key] += 1,
             }
-            tell(key, running[key]);
+            changed(key, running[key]);
         }
     }
 
@@ -277,23 +228,6 @@ fn expand(
                 ]
             })
         })
-}
-
-/// For how long instances ran within a period, added up by a key of the caller's choice, for example the
-/// distribution. A run that is open goes on to the period's end, so for a period that is not over yet pass
-/// [`Period::until`] now.
-pub fn hours<K: Ord>(
-    period: Period,
-    runs: impl IntoIterator<Item = (K, Timestamp, Option<Timestamp>)>,
-) -> BTreeMap<K, SignedDuration> {
-    let mut sums = BTreeMap::new();
-    for (key, start, end) in runs {
-        if let Some(part) = period.clip(start, end) {
-            let sum = sums.entry(key).or_insert(SignedDuration::ZERO);
-            *sum = sum.saturating_add(part.duration());
-        }
-    }
-    sums
 }
 
 #[cfg(test)]

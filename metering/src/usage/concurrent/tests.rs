@@ -1,10 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp, civil::date};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{ANY, Count, Period, RhelRun, daily_maximum_counts, hours, maximum_counts};
+use super::{ANY, Count, RhelRun, daily_maximum_counts, maximum_counts};
 
 /// A time on 22 November 2026 (`10:00`), the day before (`-10:00`) or the day after (`+10:00`).
 fn at(time: &str) -> Timestamp {
@@ -181,41 +181,6 @@ fn the_key_of_a_count_is_called_as_clients_know_it() {
 }
 
 #[test]
-fn hours_are_cut_to_the_period() {
-    let day = Period::of_day(date(2026, 11, 22));
-    let runs = [
-        ("rhel", at("-10:00"), Some(at("02:00"))),
-        ("rhel", at("23:00"), None),
-        ("debian", at("10:00"), Some(at("10:30"))),
-        ("fedora", at("-10:00"), Some(at("00:00"))),
-    ];
-    let expected = BTreeMap::from([
-        ("debian", SignedDuration::from_mins(30)),
-        ("rhel", SignedDuration::from_hours(3)),
-    ]);
-    assert_eq!(hours(day, runs), expected);
-    let expected = BTreeMap::from([("rhel", SignedDuration::from_hours(1))]);
-    assert_eq!(hours(day.until(at("01:00")), runs), expected);
-    assert_eq!(
-        hours(day.until(at("-01:00")), runs),
-        BTreeMap::new(),
-        "the day has not begun"
-    );
-}
-
-#[test]
-fn a_day_of_an_hour_more_or_less_does_not_exist_in_utc() {
-    assert_eq!(
-        Period::of_day(date(2026, 3, 29)).duration(),
-        SignedDuration::from_hours(24)
-    );
-    assert_eq!(
-        Period::of_days(date(2026, 2, 1), date(2026, 2, 28)).duration(),
-        SignedDuration::from_hours(28 * 24)
-    );
-}
-
-#[test]
 fn the_ends_of_the_calendar_are_days_too() {
     assert_eq!(maximum_counts(jiff::civil::Date::MAX, &[]), []);
     assert_eq!(maximum_counts(jiff::civil::Date::MIN, &[]), []);
@@ -243,7 +208,7 @@ fn any_run() -> impl Strategy<Value = RhelRun> {
 }
 
 proptest! {
-    /// The same by brute force: for every key, look at every moment at which the number can be highest.
+    /// The same by brute force: every key at every moment at which its number can be highest.
     #[test]
     fn the_sweep_counts_as_looking_at_every_moment_does(runs in proptest::collection::vec(any_run(), 0..12)) {
         let counts = counts(&runs);

@@ -1,4 +1,4 @@
-//! What instances took up while they ran: vCPU-hours and memory-hours.
+//! Consumption of running instances: hours, vCPU-hours and memory-hours.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Period;
 
-/// How large an instance type is, as EC2's `DescribeInstanceTypes` tells.
+/// Size of an instance type, from EC2's `DescribeInstanceTypes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// `VCpuInfo.DefaultVCpus`
@@ -16,23 +16,24 @@ pub struct Size {
     pub memory_mib: u32,
 }
 
-/// What some runs add up to.
+/// Sums over some runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumption {
-    /// For how long instances ran.
+    /// Time that instances ran.
     pub running: SignedDuration,
     /// The same, each run times its vCPUs.
     pub vcpu: SignedDuration,
     /// The same, each run times its MiB of memory.
     pub memory_mib: SignedDuration,
-    /// How much of `running` is not in the other two, because the size is not known.
+    /// The part of `running` that is not in the other two, because the size is not known.
     pub unsized_running: SignedDuration,
 }
 
-/// What runs add up to within a period, by a key of the caller's choice: for example distribution, account, image,
-/// instance type and region. A run that is open goes on to the period's end, as with [`super::hours`].
+/// Adds up runs within a period, by a key of the caller's choice: for example distribution, account, image, instance
+/// type and region. An open run extends to the period's end, so for a period that is not over yet pass
+/// [`Period::until`] now.
 ///
-/// Nothing is lost for want of a size: such a run counts as running, and [`Consumption::unsized_running`] tells.
+/// A run without a size counts in [`Consumption::running`] and in [`Consumption::unsized_running`].
 pub fn consumption<K: Ord>(
     period: Period,
     runs: impl IntoIterator<Item = (K, Timestamp, Option<Timestamp>, Option<Size>)>,
