@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from seeding import customer, day, demo, image, own
+from seeding import customer, day, demo, image, logs, own
 from seeding.accounts import HOME_REGION, Accounts
 
 
@@ -37,6 +37,10 @@ def main() -> None:
 
     commands.add_parser("day", parents=[state], help="a day of launches, stops, starts in the demo's accounts")
 
+    delivering = commands.add_parser("logs", parents=[state], help="log files of a folder, with repeated notifications")
+    delivering.add_argument("folder", type=Path, help="holds AWSLogs/…")
+    delivering.add_argument("--seed", type=int, default=0, help="of the order")
+
     arguments = parser.parse_args()
     accounts = Accounts(arguments.state)
     match arguments.command:
@@ -53,6 +57,8 @@ def main() -> None:
             print(json.dumps(demo.make(accounts, arguments.disks), indent=2))
         case "day":
             print("\n".join(day.live(accounts)))
+        case "logs":
+            print(logs.deliver(accounts, arguments.folder, arguments.seed))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 //! Exactness, from log files to the numbers of an invoice. A period of many accounts, with files that are damaged, late
 //! and doubled, is recorded by four processes at once, each killed again and again, while somebody asks for reports.
-//! In the end the database holds what really happened, and nothing else.
+//! In the end the database holds what really happened, and nothing else. `queue` does the same by way of the queue.
 
 mod database;
+mod emulator;
 mod facts;
+mod queue;
 mod worker;
 mod world;
 

@@ -34,10 +34,15 @@ impl World {
     /// `TRUTH_WORLD` is its size, accounts and days, like `200x365`; `TRUTH_SEED` makes the same one again.
     pub(crate) fn from_environment() -> Result<Self, Failure> {
         let size = std::env::var("TRUTH_WORLD").unwrap_or_else(|_| "20x30".into());
+        Self::of_size(&size)
+    }
+
+    /// A world of accounts and days, like `200x365`.
+    pub(crate) fn of_size(size: &str) -> Result<Self, Failure> {
         let (accounts, days) = size
             .split_once('x')
             .and_then(|(accounts, days)| Some((accounts.parse().ok()?, days.parse().ok()?)))
-            .ok_or_else(|| format!("TRUTH_WORLD={size}: give accounts and days, like 200x365"))?;
+            .ok_or_else(|| format!("a world of {size}: give accounts and days, like 200x365"))?;
         let seed = match std::env::var("TRUTH_SEED") {
             Ok(seed) => u64::from_str(&seed)?,
             Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
@@ -93,6 +98,11 @@ impl World {
         world.truth = Truth::merge(truths, config.first, config.days);
         put(&world.accounts(), manifests.as_bytes())?;
         Ok(world)
+    }
+
+    /// Holds the log files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The manifests of the accounts.
