@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::file::{FileError, ParsedFile};
 use crate::telemetry::{Metrics, OutcomeLabel};
@@ -20,6 +20,8 @@ const MAX_EVENTS: usize = 20_000;
 const PARALLEL_COMMITS: usize = 2;
 /// Longest wait for the next file of a transaction; reading goes on meanwhile.
 const LINGER: Duration = Duration::from_millis(50);
+/// Longest time that a transaction gathers files: a trickle of them must not hold back the first.
+const GATHERING: Duration = Duration::from_secs(1);
 /// Attempts at a transaction that loses against others.
 const ATTEMPTS: u32 = 3;
 
@@ -78,6 +80,7 @@ async fn next_group<T>(
     let mut group: Vec<(T, ReadResult)> = Vec::new();
     let mut events = 0;
     let mut next = files.recv().await;
+    let latest = Instant::now() + GATHERING;
     while let Some((tag, read)) = next {
         if let Ok(Some(file)) = &read {
             events += file.events();
@@ -86,7 +89,8 @@ async fn next_group<T>(
         if group.len() >= MAX_FILES || events >= MAX_EVENTS {
             break;
         }
-        next = timeout(LINGER, files.recv()).await.ok().flatten();
+        let until = latest.min(Instant::now() + LINGER);
+        next = timeout_at(until, files.recv()).await.ok().flatten();
     }
     (!group.is_empty()).then_some(group)
 }
