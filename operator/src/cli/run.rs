@@ -215,46 +215,44 @@ async fn run_controllers(context: &AppContext, clients: Clients) {
         shutdown,
         ..
     } = context.clone();
-    let watch_client = clients.watches.clone();
     let runtime = Runtime::new(
         clients,
         config.watch_namespace.clone(),
-        metrics.clone(),
+        metrics,
         shutdown.clone(),
     );
     let mut accounts = runtime.watch();
+    let mut inspections = runtime.watch();
     let accounts_of_controller = accounts.subscribe();
     let account_context = cloud_account::AccountContext::new(
-        runtime,
+        runtime.clone(),
         pool.clone(),
         aws.clone(),
         config.trail_bucket.clone(),
     );
-    let inspections = Inspections::new(aws.clone(), config.results_bucket.clone());
-    let endpoint = aws.config().endpoint_url().map(str::to_owned);
+    let inspection = image_inspection::run(
+        runtime.clone(),
+        pool.clone(),
+        Inspections::new(aws.clone(), config.results_bucket.clone()),
+        &config,
+        aws.config().endpoint_url().map(str::to_owned),
+        inspections.subscribe(),
+        accounts.subscribe(),
+    );
+    let rounds = inventory::run(
+        runtime,
+        pool.clone(),
+        aws.clone(),
+        accounts.store(),
+        inspections.store(),
+    );
     // Boxed, because an unoptimized build would keep all of it on the stack of one thread.
     tokio::join!(
         shutdown.run_until_cancelled(accounts.run()),
+        shutdown.run_until_cancelled(inspections.run()),
         cloud_account::run(account_context, accounts_of_controller).boxed(),
-        image_inspection::run(
-            watch_client.clone(),
-            pool.clone(),
-            inspections,
-            &config,
-            endpoint,
-            metrics.clone(),
-            shutdown.clone()
-        )
-        .boxed(),
-        inventory::run(
-            watch_client,
-            pool.clone(),
-            aws,
-            metrics,
-            config.watch_namespace.as_deref(),
-            shutdown.clone()
-        )
-        .boxed(),
+        inspection.boxed(),
+        rounds.boxed(),
         shutdown.run_until_cancelled(prune_daily(pool, config.keep_days)),
     );
 }

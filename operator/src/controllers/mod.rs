@@ -8,7 +8,6 @@ mod event;
 pub mod finalizer;
 pub mod image_inspection;
 pub mod inventory;
-mod log;
 pub mod role;
 pub mod runtime;
 pub mod status;

@@ -106,11 +106,11 @@ impl Runtime {
     }
 
     /// Repeats `round` every `period` until shutdown, for what is not about one object; `kind` names it in logs and metrics.
-    pub async fn run_rounds<E: ErrorReason>(
+    pub async fn run_rounds<E: ErrorReason, F: Future<Output = Result<(), E>>>(
         &self,
         kind: &'static str,
         period: Duration,
-        mut round: impl AsyncFnMut() -> Result<(), E>,
+        mut round: impl FnMut() -> F,
     ) {
         let rounds = async {
             loop {

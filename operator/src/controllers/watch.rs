@@ -111,17 +111,6 @@ where
     }
 }
 
-/// Changes of a kind in `namespace`, or in all of them.
-pub fn changes<K: Watchable>(
-    client: &Client,
-    namespace: Option<&str>,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K> {
-    pruned(watcher(
-        api::<K>(client, namespace),
-        watcher::Config::default(),
-    ))
-}
-
 /// Drops `managedFields`, about half of an object's size, before a store keeps them.
 fn pruned<K: Watchable>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,

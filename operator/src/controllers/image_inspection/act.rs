@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::context::Context;
 use super::decide::{JobState, NOT_FOUND, Plan};
-use super::error::{Doing, Error};
+use super::error::Error;
 use super::job::{self, Grant};
 use super::observe::{find_job, job_state};
 use super::slots;
+use crate::controllers::error::KubernetesContext;
 use crate::controllers::finalizer;
 use cloudigrade_api::{FIELD_MANAGER, FINALIZER, ImageInspection};
 use cloudigrade_cloud::IamRole;
@@ -38,7 +39,7 @@ pub(super) async fn act<C: InspectionCloud>(
             }
             finalizer::add(&context.inspections(inspection), inspection)
                 .await
-                .doing("adding the finalizer")?;
+                .context("adding the finalizer")?;
         }
         Plan::Launch { role, snapshot } => launch(inspection, role, snapshot, context).await?,
         Plan::Record(report) => {
@@ -85,14 +86,14 @@ async fn launch<C: InspectionCloud>(
 ) -> Result<(), Error> {
     let attempt = job::next_attempt(inspection);
     let namespace = inspection.namespace().unwrap_or_default();
-    let jobs: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
+    let jobs: Api<Job> = Api::namespaced(context.runtime.client.clone(), &namespace);
     let wanted = job::job(inspection, attempt, snapshot, &context.runner);
     let job = match jobs.create(&PostParams::default(), &wanted).await {
         Ok(job) => job,
         Err(kube::Error::Api(answer)) if answer.code == 409 => {
             adopt(&jobs, inspection, &wanted.name_any()).await?
         }
-        Err(error) => return Err(error).doing("creating the Job"),
+        Err(error) => return Err(error).context("creating the Job")?,
     };
     if job.spec.as_ref().and_then(|spec| spec.suspend) != Some(true) {
         return Ok(());
@@ -107,22 +108,22 @@ async fn launch<C: InspectionCloud>(
         .await?;
     let result_url = context.cloud.upload_url(&key, job::DEADLINE).await?;
     let secret = job::secret(&job, &Grant { reader, result_url });
-    let secrets: Api<KubeSecret> = Api::namespaced(context.client.clone(), &namespace);
+    let secrets: Api<KubeSecret> = Api::namespaced(context.runtime.client.clone(), &namespace);
     let apply = PatchParams::apply(FIELD_MANAGER).force();
     secrets
         .patch(&job.name_any(), &apply, &Patch::Apply(&secret))
         .await
-        .doing("applying the Job's Secret")?;
+        .context("applying the Job's Secret")?;
     let start = Patch::Merge(json!({"spec": {"suspend": false}}));
     jobs.patch(&job.name_any(), &PatchParams::default(), &start)
         .await
-        .doing("starting the Job")?;
+        .context("starting the Job")?;
     Ok(())
 }
 
 /// A Job of this name exists: ours from a pass that was cut off, or somebody else's.
 async fn adopt(jobs: &Api<Job>, inspection: &ImageInspection, name: &str) -> Result<Job, Error> {
-    let job = jobs.get(name).await.doing("reading the Job")?;
+    let job = jobs.get(name).await.context("reading the Job")?;
     if !job::belongs_to(&job, inspection) {
         return Err(Error::ForeignJob(name.to_owned()));
     }
@@ -142,13 +143,14 @@ async fn release<C: InspectionCloud>(
         let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
         if job_state(Some(&job)) == JobState::Running {
             // Its Secret goes with it.
-            let jobs: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
+            let jobs: Api<Job> = Api::namespaced(context.runtime.client.clone(), &namespace);
             gone(jobs.delete(&name, &DeleteParams::background()).await)
-                .doing("deleting the Job")?;
+                .context("deleting the Job")?;
         } else {
-            let secrets: Api<KubeSecret> = Api::namespaced(context.client.clone(), &namespace);
+            let secrets: Api<KubeSecret> =
+                Api::namespaced(context.runtime.client.clone(), &namespace);
             gone(secrets.delete(&name, &DeleteParams::default()).await)
-                .doing("deleting the Job's Secret")?;
+                .context("deleting the Job's Secret")?;
         }
     }
     context
@@ -162,7 +164,7 @@ async fn release<C: InspectionCloud>(
     {
         finalizer::remove(&context.inspections(inspection), inspection)
             .await
-            .doing("removing the finalizer")?;
+            .context("removing the finalizer")?;
     }
     Ok(())
 }
@@ -178,13 +180,15 @@ async fn clean_up<C: InspectionCloud>(
     let attempt = job::last_attempt(inspection);
     if let Some(job) = find_job(inspection, attempt, context).await? {
         if job.metadata.deletion_timestamp.is_none() {
-            let jobs: Api<Job> =
-                Api::namespaced(context.client.clone(), &job.namespace().unwrap_or_default());
+            let jobs: Api<Job> = Api::namespaced(
+                context.runtime.client.clone(),
+                &job.namespace().unwrap_or_default(),
+            );
             gone(
                 jobs.delete(&job.name_any(), &DeleteParams::foreground())
                     .await,
             )
-            .doing("deleting the Job")?;
+            .context("deleting the Job")?;
         }
         return Ok(());
     }
@@ -194,7 +198,8 @@ async fn clean_up<C: InspectionCloud>(
         .await?;
     finalizer::remove(&context.inspections(inspection), inspection)
         .await
-        .doing("removing the finalizer")
+        .context("removing the finalizer")?;
+    Ok(())
 }
 
 /// Deletes this very inspection, not a namesake made since.
@@ -212,7 +217,8 @@ async fn remove<C>(inspection: &ImageInspection, context: &Context<C>) -> Result
             )
             .await,
     )
-    .doing("deleting the ImageInspection")
+    .context("deleting the ImageInspection")?;
+    Ok(())
 }
 
 /// That it is gone already is what was wanted.

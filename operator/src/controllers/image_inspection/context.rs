@@ -2,21 +2,20 @@
 
 use std::sync::Once;
 
-use kube::runtime::events::{Event, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 
 use super::job::Runner;
 use super::slots::{Slots, Ticket};
 use super::{Guarded, GuardedAccount, Object};
 use crate::controllers::backoff::Backoff;
-use crate::telemetry::Metrics;
+use crate::controllers::runtime::Runtime;
 use cloudigrade_api::{CloudAccount, ImageInspection, Phase};
 use cloudigrade_store::Pool;
 
 /// What every pass shares; `C` is the cloud.
 pub(super) struct Context<C> {
-    pub(super) client: Client,
+    pub(super) runtime: Runtime,
     pub(super) database: Pool,
     pub(super) cloud: C,
     pub(super) runner: Runner,
@@ -25,16 +24,15 @@ pub(super) struct Context<C> {
     pub(super) held: Once,
     pub(super) accounts: Store<GuardedAccount>,
     pub(super) inspections: Store<Guarded>,
-    pub(super) recorder: Recorder,
+    /// Of inspections that wait, which is no error and so not in the backoff of the runtime
     pub(super) backoff: Backoff,
-    pub(super) metrics: Metrics,
 }
 
 impl<C> Context<C> {
     /// Where `inspection` lives.
     pub(super) fn inspections(&self, inspection: &ImageInspection) -> Api<ImageInspection> {
         Api::namespaced(
-            self.client.clone(),
+            self.runtime.client.clone(),
             &inspection.namespace().unwrap_or_default(),
         )
     }
@@ -46,17 +44,6 @@ impl<C> Context<C> {
             .accounts
             .get(&object.within(&inspection.namespace().unwrap_or_default()))?;
         found.0.as_ref().ok().cloned()
-    }
-
-    /// Tells people; that it does not work changes nothing else.
-    pub(super) async fn tell(&self, inspection: &ImageInspection, event: &Event) {
-        if let Err(error) = self
-            .recorder
-            .publish(event, &inspection.object_ref(&()))
-            .await
-        {
-            tracing::warn!(%error, "writing an event");
-        }
     }
 
     /// Room for `inspection` to run.

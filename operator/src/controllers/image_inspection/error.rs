@@ -1,5 +1,6 @@
 //! What can go wrong in a pass.
 
+use crate::controllers::error::{ErrorReason, KubernetesError};
 use crate::controllers::role::RoleError;
 use cloudigrade_cloud::CloudError;
 use cloudigrade_store::StoreError;
@@ -8,11 +9,8 @@ use cloudigrade_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The API server refused or was not there.
-    #[error("{doing}: {source}")]
-    Kube {
-        doing: &'static str,
-        source: kube::Error,
-    },
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// So did Postgres.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -30,38 +28,25 @@ pub(super) enum Error {
     JobLeaving(String),
 }
 
-impl Error {
-    /// Stable PascalCase word for conditions and metrics.
-    pub(super) fn reason(&self) -> &'static str {
+impl ErrorReason for Error {
+    fn reason(&self) -> &'static str {
         match self {
-            Self::Kube { .. } => "KubernetesError",
-            Self::Store(_) => "DatabaseError",
+            Self::Kubernetes(error) => error.reason(),
+            Self::Store(error) => error.reason(),
             Self::Cloud(error) => error.reason(),
             Self::IamRole(error) => error.reason(),
             Self::ForeignJob(_) => "ForeignJob",
             Self::JobLeaving(_) => "JobLeaving",
         }
     }
+}
 
-    /// Whether it belongs into the status: something there concerns whoever owns the account or the namespace.
+impl Error {
+    /// Returns true for an error that the owner of the account or of the namespace can do something about.
     pub(super) fn concerns_the_user(&self) -> bool {
         matches!(
             self,
             Self::Cloud(_) | Self::IamRole(_) | Self::ForeignJob(_) | Self::JobLeaving(_)
         )
-    }
-}
-
-/// Says what was being done when the API server refused.
-pub(super) trait Doing<T> {
-    fn doing(self, what: &'static str) -> Result<T, Error>;
-}
-
-impl<T> Doing<T> for Result<T, kube::Error> {
-    fn doing(self, what: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::Kube {
-            doing: what,
-            source,
-        })
     }
 }

@@ -1,4 +1,6 @@
-//! ImageInspection: a state machine over its phase. Each pass observes, decides, acts and reports.
+//! ImageInspection: a state machine over its phase. Each reconciliation observes, decides, acts and reports.
+//!
+//! Its own status is its clock: the echo of each write triggers the next step.
 //!
 //! `Pending` → `Preparing` → `Inspecting` → `Inspected` | `Skipped` | `Error`
 
@@ -13,26 +15,21 @@ mod result;
 mod slots;
 mod status;
 
-use std::sync::{Arc, Once};
+use std::sync::Once;
 
-use futures::StreamExt;
 use futures::channel::mpsc;
-use futures::future::ready;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::batch::v1::Job;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::{Config, Controller};
-use kube::runtime::events::Recorder;
-use kube::runtime::reflector::{self, ObjectRef, reflector};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, ResourceExt};
-use tokio_util::sync::CancellationToken;
+use kube::ResourceExt;
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
 
 use crate::config::RunConfig;
 use crate::controllers::backoff::Backoff;
-use crate::controllers::log::log;
-use crate::controllers::watch;
-use crate::telemetry::Metrics;
-use cloudigrade_api::{CloudAccount, FIELD_MANAGER, ImageInspection, MANAGED_BY, Phase};
+use crate::controllers::runtime::Runtime;
+use crate::controllers::watch::{self, Subscription};
+use cloudigrade_api::{CloudAccount, ImageInspection, MANAGED_BY, Phase};
 use cloudigrade_cloud::InspectionCloud;
 use cloudigrade_store::Pool;
 use context::Context;
@@ -47,39 +44,22 @@ const READY: &str = "Ready";
 const INSPECTED: &str = "Inspected";
 const RELEASED: &str = "ResourcesReleased";
 
-/// Passes at once; each waits mostly for others.
-const CONCURRENCY: u16 = 16;
-
 /// One that cannot be read does not stop the others.
-type Guarded = DeserializeGuard<ImageInspection>;
-type GuardedAccount = DeserializeGuard<CloudAccount>;
+type Guarded = watch::Guarded<ImageInspection>;
+type GuardedAccount = watch::Guarded<CloudAccount>;
 type Object = ObjectRef<Guarded>;
 
-/// Reconciles ImageInspections until `shutdown`.
+/// Reconciles ImageInspections until shutdown.
 pub async fn run<C: InspectionCloud>(
-    client: Client,
+    runtime: Runtime,
     database: Pool,
     cloud: C,
     config: &RunConfig,
     aws_endpoint_url: Option<String>,
-    metrics: Metrics,
-    shutdown: CancellationToken,
+    inspections: Subscription<ImageInspection>,
+    accounts: Subscription<CloudAccount>,
 ) {
-    let namespace = config.watch_namespace.as_deref();
     let (wake, woken) = mpsc::unbounded();
-    let (inspections, inspections_writer) = reflector::store();
-    let (accounts, accounts_writer) = reflector::store();
-    let changes = reflector(
-        inspections_writer,
-        watch::changes::<Guarded>(&client, namespace),
-    )
-    .touched_objects();
-    let account_changes = reflector(
-        accounts_writer,
-        watch::changes::<GuardedAccount>(&client, namespace),
-    )
-    .touched_objects();
-
     let jobs = watcher::Config::default().labels(&format!(
         "{}={},{}={}",
         MANAGED_BY.0,
@@ -91,8 +71,8 @@ pub async fn run<C: InspectionCloud>(
         overall: config.max_inspections,
         per_account: config.max_inspections_per_account,
     };
-    let context = Arc::new(Context {
-        client: client.clone(),
+    let context = Context {
+        runtime: runtime.clone(),
         database,
         cloud,
         runner: Runner {
@@ -100,41 +80,31 @@ pub async fn run<C: InspectionCloud>(
             aws_endpoint_url,
         },
         max_attempts: config.max_attempts,
-        slots: Slots::new(limits, metrics.inspections_running.clone(), wake.clone()),
+        slots: Slots::new(limits, runtime.metrics.inspections_running.clone(), wake),
         held: Once::new(),
-        accounts: accounts.clone(),
-        inspections: inspections.clone(),
-        recorder: Recorder::new(client.clone(), FIELD_MANAGER.into()),
+        accounts: accounts.store.clone(),
+        inspections: inspections.store.clone(),
         backoff: Backoff::default(),
-        metrics,
-    });
+    };
 
-    // Apart from the controller, which must not begin before it can see the accounts.
-    let of_account = inspections.clone();
-    let accounts_watch = tokio::spawn(account_changes.for_each(move |change| {
-        if let Ok(account) = change {
-            for waiting in of_account.state_filter(|inspection| waits_for(inspection, &account)) {
-                // Nobody listens only when the controller stops.
-                let _ = wake.unbounded_send(Object::from_obj(&*waiting));
-            }
-        }
-        ready(())
-    }));
-    let controller = Controller::for_stream(changes, inspections)
-        .owns(watch::api::<Job>(&client, namespace), jobs)
-        .reconcile_on(woken)
-        .with_config(Config::default().concurrency(CONCURRENCY))
-        .graceful_shutdown_on(shutdown.clone().cancelled_owned())
-        .run(reconcile::reconcile, reconcile::error_policy, context)
-        .for_each(async |result| log(result, error::Error::reason));
-    if shutdown
-        .run_until_cancelled(accounts.wait_until_ready())
-        .await
-        .is_some()
-    {
-        controller.await;
+    let of_accounts = inspections.store.clone();
+    let account_changed = accounts.changes.flat_map(move |account| {
+        let waiting = of_accounts.state_filter(|inspection| waits_for(inspection, &account));
+        stream::iter(waiting).map(|inspection| Object::from_obj(&*inspection))
+    });
+    let changes = inspections
+        .changes
+        .map(|inspection| Ok((*inspection).clone()));
+    let controller = Controller::for_stream(changes, inspections.store)
+        .owns(runtime.watched_api::<Job>(), jobs)
+        .reconcile_on(stream::select(woken, account_changed));
+    // It must not begin before it can see the accounts.
+    let seen = runtime
+        .shutdown
+        .run_until_cancelled(accounts.store.wait_until_ready());
+    if seen.await.is_some() {
+        runtime.run_controller(controller, context).await;
     }
-    accounts_watch.abort();
 }
 
 /// Whether `inspection` could go on once `account` lets it.

@@ -6,8 +6,9 @@ use kube::{Api, ResourceExt};
 
 use super::context::Context;
 use super::decide::{self, JobState, Look, Seen};
-use super::error::{Doing, Error};
+use super::error::Error;
 use super::{job, result};
+use crate::controllers::error::KubernetesContext;
 use crate::controllers::role;
 use cloudigrade_api::ImageInspection;
 use cloudigrade_cloud::{InspectionCloud, ResultObject};
@@ -30,7 +31,7 @@ pub(super) async fn observe<C: InspectionCloud>(
         },
         Look::Preparing => Seen::Preparing(match gate {
             Ok(account) => {
-                let role = role::resolve_role(&context.client, account).await?;
+                let role = role::resolve_role(&context.runtime.client, account).await?;
                 let image = context
                     .cloud
                     .image(&role, &spec.region, &spec.image_id)
@@ -63,13 +64,13 @@ pub(super) async fn find_job<C>(
     context: &Context<C>,
 ) -> Result<Option<Job>, Error> {
     let jobs: Api<Job> = Api::namespaced(
-        context.client.clone(),
+        context.runtime.client.clone(),
         &inspection.namespace().unwrap_or_default(),
     );
     let found = jobs
         .get_opt(&job::name(inspection, attempt))
         .await
-        .doing("reading the Job")?;
+        .context("reading the Job")?;
     Ok(found.filter(|found| job::belongs_to(found, inspection)))
 }
 

@@ -1,7 +1,6 @@
 //! One pass over one inspection: observe, decide, act, report.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -9,57 +8,30 @@ use kube::runtime::controller::Action;
 
 use super::context::Context;
 use super::decide::{Plan, decide};
-use super::error::{Doing, Error};
-use super::{Guarded, act, observe, slots, status};
+use super::error::Error;
+use super::{act, observe, slots, status};
 use crate::controllers;
-use crate::telemetry::{KindLabel, OutcomeLabel, ReasonLabel};
+use crate::controllers::error::{ErrorReason, KubernetesContext};
+use crate::controllers::runtime::Reconciler;
+use crate::telemetry::OutcomeLabel;
 use cloudigrade_api::{ImageInspection, Phase, same_ignoring_times};
 use cloudigrade_cloud::InspectionCloud;
 
-/// Label of the metrics.
-const KIND: &str = "ImageInspection";
 /// Who waits for room is woken when there is some. This is for the case that it was missed.
 const MISSED_ROOM: Duration = Duration::from_secs(300);
 
-/// Brings one inspection a step further.
-#[tracing::instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = object.name_any()))]
-pub(super) async fn reconcile<C: InspectionCloud>(
-    object: Arc<Guarded>,
-    context: Arc<Context<C>>,
-) -> Result<Action, Error> {
-    let inspection = match &object.0 {
-        Ok(inspection) => inspection,
-        Err(invalid) => {
-            tracing::warn!(error = %invalid, "not an ImageInspection that this version understands; left alone");
-            return Ok(Action::await_change());
-        }
-    };
-    let begun = Instant::now();
-    let result = pass(inspection, &context, Timestamp::now()).await;
-    let metrics = &context.metrics;
-    metrics
-        .reconciles
-        .get_or_create(&KindLabel { kind: KIND })
-        .inc();
-    metrics
-        .reconcile_seconds
-        .get_or_create(&KindLabel { kind: KIND })
-        .observe(begun.elapsed().as_secs_f64());
-    if let Err(error) = &result {
-        metrics
-            .reconcile_errors
-            .get_or_create(&ReasonLabel {
-                kind: KIND,
-                reason: error.reason(),
-            })
-            .inc();
-    }
-    result
-}
+impl<C: InspectionCloud> Reconciler for Context<C> {
+    const KIND: &'static str = "ImageInspection";
+    type Object = ImageInspection;
+    type Error = Error;
 
-/// When to come back after an error; the wait grows with each in a row.
-pub(super) fn error_policy<C>(object: Arc<Guarded>, _: &Error, context: Arc<Context<C>>) -> Action {
-    Action::requeue(context.backoff.next(&object.uid().unwrap_or_default()))
+    async fn reconcile(
+        &self,
+        inspection: &ImageInspection,
+        now: Timestamp,
+    ) -> Result<Action, Error> {
+        pass(inspection, self, now).await
+    }
 }
 
 pub(super) async fn pass<C: InspectionCloud>(
@@ -122,9 +94,9 @@ async fn report<C>(
         let api = context.inspections(inspection);
         controllers::status::write(&api, inspection, &status)
             .await
-            .doing("writing the status")?;
+            .context("writing the status")?;
         if let Some(event) = status::event(plan, &status) {
-            context.tell(inspection, &event).await;
+            context.runtime.publish_event(inspection, &event).await;
         }
         count(plan, context);
     }
@@ -155,6 +127,7 @@ fn count<C>(plan: &Plan, context: &Context<C>) {
         _ => return,
     };
     context
+        .runtime
         .metrics
         .inspections
         .get_or_create(&OutcomeLabel { outcome })

@@ -7,16 +7,14 @@ mod types;
 
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::future::{join, ready};
+use futures::future::join;
 use jiff::Timestamp;
 use kube::Client;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::reflector::{self, ObjectRef, Store, reflector};
-use tokio_util::sync::CancellationToken;
+use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::controllers::backoff::Backoff;
-use crate::controllers::watch;
+use crate::controllers::runtime::Runtime;
+use crate::controllers::watch::Guarded;
 use crate::telemetry::{KindLabel, Metrics};
 use cloudigrade_api::{CloudAccount, ImageInspection};
 use cloudigrade_cloud::{InstanceTypes, Inventory};
@@ -33,50 +31,40 @@ struct Lookups<C> {
     database: Pool,
     cloud: C,
     metrics: Metrics,
-    accounts: Store<DeserializeGuard<CloudAccount>>,
+    accounts: Store<Guarded<CloudAccount>>,
     /// Only that they exist matters.
-    inspections: Store<PartialObjectMeta<ImageInspection>>,
+    inspections: Store<Guarded<ImageInspection>>,
     backoff: Backoff,
     /// Regions that our own identity could not ask for instance types.
     refusals: Refusals,
 }
 
-/// Works in rounds until `shutdown`, on the resources of `namespace` or of all.
+/// Works in rounds until shutdown, on the objects of two watches.
 pub async fn run<C: Inventory + InstanceTypes>(
-    client: Client,
+    runtime: Runtime,
     database: Pool,
     cloud: C,
-    metrics: Metrics,
-    namespace: Option<&str>,
-    shutdown: CancellationToken,
+    accounts: Store<Guarded<CloudAccount>>,
+    inspections: Store<Guarded<ImageInspection>>,
 ) {
-    let (accounts, accounts_writer) = reflector::store();
-    let (inspections, inspections_writer) = reflector::store();
-    let watching = join(
-        reflector(accounts_writer, watch::changes(&client, namespace)).for_each(|_| ready(())),
-        reflector(inspections_writer, watch::changes(&client, namespace)).for_each(|_| ready(())),
-    );
-    let rounds = async {
-        // Only dropped writers make these fail, and they live as long as this.
-        let _ = join(accounts.wait_until_ready(), inspections.wait_until_ready()).await;
-        let lookups = Lookups {
-            client,
-            database,
-            cloud,
-            metrics,
-            accounts: accounts.clone(),
-            inspections: inspections.clone(),
-            backoff: Backoff::default(),
-            refusals: Refusals::default(),
-        };
-        loop {
-            if let Err(error) = lookups.round(Timestamp::now()).await {
-                tracing::warn!(%error, "a round of lookups was cut short");
-            }
-            tokio::time::sleep(ROUND).await;
-        }
+    // Only dropped writers make these fail, and they live until shutdown.
+    let ready = join(accounts.wait_until_ready(), inspections.wait_until_ready());
+    if runtime.shutdown.run_until_cancelled(ready).await.is_none() {
+        return;
+    }
+    let lookups = Lookups {
+        client: runtime.client.clone(),
+        database,
+        cloud,
+        metrics: runtime.metrics.clone(),
+        accounts,
+        inspections,
+        backoff: Backoff::default(),
+        refusals: Refusals::default(),
     };
-    shutdown.run_until_cancelled(join(watching, rounds)).await;
+    runtime
+        .run_rounds("Inventory", ROUND, || lookups.round(Timestamp::now()))
+        .await;
 }
 
 impl<C: Inventory + InstanceTypes> Lookups<C> {

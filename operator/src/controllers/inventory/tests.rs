@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use http::{Request, Response};
 use kube::client::Body;
-use kube::runtime::watcher;
+use kube::runtime::{reflector, watcher};
 use serde_json::json;
 
 use super::*;

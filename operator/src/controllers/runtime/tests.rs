@@ -113,12 +113,12 @@ async fn rounds_go_on_after_an_error_and_end_at_shutdown() {
     let (runtime, _) = runtime();
     let mut rounds = 0;
     runtime
-        .run_rounds("Test", Duration::ZERO, async || {
+        .run_rounds("Test", Duration::ZERO, || {
             rounds += 1;
             if rounds == 3 {
                 runtime.shutdown.cancel();
             }
-            Err(Refused)
+            std::future::ready(Err(Refused))
         })
         .await;
     assert_eq!((rounds, errors(&runtime)), (3, 3));

@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use jiff::Timestamp;
+use kube::Client;
 use kube::client::Body;
+use kube::runtime::reflector;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::controllers::client::Clients;
+use crate::telemetry::Metrics;
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::Secret;
 use cloudigrade_cloud::{CloudError, ImageState, ResultObject, RootDisk, SnapshotCredentials};
@@ -196,9 +201,16 @@ impl World {
             "status": {"conditions": [{"type": "Ready", "status": ready, "reason": "R", "message": "", "lastTransitionTime": now()}]},
         }));
         writer.apply_watcher_event(&watcher::Event::Apply(account.unwrap()));
-        let metrics = Metrics::default();
+        let runtime = Runtime::new(
+            Clients {
+                calls: client.clone(),
+                watches: client,
+            },
+            None,
+            Metrics::default(),
+            CancellationToken::new(),
+        );
         Context {
-            client: client.clone(),
             database: (*self.database).clone(),
             cloud: TestCloud {
                 image: self.cloud.image.clone(),
@@ -215,15 +227,14 @@ impl World {
                     overall: 1,
                     per_account: 1,
                 },
-                metrics.inspections_running.clone(),
+                runtime.metrics.inspections_running.clone(),
                 mpsc::unbounded().0,
             ),
             held: Once::new(),
             accounts,
             inspections: reflector::store().0,
-            recorder: Recorder::new(client, FIELD_MANAGER.into()),
             backoff: Backoff::default(),
-            metrics,
+            runtime,
         }
     }
 
