@@ -29,7 +29,9 @@ mod pool;
 pub mod resources;
 pub mod retention;
 mod runs;
+// Part of tests only, also of other crates': a panic is how they fail.
 #[cfg(any(test, feature = "testing"))]
+#[allow(clippy::expect_used, clippy::panic)]
 pub mod testing;
 pub mod usage;
 pub mod usage_days;
