@@ -1,5 +1,8 @@
 //! Through a PgBouncer in transaction mode that shares two connections to the server among all its clients.
 
+// All of this crate is a test.
+#![allow(clippy::expect_used)]
+
 use std::collections::{BTreeSet, HashSet};
 
 use futures::future::join_all;
