@@ -1,4 +1,4 @@
-//! What must be in the database, and what is.
+//! Rows that must be in the database, and those that are.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -39,7 +39,7 @@ struct Event {
 }
 
 impl Facts {
-    /// What really happened.
+    /// The facts of the world.
     pub(crate) fn of(world: &World) -> Self {
         let truth = &world.truth;
         let events = truth.events.iter().map(|event| Event {
@@ -71,7 +71,7 @@ impl Facts {
         }
     }
 
-    /// What the database tells.
+    /// The facts in the database.
     pub(crate) async fn found(world: &World, database: &Database) -> Result<Self, Failure> {
         let pool = &database.pool;
         let files = sqlx::query_scalar("select key from log_file");

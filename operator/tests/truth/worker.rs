@@ -23,7 +23,7 @@ pub(crate) struct Ended {
     pub(crate) summary: Summary,
 }
 
-/// What `cloudigrade replay -o json` prints.
+/// Output of `cloudigrade replay -o json`.
 #[derive(Deserialize)]
 pub(crate) struct Summary {
     pub(crate) recorded: usize,

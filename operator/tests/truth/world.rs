@@ -1,4 +1,4 @@
-//! What happened, and the folder of log files that tells of it.
+//! The world of a test, and the folder of its log files.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};

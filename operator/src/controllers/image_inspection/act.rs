@@ -221,7 +221,7 @@ async fn remove<C>(inspection: &ImageInspection, context: &Context<C>) -> Result
     Ok(())
 }
 
-/// That it is gone already is what was wanted.
+/// Treats 404 as success.
 fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), kube::Error> {
     match deleted {
         Ok(_) => Ok(()),

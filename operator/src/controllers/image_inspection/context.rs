@@ -1,4 +1,4 @@
-//! What every pass shares.
+//! State shared by all reconciliations.
 
 use std::sync::Once;
 
@@ -13,7 +13,7 @@ use crate::controllers::runtime::Runtime;
 use cloudigrade_api::{CloudAccount, ImageInspection, Phase};
 use cloudigrade_store::Pool;
 
-/// What every pass shares; `C` is the cloud.
+/// State shared by all reconciliations; `C` is the cloud.
 pub(super) struct Context<C> {
     pub(super) runtime: Runtime,
     pub(super) database: Pool,
@@ -67,7 +67,7 @@ impl<C> Context<C> {
     }
 }
 
-/// Whether a slot is held, by what the status tells.
+/// Returns whether a slot is held, by the status.
 pub(super) fn holds_slot(inspection: &ImageInspection) -> bool {
     matches!(
         inspection.status.as_ref().map(|status| status.phase),

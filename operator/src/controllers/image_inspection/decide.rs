@@ -1,4 +1,4 @@
-//! What to do next with an inspection: a pure function of its status, of what was seen, and of the time.
+//! The next step of an inspection: a pure function of its status, of the observed state, and of the time.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ const MISSED_JOB: Duration = Duration::from_secs(300);
 /// Reason of an image that the account does not know.
 pub(super) const NOT_FOUND: &str = "NotFound";
 
-/// What one pass has seen. Only what the phase needs is looked at.
+/// Observed state. Only what the phase needs is read.
 #[derive(Clone, Debug)]
 pub(super) enum Seen {
     /// Not begun.
     Pending {
-        /// What Postgres knows of the image.
+        /// The image in Postgres.
         known: Option<InspectedBefore>,
-        /// Whether the account lets images be inspected.
+        /// The account lets images be inspected, or the reason that it does not.
         gate: Result<(), Closed>,
     },
     /// Its turn: the role to read the image with, and what the customer's account says of it.
@@ -39,7 +39,7 @@ pub(super) enum Seen {
     Inspecting {
         /// Its Job.
         job: JobState,
-        /// What houndigrade delivered, once the Job is over.
+        /// houndigrade's result, once the Job is over.
         result: Option<Result<InspectionResult, String>>,
     },
     /// Nothing has to be looked at.
@@ -64,7 +64,7 @@ pub(crate) struct Closed {
     pub(crate) message: String,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Plan {
     /// Nothing until something changes, or until then.
@@ -87,7 +87,7 @@ pub(super) enum Plan {
     },
     /// Keep what was found, for all who use the image.
     Record(Box<InspectionResult>),
-    /// What is on the disk was known before.
+    /// The content of the disk was known before.
     AlreadyKnown(VerdictStatus),
     /// The disk need not be read.
     Skip {
@@ -107,7 +107,7 @@ pub(super) enum Plan {
     CleanUp,
 }
 
-/// Which part of the world a pass has to look at, if any.
+/// Part of the world that a reconciliation has to read, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     Pending,
@@ -180,7 +180,7 @@ fn settle(inspection: &ImageInspection, now: Timestamp) -> Plan {
     }
 }
 
-/// What is known or stated needs no look at the disk (§5.2); then the account must let us.
+/// An image that is known or declared needs no reading (docs/design/original.md); any other needs an account that lets us.
 fn begin(known: Option<InspectedBefore>, gate: Result<(), Closed>) -> Plan {
     if let Some(known) = known {
         if let Some(facts) = known.facts {
@@ -215,7 +215,7 @@ fn begin(known: Option<InspectedBefore>, gate: Result<(), Closed>) -> Plan {
     }
 }
 
-/// Only the root volume is read (§5.3).
+/// Only the root volume is read, as the original did.
 fn launch(
     inspection: &ImageInspection,
     role: IamRole,
@@ -260,7 +260,7 @@ fn launch(
     }
 }
 
-/// What an attempt came to. An error is never "not RHEL" (§12 no. 12).
+/// Outcome of an attempt. An error is never "not RHEL".
 fn outcome(
     inspection: &ImageInspection,
     job: JobState,
@@ -317,7 +317,7 @@ fn outcome(
     }
 }
 
-/// Whether images of this account can be inspected now.
+/// Returns whether images of this account can be inspected now, or the reason against it.
 ///
 /// # Errors
 /// Why not.

@@ -1,4 +1,4 @@
-//! What can go wrong in a pass.
+//! Errors of a reconciliation.
 
 use crate::controllers::error::{ErrorReason, KubernetesError};
 use crate::controllers::role::RoleError;

@@ -22,7 +22,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(900);
 /// How long a finished Job is kept, so that its log can be read.
 const KEEP: i32 = 3600;
 
-/// What the Jobs are, on each of them; together with [`MANAGED_BY`] they are watched by it.
+/// Label of the Jobs, by which they are watched together with [`MANAGED_BY`].
 pub(super) const NAME: (&str, &str) = ("app.kubernetes.io/name", "houndigrade");
 /// The inspection and the account it belongs to, on Jobs and Secrets.
 const IMAGE_LABEL: &str = "cloudigrade.io/image-id";
@@ -36,14 +36,14 @@ const FROM_SECRET: [&str; 4] = [
     "HOUNDIGRADE_RESULT_URL",
 ];
 
-/// What one Job may do: read one snapshot, write one object.
+/// Credentials of one Job: to read one snapshot, and to write one object.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub(super) reader: SnapshotCredentials,
     pub(super) result_url: Secret,
 }
 
-/// What all Jobs have in common.
+/// Settings that all Jobs have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Runner {
     /// Container image of houndigrade.
@@ -91,7 +91,7 @@ pub(super) fn last_attempt(inspection: &ImageInspection) -> u32 {
     }
 }
 
-/// Whether `job` was made for `inspection`, and not by somebody who knew the name.
+/// Returns whether `job` was made for `inspection`, and not by somebody who knew the name.
 pub(super) fn belongs_to(job: &Job, inspection: &ImageInspection) -> bool {
     let uid = inspection.metadata.uid.as_deref();
     uid.is_some()

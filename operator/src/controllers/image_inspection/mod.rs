@@ -107,7 +107,7 @@ pub async fn run<C: InspectionCloud>(
     }
 }
 
-/// Whether `inspection` could go on once `account` lets it.
+/// Returns whether `inspection` could go on once `account` lets it.
 fn waits_for(inspection: &Guarded, account: &GuardedAccount) -> bool {
     let Ok(inspection) = &inspection.0 else {
         return false;

@@ -14,7 +14,7 @@ use cloudigrade_api::ImageInspection;
 use cloudigrade_cloud::{InspectionCloud, ResultObject};
 use cloudigrade_store::inspections;
 
-/// What has to be known about `inspection` now.
+/// Reads the state that `inspection` needs now.
 pub(super) async fn observe<C: InspectionCloud>(
     inspection: &ImageInspection,
     context: &Context<C>,

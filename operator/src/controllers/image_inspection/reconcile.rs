@@ -17,7 +17,7 @@ use crate::telemetry::OutcomeLabel;
 use cloudigrade_api::{ImageInspection, Phase, same_ignoring_times};
 use cloudigrade_cloud::InspectionCloud;
 
-/// Who waits for room is woken when there is some. This is for the case that it was missed.
+/// Safety net: re-checks a waiting inspection after this long in case a wake-up was lost.
 const MISSED_ROOM: Duration = Duration::from_secs(300);
 
 impl<C: InspectionCloud> Reconciler for Context<C> {
@@ -53,7 +53,7 @@ pub(super) async fn pass<C: InspectionCloud>(
     };
     let uid = inspection.uid().unwrap_or_default();
     let plan = match planned {
-        // What it is being prepared with cannot be had now: others may have the room meanwhile.
+        // Its preparation can't go on now: others may have the slot meanwhile.
         Err(error) if error.concerns_the_user() && is_preparing(inspection) => Plan::Wait {
             reason: error.reason(),
             message: error.to_string(),

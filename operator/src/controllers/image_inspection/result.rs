@@ -136,7 +136,7 @@ fn unreadable(inspected: &InspectedImage) -> Unreadable {
     }
 }
 
-/// Whether no further attempt will change it.
+/// No further attempt will change it.
 fn is_permanent(code: ProblemCode) -> bool {
     match code {
         ProblemCode::UnsupportedFileSystem

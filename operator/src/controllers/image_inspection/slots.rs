@@ -32,7 +32,7 @@ pub(super) struct Ticket {
     pub(super) since: Timestamp,
 }
 
-/// Who runs and who waits. A slot is held from `Preparing` until the attempt is over.
+/// Running and waiting inspections. A slot is held from `Preparing` until the attempt is over.
 #[derive(Debug)]
 pub(super) struct Slots {
     limits: Limits,
@@ -129,7 +129,7 @@ impl Slots {
 }
 
 impl State {
-    /// Which limit keeps `ticket` from running, if any.
+    /// Returns the limit that keeps `ticket` from running, if any.
     fn full(&self, ticket: &Ticket, limits: Limits) -> Option<String> {
         if self.running.contains_key(&ticket.uid) {
             return None;

@@ -1,4 +1,4 @@
-//! What a plan looks like in the status, and which plans are worth an event.
+//! The status that a plan leads to, and the plans that are worth an event.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -72,7 +72,7 @@ fn phase(plan: &Plan) -> Option<Phase> {
     }
 }
 
-/// What `plan` changes in `Inspected` and, for pipelines, in `Ready`; `status` is the one being written.
+/// Changes of `Inspected` and, for pipelines, of `Ready`; `status` is the one being written.
 fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[ConditionUpdate; 2]> {
     let runner = runner(status);
     let (inspected, ready, reason, message) = match plan {
@@ -135,7 +135,7 @@ fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[ConditionUpda
     )
 }
 
-/// What `plan` changes in `ResourcesReleased`. Once something is made, every way out leads through its release.
+/// Changes of `ResourcesReleased`. Once something is made, every way out leads through its release.
 fn resources(plan: &Plan, status: &ImageInspectionStatus) -> Option<ConditionUpdate> {
     let runner = runner(status);
     let released = status.conditions.find(RELEASED).map(|c| c.status == "True");
@@ -196,7 +196,7 @@ fn summary(verdict: &VerdictStatus) -> String {
     format!("{words}: {}", verdict.reasons.join("; "))
 }
 
-/// What people are told, once per change. Waiting for room is no news: thousands may.
+/// The event of a plan, once per change. Waiting for a slot is none: thousands may.
 pub(super) fn event(plan: &Plan, status: &ImageInspectionStatus) -> Option<Event> {
     let type_ = match plan {
         Plan::Launch { .. } | Plan::Record(_) | Plan::AlreadyKnown(_) | Plan::Skip { .. } => {

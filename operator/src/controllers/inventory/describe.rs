@@ -18,7 +18,7 @@ use cloudigrade_store::{Doing, StoreError};
 /// Accounts and regions asked at once.
 const AT_ONCE: usize = 8;
 
-/// What is described.
+/// Kinds of things to describe.
 #[derive(Clone, Copy, Debug)]
 enum What {
     Instances,
@@ -122,7 +122,7 @@ impl<C: Inventory> Lookups<C> {
     }
 }
 
-/// Whether the account can be asked. It need not be Ready: a trail that fails does not hide what runs.
+/// Returns whether the account can be asked. It need not be Ready: a trail that fails does not hide what runs.
 fn is_open(account: &CloudAccount) -> bool {
     account.metadata.deletion_timestamp.is_none()
         && !account.spec.suspend

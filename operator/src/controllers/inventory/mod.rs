@@ -25,7 +25,7 @@ use types::Refusals;
 /// Wait between two rounds. A round with nothing to do is four queries.
 const ROUND: Duration = Duration::from_secs(5);
 
-/// What every round needs; `C` is the cloud.
+/// State shared by all rounds; `C` is the cloud.
 struct Lookups<C> {
     client: Client,
     database: Pool,

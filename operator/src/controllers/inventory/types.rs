@@ -57,7 +57,7 @@ impl<C: InstanceTypes> Lookups<C> {
     }
 }
 
-/// Whether EC2 could call a type so. In a filter `*` and `?` stand for others.
+/// Returns whether EC2 could name a type so. In a filter `*` and `?` stand for other characters.
 fn is_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     !name.is_empty() && name.bytes().all(known)

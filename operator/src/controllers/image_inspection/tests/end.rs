@@ -1,4 +1,4 @@
-//! What a Job leaves: a result, a reason, and nothing to clear away.
+//! The end of a Job: a result, a reason, and nothing left to clear away.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};

@@ -136,7 +136,7 @@ impl World {
     }
 
     /// One pass: expects these calls (method and path) and answers them. Comes back with their bodies.
-    /// What it wrote into the status is what the next pass sees.
+    /// The status written is the one that the next reconciliation reads.
     pub(super) async fn pass(&mut self, script: &[(&str, u16, Value)]) -> Vec<Value> {
         let (service, mut server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
         let context = self.context(Client::new(service, "default"));
