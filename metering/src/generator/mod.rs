@@ -8,16 +8,20 @@
 mod account;
 mod calls;
 mod config;
+mod disks;
 mod envelope;
 mod files;
 mod lives;
 mod noise;
+mod numbers;
 mod random;
 mod truth;
 
 pub use account::GeneratedAccount;
 pub use config::Config;
+pub use disks::GeneratedDisk;
 pub use files::{GeneratedFile, GeneratedFiles};
+pub use numbers::{TrueHours, size};
 pub use truth::{Daily, GeneratedRun, Totals, Truth};
 
 #[cfg(test)]

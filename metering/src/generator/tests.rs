@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Config, GeneratedAccount, Truth};
 use crate::cloudtrail::{self, ImageTag, InstanceEvent, Skipped, Tag};
+use crate::image::{ImageAttributes, classify};
 use crate::runs;
 use crate::usage::{RhelRun, daily_maximum_counts};
 
@@ -137,6 +138,7 @@ fn runs_and_daily_numbers_come_out_as_they_were() {
 
     let mut derived = Vec::new();
     let mut rhel: BTreeMap<String, Vec<RhelRun>> = BTreeMap::new();
+    let mut tagged = rhel.clone();
     for account in &accounts {
         let mut of_instance: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for event in read(account).events.into_values() {
@@ -157,16 +159,31 @@ fn runs_and_daily_numbers_come_out_as_they_were() {
                 instance_type: event.instance_type,
             });
             for run in runs::runs(events.collect()) {
-                if truth.images[&image_id] {
-                    rhel.entry(account.org_id()).or_default().push(RhelRun {
-                        start: run.start,
-                        end: run.end,
-                        arch: String::new(),
-                        role: String::new(),
-                        sla: String::new(),
-                        usage: String::new(),
-                        service_type: String::new(),
-                    });
+                let disk = &truth.disks[&image_id];
+                let attributes = ImageAttributes {
+                    rhel_tag: truth.images[&image_id],
+                    inspected: disk.findings.clone(),
+                    ..ImageAttributes::default()
+                };
+                let counts = classify(&attributes).counts();
+                let stated = attributes.inspected.unwrap_or_default().syspurpose;
+                let rhel_run = RhelRun {
+                    start: run.start,
+                    end: run.end,
+                    arch: disk.architecture.clone(),
+                    role: stated.role,
+                    sla: stated.sla,
+                    usage: stated.usage,
+                    service_type: stated.service_type,
+                };
+                if attributes.rhel_tag {
+                    tagged
+                        .entry(account.org_id())
+                        .or_default()
+                        .push(rhel_run.clone());
+                }
+                if counts {
+                    rhel.entry(account.org_id()).or_default().push(rhel_run);
                 }
                 derived.push(super::GeneratedRun {
                     org_id: account.org_id(),
@@ -188,19 +205,30 @@ fn runs_and_daily_numbers_come_out_as_they_were() {
         .first
         .checked_add(jiff::Span::new().days(i64::from(config.days) - 1))
         .expect("a day");
-    let any = |counts: &[crate::usage::Count]| {
-        let count = counts.iter().find(|count| count.is_of_any());
-        count.map_or(0, |count| count.instances_count)
-    };
+    let mut counts = Vec::new();
     for (org_id, runs) in rhel {
-        for (date, counts) in daily_maximum_counts(config.first, last, &runs) {
+        for (date, of_day) in daily_maximum_counts(config.first, last, &runs) {
+            counts.extend(
+                of_day
+                    .into_iter()
+                    .map(|count| (org_id.clone(), date, count)),
+            );
+        }
+    }
+    counts.sort_unstable();
+    let mut expected = truth.counts(config.first, config.days);
+    expected.sort_unstable();
+    assert_eq!(counts, expected);
+    for (org_id, runs) in tagged {
+        for (date, of_day) in daily_maximum_counts(config.first, last, &runs) {
+            let any = of_day.iter().find(|count| count.is_of_any());
             let daily = truth.daily.iter().find(|daily| {
                 daily.org_id == org_id && daily.account_id.is_none() && daily.date == date
             });
             assert_eq!(
-                any(&counts),
+                any.map_or(0, |count| count.instances_count),
                 daily.map_or(0, |daily| daily.rhel),
-                "{org_id} on {date}"
+                "by tags alone, {org_id} on {date}"
             );
         }
     }

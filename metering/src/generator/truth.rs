@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
 use super::account::GeneratedAccount;
+use super::disks::GeneratedDisk;
 use super::envelope::REGIONS;
 use super::lives::CallKind;
+use super::numbers::Changes;
 use crate::cloudtrail::{EventKind, InstanceEvent};
 
 /// The truth about an account, or about several.
@@ -19,6 +21,8 @@ pub struct Truth {
     pub runs: Vec<GeneratedRun>,
     /// Images, with true for those that carry the tag for RHEL in the end.
     pub images: BTreeMap<String, bool>,
+    /// Their descriptions and disks.
+    pub disks: BTreeMap<String, GeneratedDisk>,
     /// For every organization and account and every day on which something ran.
     pub daily: Vec<Daily>,
 }
@@ -111,6 +115,12 @@ impl Truth {
                 .iter()
                 .map(|image| (image.id.clone(), image.rhel))
                 .collect(),
+            disks: account
+                .lives
+                .images
+                .iter()
+                .map(|image| (image.id.clone(), GeneratedDisk::of(&image.id)))
+                .collect(),
             daily: Vec::new(),
         };
         let all = truth.runs.iter();
@@ -132,6 +142,7 @@ impl Truth {
             merged.events.extend(truth.events);
             merged.runs.extend(truth.runs);
             merged.images.extend(truth.images);
+            merged.disks.extend(truth.disks);
             merged.daily.extend(truth.daily);
         }
         merged.events.sort_by(|a, b| {
@@ -210,7 +221,7 @@ fn events(account: &GeneratedAccount) -> Vec<InstanceEvent> {
     events
 }
 
-/// Adds up, for every moment at which something changes, by how much; the days follow from that.
+/// The days on which something ran.
 fn daily<'a>(
     org_id: &str,
     account_id: Option<&str>,
@@ -219,42 +230,22 @@ fn daily<'a>(
     first: Date,
     days: u32,
 ) -> Vec<Daily> {
-    let mut changes: BTreeMap<Timestamp, (i64, i64)> = BTreeMap::new();
+    let (mut rhel, mut all) = (Changes::default(), Changes::default());
     for run in runs {
-        let rhel = i64::from(images.get(&run.image_id) == Some(&true));
-        let moments = [(Some(run.start), 1), (run.end, -1)];
-        for (moment, change) in moments
-            .into_iter()
-            .filter_map(|(moment, change)| Some((moment?, change)))
-        {
-            let sum = changes.entry(moment).or_default();
-            *sum = (sum.0 + change * rhel, sum.1 + change);
+        all.add(run);
+        if images.get(&run.image_id) == Some(&true) {
+            rhel.add(run);
         }
     }
-    let mut changes = changes.into_iter().peekable();
-    let (mut rhel, mut all) = (0, 0);
-    let mut daily = Vec::new();
-    for date in first.series(1.day()).take(days as usize) {
-        let mut most = (rhel, all);
-        let today = |at: Timestamp| at.to_zoned(TimeZone::UTC).date() <= date;
-        while let Some((at, change)) = changes.next_if(|(at, _)| today(*at)) {
-            (rhel, all) = (rhel + change.0, all + change.1);
-            let midnight = at.as_second() % 86_400 == 0;
-            most = if midnight {
-                (rhel, all)
-            } else {
-                (most.0.max(rhel), most.1.max(all))
-            };
-        }
-        if most.1 > 0 {
-            daily.push(Daily {
-                org_id: org_id.to_owned(),
-                account_id: account_id.map(str::to_owned),
-                date,
-                rhel: most.0 as u64,
-                all: most.1 as u64,
-            });
-        }
-    }
-    daily
+    let rhel = rhel.most_by_day(first, days).into_iter();
+    let all = all.most_by_day(first, days).into_iter();
+    let days = rhel.zip(all).filter(|(_, (_, all))| *all > 0);
+    days.map(|((date, rhel), (_, all))| Daily {
+        org_id: org_id.to_owned(),
+        account_id: account_id.map(str::to_owned),
+        date,
+        rhel,
+        all,
+    })
+    .collect()
 }

@@ -6,14 +6,14 @@ use sqlx::ConnectOptions;
 
 use super::Failure;
 
-/// The schema is in it. It goes with its server; on one that `TEST_DATABASE_URL` names it stays, to be looked at.
-pub(crate) struct Database {
+/// A database with the schema. It ends with its server; on the one that `TEST_DATABASE_URL` names it stays, for a closer look.
+pub(crate) struct TruthDatabase {
     pub(crate) pool: Pool,
     /// For `DATABASE_URL`
     pub(crate) url: String,
 }
 
-impl Database {
+impl TruthDatabase {
     pub(crate) async fn new() -> Result<Self, Failure> {
         let name = format!("truth_{}", uuid::Uuid::new_v4().simple());
         server::execute(&format!("create database {name}")).await;

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
 use super::emulator::Emulator;
-use super::{Database, Facts, Failure, World};
+use super::{Failure, TrueFacts, TruthDatabase, TruthWorld, inspector};
 
 /// Accounts and days; the messages of processes killed last are invisible for a minute, however small it is.
 const SIZE: &str = "10x20";
@@ -29,9 +29,9 @@ async fn consumers_that_are_killed_record_the_truth() -> Result<(), Failure> {
     let Some(emulator) = Emulator::start().await? else {
         return Ok(());
     };
-    let world = World::of_size(SIZE)?;
+    let world = TruthWorld::of_size(SIZE)?;
     eprintln!("{world}\nThe same again: TRUTH_SEED={}", world.seed);
-    let database = Database::new().await?;
+    let database = TruthDatabase::new().await?;
     let accounts = replay::read_accounts(&std::fs::read_to_string(world.accounts())?)?;
     replay::enrol(&database.pool, &accounts, Timestamp::UNIX_EPOCH, false).await?;
 
@@ -45,10 +45,12 @@ async fn consumers_that_are_killed_record_the_truth() -> Result<(), Failure> {
         (0..PROCESSES).map(|n| consume(n, killing_until, &kills, &world, &emulator, &database));
     tokio::select! {
         done = timeout(LIMIT, delivery) => done.map_err(|_| "files are left")??,
+        never = inspector::keep_inspecting(&world, &database) => match never {},
         ended = try_join_all(consumers) => return Err(format!("a consumer ended: {ended:?}").into()),
     }
     assert!(kills.load(Ordering::Relaxed) > 0, "nobody was killed");
-    Facts::of(&world).compare(&Facts::found(&world, &database).await?)
+    inspector::inspect(&world, &database).await?;
+    TrueFacts::of(&world).compare(&TrueFacts::found(&world, &database).await?)
 }
 
 /// Runs a process again whenever it was killed; ends only by an error.
@@ -56,9 +58,9 @@ async fn consume(
     number: u64,
     killing_until: Instant,
     killed: &AtomicU32,
-    world: &World,
+    world: &TruthWorld,
     emulator: &Emulator,
-    database: &Database,
+    database: &TruthDatabase,
 ) -> Result<(), Failure> {
     let mut kills = 0_u32;
     loop {
@@ -92,7 +94,7 @@ async fn consume(
 }
 
 /// Waits until each file is recorded or the reason of a dead letter.
-async fn all_done(world: &World, database: &Database) -> Result<(), Failure> {
+async fn all_done(world: &TruthWorld, database: &TruthDatabase) -> Result<(), Failure> {
     let mut pace = interval(Duration::from_millis(200));
     loop {
         pace.tick().await;

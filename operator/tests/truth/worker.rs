@@ -1,4 +1,4 @@
-//! Those who work on the database at the same time.
+//! The processes that record log files, and the reader of reports.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,30 +9,30 @@ use serde::Deserialize;
 use tokio::process::Command;
 use tokio::time::{interval, timeout};
 
-use super::{Database, Failure, World};
+use super::{Failure, TruthDatabase, TruthWorld};
 
-/// Failed files that a replay names; it counts further ones.
+/// Failed files that a replay names; further ones are only counted.
 pub(crate) const NAMED: usize = 100;
 /// The first life of a worker is shorter than this, each further one can last twice as long.
 const FIRST_LIFE: Duration = Duration::from_millis(200);
 
 /// A worker that ended by itself.
-pub(crate) struct Ended {
-    /// How often it did not
+pub(crate) struct EndedWorker {
+    /// Number of times it was killed before
     pub(crate) kills: u32,
-    pub(crate) summary: Summary,
+    pub(crate) summary: ReplaySummary,
 }
 
 /// Output of `cloudigrade replay -o json`.
 #[derive(Deserialize)]
-pub(crate) struct Summary {
+pub(crate) struct ReplaySummary {
     pub(crate) recorded: usize,
     pub(crate) duplicate: usize,
     pub(crate) failed: usize,
     failures: Vec<String>,
 }
 
-impl Summary {
+impl ReplaySummary {
     /// Keys of the files it names as failed.
     pub(crate) fn failed_keys(&self) -> Result<BTreeSet<String>, Failure> {
         let key = |failure: &String| {
@@ -44,12 +44,12 @@ impl Summary {
     }
 }
 
-/// Records all files, and is killed in the middle until it is quick enough.
+/// Records all files with a process that is killed in the middle, until one ends by itself.
 pub(crate) async fn work(
     number: u64,
-    world: &World,
-    database: &Database,
-) -> Result<Ended, Failure> {
+    world: &TruthWorld,
+    database: &TruthDatabase,
+) -> Result<EndedWorker, Failure> {
     let mut kills = 0;
     loop {
         let process = Command::new(env!("CARGO_BIN_EXE_cloudigrade"))
@@ -68,15 +68,15 @@ pub(crate) async fn work(
                     let said = String::from_utf8_lossy(&output.stderr);
                     format!("worker {number} ended by itself, {}: {said}", output.status)
                 })?;
-                return Ok(Ended { kills, summary });
+                return Ok(EndedWorker { kills, summary });
             }
             Err(_late) => kills += 1,
         }
     }
 }
 
-/// Asks for reports all the time, so that days are kept that files recorded later change. Ends when it fails only.
-pub(crate) async fn ask_for_reports(world: &World, database: &Database) -> Failure {
+/// Reads reports all the time, so that days are in the cache that later files change. Ends only when it fails.
+pub(crate) async fn ask_for_reports(world: &TruthWorld, database: &TruthDatabase) -> Failure {
     let orgs: BTreeSet<&str> = world
         .truth
         .runs

@@ -1,4 +1,4 @@
-//! The world of a test, and the folder of its log files.
+//! The generated world, and the folder of its log files.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};
@@ -17,21 +17,22 @@ use super::Failure;
 /// Long over, so that all of it counts.
 const FIRST: Date = date(2025, 1, 1);
 
-pub(crate) struct World {
+pub(crate) struct TruthWorld {
     pub(crate) seed: u64,
     pub(crate) first: Date,
     pub(crate) last: Date,
+    pub(crate) days: u32,
     pub(crate) truth: Truth,
     pub(crate) totals: Totals,
     /// Keys of the files that can be read
     pub(crate) good: Vec<String>,
-    /// Keys of those that can't
+    /// Keys of the damaged files
     pub(crate) damaged: BTreeSet<String>,
     folder: TempDir,
 }
 
-impl World {
-    /// `TRUTH_WORLD` is its size, accounts and days, like `200x365`; `TRUTH_SEED` makes the same one again.
+impl TruthWorld {
+    /// Makes a world of the size `TRUTH_WORLD`, accounts and days, like `200x365`. `TRUTH_SEED` repeats an earlier one.
     pub(crate) fn from_environment() -> Result<Self, Failure> {
         let size = std::env::var("TRUTH_WORLD").unwrap_or_else(|_| "20x30".into());
         Self::of_size(&size)
@@ -72,6 +73,7 @@ impl World {
             last: config
                 .first
                 .checked_add((i64::from(config.days) - 1).days())?,
+            days: config.days,
             truth: Truth::default(),
             totals: Totals::default(),
             good: Vec::new(),
@@ -100,12 +102,12 @@ impl World {
         Ok(world)
     }
 
-    /// Holds the log files.
+    /// The folder of the log files.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The manifests of the accounts.
+    /// Path of the manifests of the accounts.
     pub(crate) fn accounts(&self) -> PathBuf {
         self.folder.path().join("accounts.yaml")
     }
@@ -123,7 +125,7 @@ impl World {
         Ok(folders)
     }
 
-    /// A number that looks random and is the same for the same question and seed.
+    /// A pseudo-random number, the same for the same question and seed.
     pub(crate) fn random(&self, question: impl Hash) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.seed, question).hash(&mut hasher);
@@ -131,7 +133,7 @@ impl World {
     }
 }
 
-impl Display for World {
+impl Display for TruthWorld {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let Self { truth, totals, .. } = self;
         write!(
