@@ -234,8 +234,7 @@ async fn run_controllers(context: &AppContext, clients: Clients) {
         runtime.clone(),
         pool.clone(),
         Inspections::new(aws.clone(), config.results_bucket.clone()),
-        &config,
-        aws.config().endpoint_url().map(str::to_owned),
+        inspection_settings(&config, &aws),
         inspections.subscribe(),
         accounts.subscribe(),
     );
@@ -255,6 +254,20 @@ async fn run_controllers(context: &AppContext, clients: Clients) {
         rounds.boxed(),
         shutdown.run_until_cancelled(prune_daily(pool, config.keep_days)),
     );
+}
+
+fn inspection_settings(config: &RunConfig, aws: &Aws) -> image_inspection::Settings {
+    image_inspection::Settings {
+        job: image_inspection::JobSettings {
+            image: config.houndigrade_image.clone(),
+            aws_endpoint_url: aws.config().endpoint_url().map(str::to_owned),
+        },
+        limits: image_inspection::Limits {
+            overall: config.max_inspections,
+            per_account: config.max_inspections_per_account,
+        },
+        max_attempts: config.max_attempts,
+    }
 }
 
 /// Deletes events older than `keep_days` once a day, if there is such a limit.

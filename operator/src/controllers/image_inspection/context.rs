@@ -5,8 +5,8 @@ use std::sync::Once;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt};
 
-use super::job::Runner;
-use super::slots::{Slots, Ticket};
+use super::Settings;
+use super::limiter::{Limiter, Permit};
 use super::{Guarded, GuardedAccount, Object};
 use crate::controllers::backoff::Backoff;
 use crate::controllers::runtime::Runtime;
@@ -18,10 +18,10 @@ pub(super) struct Context<C> {
     pub(super) runtime: Runtime,
     pub(super) database: Pool,
     pub(super) cloud: C,
-    pub(super) runner: Runner,
-    pub(super) max_attempts: u32,
-    pub(super) slots: Slots,
-    pub(super) held: Once,
+    pub(super) settings: Settings,
+    pub(super) limiter: Limiter,
+    /// Of the permits, once a process
+    pub(super) restored: Once,
     pub(super) accounts: Store<GuardedAccount>,
     pub(super) inspections: Store<Guarded>,
     /// Of inspections that wait, which is no error and so not in the backoff of the runtime
@@ -29,7 +29,7 @@ pub(super) struct Context<C> {
 }
 
 impl<C> Context<C> {
-    /// Where `inspection` lives.
+    /// The API for the namespace of `inspection`.
     pub(super) fn inspections(&self, inspection: &ImageInspection) -> Api<ImageInspection> {
         Api::namespaced(
             self.runtime.client.clone(),
@@ -46,38 +46,38 @@ impl<C> Context<C> {
         found.0.as_ref().ok().cloned()
     }
 
-    /// Room for `inspection` to run.
+    /// Acquires the permit to run for `inspection`.
     ///
     /// # Errors
-    /// Why there is none.
-    pub(super) fn take_slot(&self, inspection: &ImageInspection) -> Result<(), String> {
+    /// The limit that is reached, in words.
+    pub(super) fn acquire_permit(&self, inspection: &ImageInspection) -> Result<(), String> {
         // After a restart those that run already come first.
-        self.held.call_once(|| {
+        self.restored.call_once(|| {
             for other in self.inspections.state() {
                 if let Ok(other) = &other.0
-                    && holds_slot(other)
+                    && is_running(other)
                 {
-                    self.slots.hold(ticket(other));
+                    self.limiter.restore(permit(other));
                 }
             }
         });
-        self.slots.take(ticket(inspection), |running| {
+        self.limiter.acquire(permit(inspection), |running| {
             self.inspections.get(running).is_some()
         })
     }
 }
 
-/// Returns whether a slot is held, by the status.
-pub(super) fn holds_slot(inspection: &ImageInspection) -> bool {
+/// Returns whether a permit is held, by the status.
+fn is_running(inspection: &ImageInspection) -> bool {
     matches!(
         inspection.status.as_ref().map(|status| status.phase),
         Some(Phase::Preparing | Phase::Inspecting)
     )
 }
 
-fn ticket(inspection: &ImageInspection) -> Ticket {
+fn permit(inspection: &ImageInspection) -> Permit {
     let namespace = inspection.namespace().unwrap_or_default();
-    Ticket {
+    Permit {
         uid: inspection.uid().unwrap_or_default(),
         object: Object::new(&inspection.name_any()).within(&namespace),
         account: (namespace, inspection.spec.cloud_account_ref.name.clone()),

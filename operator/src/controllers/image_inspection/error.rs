@@ -42,11 +42,8 @@ impl ErrorReason for Error {
 }
 
 impl Error {
-    /// Returns true for an error that the owner of the account or of the namespace can do something about.
-    pub(super) fn concerns_the_user(&self) -> bool {
-        matches!(
-            self,
-            Self::Cloud(_) | Self::IamRole(_) | Self::ForeignJob(_) | Self::JobLeaving(_)
-        )
+    /// Returns true when the object was changed since it was read. The change triggers the next reconciliation.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kubernetes(error) if error.is_conflict())
     }
 }

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
+use super::attempt::Attempt;
 use cloudigrade_api::{ImageInspection, MANAGED_BY};
 use cloudigrade_cloud::Secret;
 use cloudigrade_cloud::SnapshotCredentials;
@@ -38,57 +39,18 @@ const FROM_SECRET: [&str; 4] = [
 
 /// Credentials of one Job: to read one snapshot, and to write one object.
 #[derive(Clone, Debug)]
-pub(super) struct Grant {
-    pub(super) reader: SnapshotCredentials,
+pub(super) struct JobCredentials {
+    pub(super) snapshot: SnapshotCredentials,
     pub(super) result_url: Secret,
 }
 
 /// Settings that all Jobs have in common.
 #[derive(Clone, Debug)]
-pub(super) struct Runner {
-    /// Container image of houndigrade.
-    pub(super) image: String,
-    /// Where AWS is, if not where the SDK expects it.
-    pub(super) aws_endpoint_url: Option<String>,
-}
-
-/// Name of the Job of attempt number `attempt` (from 1), and of its Secret. Derived from the inspection's
-/// UID, so that a repeated step finds its own work.
-pub(super) fn name(inspection: &ImageInspection, attempt: u32) -> String {
-    let uid = inspection.uid().unwrap_or_default();
-    let uid = uid.split('-').next().unwrap_or_default();
-    format!("houndigrade-{}-{uid}-{attempt}", inspection.spec.image_id)
-}
-
-/// Key of the result of attempt number `attempt` in the results bucket.
-pub(super) fn result_key(inspection: &ImageInspection, attempt: u32) -> String {
-    format!(
-        "InspectionResults/{}/{attempt}.json",
-        inspection.uid().unwrap_or_default()
-    )
-}
-
-/// Number of the attempt that begins next.
-pub(super) fn next_attempt(inspection: &ImageInspection) -> u32 {
-    inspection
-        .status
-        .as_ref()
-        .map_or(0, |status| status.attempts)
-        + 1
-}
-
-/// Number of the attempt that something was made for last: the one being prepared, or the last that was begun.
-pub(super) fn last_attempt(inspection: &ImageInspection) -> u32 {
-    let next = next_attempt(inspection);
-    let prepared = inspection
-        .status
-        .as_ref()
-        .and_then(|status| status.runner.as_ref());
-    if prepared.is_some_and(|runner| runner.name == name(inspection, next)) {
-        next
-    } else {
-        next - 1
-    }
+pub struct JobSettings {
+    /// Container image of houndigrade
+    pub image: String,
+    /// Address of AWS, if not the one that the SDK expects
+    pub aws_endpoint_url: Option<String>,
 }
 
 /// Returns whether `job` was made for `inspection`, and not by somebody who knew the name.
@@ -104,16 +66,15 @@ pub(super) fn belongs_to(job: &Job, inspection: &ImageInspection) -> bool {
 /// The Job, not started yet: it has to exist before the Secret that it owns, and to wait for it.
 pub(super) fn job(
     inspection: &ImageInspection,
-    attempt: u32,
+    attempt: &Attempt,
     snapshot: &str,
-    runner: &Runner,
+    settings: &JobSettings,
 ) -> Job {
-    let name = name(inspection, attempt);
     let spec = &inspection.spec;
     let labels = labels(inspection);
     Job {
         metadata: ObjectMeta {
-            name: Some(name.clone()),
+            name: Some(attempt.job.clone()),
             namespace: inspection.namespace(),
             labels: Some(labels.clone()),
             owner_references: inspection
@@ -145,7 +106,7 @@ pub(super) fn job(
                     }),
                     containers: vec![Container {
                         name: "houndigrade".into(),
-                        image: Some(runner.image.clone()),
+                        image: Some(settings.image.clone()),
                         image_pull_policy: Some("IfNotPresent".into()),
                         args: Some(vec![
                             "-c".into(),
@@ -154,7 +115,7 @@ pub(super) fn job(
                             spec.image_id.clone(),
                             format!("ebs://{snapshot}?region={}", spec.region),
                         ]),
-                        env: Some(environment(&name, &spec.region, runner)),
+                        env: Some(environment(&attempt.job, &spec.region, settings)),
                         resources: Some(resources()),
                         termination_message_policy: Some("FallbackToLogsOnError".into()),
                         security_context: Some(SecurityContext {
@@ -178,12 +139,15 @@ pub(super) fn job(
 }
 
 /// The Secret with the credentials of `job`, gone when the Job is.
-pub(super) fn secret(job: &Job, grant: &Grant) -> KubeSecret {
-    let Grant { reader, result_url } = grant;
+pub(super) fn secret(job: &Job, credentials: &JobCredentials) -> KubeSecret {
+    let JobCredentials {
+        snapshot,
+        result_url,
+    } = credentials;
     let values = [
-        &reader.access_key_id,
-        &reader.secret_access_key,
-        &reader.session_token,
+        &snapshot.access_key_id,
+        &snapshot.secret_access_key,
+        &snapshot.session_token,
         result_url,
     ];
     KubeSecret {
@@ -217,7 +181,7 @@ fn labels(inspection: &ImageInspection) -> BTreeMap<String, String> {
     .into()
 }
 
-fn environment(secret: &str, region: &str, runner: &Runner) -> Vec<EnvVar> {
+fn environment(secret: &str, region: &str, settings: &JobSettings) -> Vec<EnvVar> {
     let plain = |name: &str, value: &str| EnvVar {
         name: name.to_owned(),
         value: Some(value.to_owned()),
@@ -235,7 +199,7 @@ fn environment(secret: &str, region: &str, runner: &Runner) -> Vec<EnvVar> {
             ..EnvVarSource::default()
         }),
     };
-    let endpoint = runner
+    let endpoint = settings
         .aws_endpoint_url
         .as_deref()
         .map(|url| plain("AWS_ENDPOINT_URL", url));
@@ -280,16 +244,16 @@ mod tests {
         .unwrap()
     }
 
-    fn runner() -> Runner {
-        Runner {
+    fn settings() -> JobSettings {
+        JobSettings {
             image: "quay.io/cloudigrade/houndigrade:1.0".into(),
             aws_endpoint_url: Some("http://10.244.0.1:5000".into()),
         }
     }
 
-    fn grant() -> Grant {
-        Grant {
-            reader: SnapshotCredentials {
+    fn credentials() -> JobCredentials {
+        JobCredentials {
+            snapshot: SnapshotCredentials {
                 access_key_id: Secret::new("ASIAKEYID"),
                 secret_access_key: Secret::new("the-secret-key"),
                 session_token: Secret::new("the-session-token"),
@@ -298,13 +262,24 @@ mod tests {
         }
     }
 
+    /// The Job of the next attempt.
+    fn made(status: serde_json::Value) -> Job {
+        let inspection = inspection(status);
+        job(
+            &inspection,
+            &Attempt::next(&inspection),
+            "snap-0a",
+            &settings(),
+        )
+    }
+
     #[test]
     fn the_job_holds_no_secret_and_the_secret_holds_all_of_them() {
-        let mut job = job(&inspection(json!({})), 2, "snap-0a", &runner());
+        let mut job = made(json!({"attempts": 1}));
         insta::assert_yaml_snapshot!("job", job);
         job.metadata.uid = Some("0b1c2d3e-0000-0000-0000-000000000000".into());
 
-        let secret = secret(&job, &grant());
+        let secret = secret(&job, &credentials());
         let mut redacted = secret.clone();
         redacted
             .string_data
@@ -332,32 +307,12 @@ mod tests {
             given.iter().all(|value| !written.contains(value)),
             "{written}"
         );
-        assert_eq!(format!("{:?}", grant()).matches("***").count(), 4);
-    }
-
-    #[test]
-    fn what_was_made_last_is_found_again() {
-        let prepared = inspection(
-            json!({"attempts": 1, "runner": {"kind": "Job", "name": "houndigrade-ami-0123456789abcdef0-5f0c1a2b-2"}}),
-        );
-        assert_eq!((last_attempt(&prepared), next_attempt(&prepared)), (2, 2));
-        let begun = inspection(
-            json!({"attempts": 2, "runner": {"kind": "Job", "name": "houndigrade-ami-0123456789abcdef0-5f0c1a2b-2"}}),
-        );
-        assert_eq!((last_attempt(&begun), next_attempt(&begun)), (2, 3));
-        assert_eq!(
-            result_key(&begun, 2),
-            "InspectionResults/5f0c1a2b-9d3e-4f5a-8b6c-7d8e9f0a1b2c/2.json"
-        );
-        assert!(
-            name(&begun, u32::MAX).len() <= 63,
-            "a Job's name becomes a label of its pods"
-        );
+        assert_eq!(format!("{:?}", credentials()).matches("***").count(), 4);
     }
 
     #[test]
     fn a_job_of_somebody_else_is_not_ours() {
-        let ours = job(&inspection(json!({})), 1, "snap-0a", &runner());
+        let ours = made(json!({}));
         assert!(belongs_to(&ours, &inspection(json!({}))));
         let mut other = inspection(json!({}));
         other.metadata.uid = Some("5f0c1a2b-9d3e-4f5a-8b6c-000000000000".into());

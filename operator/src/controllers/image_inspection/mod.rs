@@ -1,18 +1,21 @@
-//! ImageInspection: a state machine over its phase. Each reconciliation observes, decides, acts and reports.
+//! ImageInspection: a state machine over its phase, `Pending` → `Preparing` → `Inspecting` → `Inspected` | `Skipped` | `Error`.
 //!
-//! Its own status is its clock: the echo of each write triggers the next step.
-//!
-//! `Pending` → `Preparing` → `Inspecting` → `Inspected` | `Skipped` | `Error`
+//! Each reconciliation takes one step: [`stage`] → [`observe`] → [`decide`] → [`apply`] → [`status`]. The stage and the decision are
+//! pure. Its own status is its clock: the echo of each write triggers the next step.
 
-mod act;
+mod apply;
+mod attempt;
 mod context;
 mod decide;
+mod eligibility;
 mod error;
 mod job;
+mod limiter;
 mod observe;
+mod plan;
 mod reconcile;
 mod result;
-mod slots;
+mod stage;
 mod status;
 
 use std::sync::Once;
@@ -25,7 +28,6 @@ use kube::runtime::controller::Controller;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 
-use crate::config::RunConfig;
 use crate::controllers::backoff::Backoff;
 use crate::controllers::runtime::Runtime;
 use crate::controllers::watch::{self, Subscription};
@@ -33,11 +35,12 @@ use cloudigrade_api::{CloudAccount, ImageInspection, MANAGED_BY, Phase};
 use cloudigrade_cloud::InspectionCloud;
 use cloudigrade_store::Pool;
 use context::Context;
-use job::Runner;
-use slots::{Limits, Slots};
+use limiter::Limiter;
 
-pub(crate) use decide::gate;
+pub(crate) use eligibility::eligibility;
 pub(crate) use job::ACCOUNT_LABEL;
+pub use job::JobSettings;
+pub use limiter::Limits;
 
 /// Condition types.
 const READY: &str = "Ready";
@@ -49,13 +52,23 @@ type Guarded = watch::Guarded<ImageInspection>;
 type GuardedAccount = watch::Guarded<CloudAccount>;
 type Object = ObjectRef<Guarded>;
 
+/// Settings of all inspections.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Of their Jobs
+    pub job: JobSettings,
+    /// Of those that run at once
+    pub limits: Limits,
+    /// Most attempts to read an image
+    pub max_attempts: u32,
+}
+
 /// Reconciles ImageInspections until shutdown.
 pub async fn run<C: InspectionCloud>(
     runtime: Runtime,
     database: Pool,
     cloud: C,
-    config: &RunConfig,
-    aws_endpoint_url: Option<String>,
+    settings: Settings,
     inspections: Subscription<ImageInspection>,
     accounts: Subscription<CloudAccount>,
 ) {
@@ -67,21 +80,14 @@ pub async fn run<C: InspectionCloud>(
         job::NAME.0,
         job::NAME.1
     ));
-    let limits = Limits {
-        overall: config.max_inspections,
-        per_account: config.max_inspections_per_account,
-    };
+    let running = runtime.metrics.inspections_running.clone();
     let context = Context {
         runtime: runtime.clone(),
         database,
         cloud,
-        runner: Runner {
-            image: config.houndigrade_image.clone(),
-            aws_endpoint_url,
-        },
-        max_attempts: config.max_attempts,
-        slots: Slots::new(limits, runtime.metrics.inspections_running.clone(), wake),
-        held: Once::new(),
+        limiter: Limiter::new(settings.limits, running, wake),
+        settings,
+        restored: Once::new(),
         accounts: accounts.store.clone(),
         inspections: inspections.store.clone(),
         backoff: Backoff::default(),

@@ -1,4 +1,4 @@
-//! One pass over one inspection: observe, decide, act, report.
+//! One step of one inspection, and for every outcome a status.
 
 use std::time::Duration;
 
@@ -6,10 +6,14 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
+use super::apply::apply;
 use super::context::Context;
-use super::decide::{Plan, decide};
+use super::decide::decide;
 use super::error::Error;
-use super::{act, observe, slots, status};
+use super::observe::observe;
+use super::plan::Plan;
+use super::stage::{Stage, stage};
+use super::{limiter, status};
 use crate::controllers;
 use crate::controllers::error::{ErrorReason, KubernetesContext};
 use crate::controllers::runtime::Reconciler;
@@ -17,11 +21,14 @@ use crate::telemetry::OutcomeLabel;
 use cloudigrade_api::{ImageInspection, Phase, same_ignoring_times};
 use cloudigrade_cloud::InspectionCloud;
 
+/// Name of the kind in spans and metrics.
+const KIND: &str = "ImageInspection";
+
 /// Safety net: re-checks a waiting inspection after this long in case a wake-up was lost.
-const MISSED_ROOM: Duration = Duration::from_secs(300);
+const MISSED_PERMIT: Duration = Duration::from_secs(300);
 
 impl<C: InspectionCloud> Reconciler for Context<C> {
-    const KIND: &'static str = "ImageInspection";
+    const KIND: &'static str = KIND;
     type Object = ImageInspection;
     type Error = Error;
 
@@ -30,63 +37,105 @@ impl<C: InspectionCloud> Reconciler for Context<C> {
         inspection: &ImageInspection,
         now: Timestamp,
     ) -> Result<Action, Error> {
-        pass(inspection, self, now).await
+        reconcile_once(inspection, self, now).await
     }
 }
 
-pub(super) async fn pass<C: InspectionCloud>(
+pub(super) async fn reconcile_once<C: InspectionCloud>(
     inspection: &ImageInspection,
     context: &Context<C>,
     now: Timestamp,
 ) -> Result<Action, Error> {
-    let planned = match observe::observe(inspection, context, now).await {
-        Ok(seen) => {
-            act::act(
-                inspection,
-                decide(inspection, seen, context.max_attempts, now),
-                context,
-                now,
-            )
-            .await
-        }
-        Err(error) => Err(error),
-    };
+    let stage = stage(inspection, now);
     let uid = inspection.uid().unwrap_or_default();
-    let plan = match planned {
-        // Its preparation can't go on now: others may have the slot meanwhile.
-        Err(error) if error.concerns_the_user() && is_preparing(inspection) => Plan::Wait {
-            reason: error.reason(),
-            message: error.to_string(),
-            until: now.saturating_add(context.backoff.next(&uid)).ok(),
-        },
-        Err(error) => return Err(error),
+    let plan = match take_step(stage, inspection, context, now).await {
         Ok(plan) => plan,
+        Err(error) if error.is_conflict() => return Ok(Action::await_change()),
+        Err(error) => {
+            let until = now
+                .saturating_add(context.backoff.next(&uid))
+                .unwrap_or(Timestamp::MAX);
+            let Some(plan) = failed(stage, &error, until) else {
+                return Err(error);
+            };
+            tracing::warn!(reason = error.reason(), %error, %until, "a step failed and will be repeated");
+            context.runtime.count_failure(KIND, &error);
+            plan
+        }
     };
-    if matches!(
-        plan,
-        Plan::Launch { .. } | Plan::Record(_) | Plan::CleanUp | Plan::Remove
-    ) {
+    if matches!(stage, Stage::Finished(_)) || is_progress(&plan) {
         context.backoff.reset(&uid);
     }
-    report(inspection, &plan, context, now).await
+    update_status(inspection, &plan, context, now).await
 }
 
-fn is_preparing(inspection: &ImageInspection) -> bool {
-    inspection
-        .status
-        .as_ref()
-        .is_some_and(|status| status.phase == Phase::Preparing)
+async fn take_step<C: InspectionCloud>(
+    stage: Stage,
+    inspection: &ImageInspection,
+    context: &Context<C>,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let observed = observe(stage, inspection, context).await?;
+    let plan = decide(inspection, observed, context.settings.max_attempts, now);
+    apply(inspection, plan, context, now).await
 }
 
-/// Writes the status if it says anything new, tells people, and says when to come back.
-async fn report<C>(
+/// The plan that an error leads to: none if no condition is about the stage.
+fn failed(stage: Stage, error: &Error, until: Timestamp) -> Option<Plan> {
+    let (reason, message) = (error.reason(), error.to_string());
+    match stage {
+        // Its preparation can't go on now: others may run meanwhile.
+        Stage::Pending | Stage::Preparing => Some(Plan::Wait {
+            reason,
+            message,
+            until: Some(until),
+        }),
+        Stage::Inspecting => Some(Plan::Stall {
+            reason,
+            message,
+            until,
+        }),
+        Stage::Releasing | Stage::Deleting => Some(Plan::RetryRelease {
+            reason,
+            message,
+            until,
+        }),
+        Stage::Waiting(_) | Stage::Finished(_) | Stage::Expired => None,
+    }
+}
+
+/// Returns whether the next error is the first of its kind.
+fn is_progress(plan: &Plan) -> bool {
+    match plan {
+        Plan::Launch { .. }
+        | Plan::AwaitJob(_)
+        | Plan::Record(_)
+        | Plan::Retry { .. }
+        | Plan::Fail { .. }
+        | Plan::AlreadyKnown(_)
+        | Plan::Skip { .. }
+        | Plan::Delete
+        | Plan::Cleanup => true,
+        // Preparing begins anew after each error, so it is none yet; and neither is what comes after a failed attempt.
+        Plan::Requeue(_)
+        | Plan::Wait { .. }
+        | Plan::Prepare
+        | Plan::Stall { .. }
+        | Plan::Release
+        | Plan::RetryRelease { .. } => false,
+    }
+}
+
+/// Writes the status if it says anything new, publishes its event, and says when to come back.
+async fn update_status<C>(
     inspection: &ImageInspection,
     plan: &Plan,
     context: &Context<C>,
     now: Timestamp,
 ) -> Result<Action, Error> {
-    if matches!(plan, Plan::CleanUp | Plan::Remove) {
-        context.slots.leave(&inspection.uid().unwrap_or_default());
+    let uid = inspection.uid().unwrap_or_default();
+    if matches!(plan, Plan::Cleanup | Plan::Delete) {
+        context.limiter.release(&uid);
         return Ok(Action::await_change());
     }
     let status = status::after(inspection, plan, now);
@@ -100,22 +149,25 @@ async fn report<C>(
         }
         count(plan, context);
     }
-    if !matches!(status.phase, Phase::Preparing | Phase::Inspecting) && !waits_for_room(plan) {
-        context.slots.leave(&inspection.uid().unwrap_or_default());
+    if !matches!(status.phase, Phase::Preparing | Phase::Inspecting) && !waits_for_permit(plan) {
+        context.limiter.release(&uid);
     }
     let back = match plan {
-        Plan::Rest(until) => *until,
+        Plan::Requeue(until) => *until,
+        Plan::AwaitJob(until) | Plan::Stall { until, .. } | Plan::RetryRelease { until, .. } => {
+            Some(*until)
+        }
         _ => status.next_attempt_time.map(|at| at.0),
     };
     Ok(match back {
         Some(at) => Action::requeue(Duration::try_from(at.duration_since(now)).unwrap_or_default()),
-        None if waits_for_room(plan) => Action::requeue(MISSED_ROOM),
+        None if waits_for_permit(plan) => Action::requeue(MISSED_PERMIT),
         None => Action::await_change(),
     })
 }
 
-fn waits_for_room(plan: &Plan) -> bool {
-    matches!(plan, Plan::Wait { reason, .. } if *reason == slots::FULL)
+fn waits_for_permit(plan: &Plan) -> bool {
+    matches!(plan, Plan::Wait { reason, .. } if *reason == limiter::AT_CAPACITY)
 }
 
 fn count<C>(plan: &Plan, context: &Context<C>) {
@@ -123,7 +175,7 @@ fn count<C>(plan: &Plan, context: &Context<C>) {
         Plan::Record(_) => "inspected",
         Plan::AlreadyKnown(_) | Plan::Skip { .. } => "skipped",
         Plan::Retry { .. } => "retried",
-        Plan::GiveUp { .. } => "error",
+        Plan::Fail { .. } => "error",
         _ => return,
     };
     context

@@ -1,18 +1,22 @@
-//! The status that a plan leads to, and the plans that are worth an event.
+//! The status that a plan leads to, and its event.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::{Event, EventType};
 
-use super::decide::Plan;
-use super::{INSPECTED, READY, RELEASED, job, slots};
+use super::attempt::Attempt;
+use super::plan::Plan;
+use super::{INSPECTED, READY, RELEASED, limiter};
 use crate::controllers::event;
 use cloudigrade_api::{
     ConditionStatus, ConditionUpdate, Conditions, ImageInspection, ImageInspectionStatus, Phase,
     RunnerKind, RunnerStatus, VerdictStatus,
 };
 
-/// The status once `plan` has been acted on.
+/// Reason in the conditions while the Job runs.
+const INSPECTING: &str = "Inspecting";
+
+/// The status once `plan` has been applied.
 pub(super) fn after(
     inspection: &ImageInspection,
     plan: &Plan,
@@ -27,10 +31,9 @@ pub(super) fn after(
     }
     match plan {
         Plan::Prepare => {
-            let name = job::name(inspection, status.attempts + 1);
             status.runner = Some(RunnerStatus {
                 kind: RunnerKind::Job,
-                name,
+                name: Attempt::next(inspection).job,
             });
         }
         Plan::Launch { .. } => status.attempts += 1,
@@ -67,8 +70,14 @@ fn phase(plan: &Plan) -> Option<Phase> {
         Plan::Launch { .. } => Some(Phase::Inspecting),
         Plan::Record(_) | Plan::AlreadyKnown(_) => Some(Phase::Inspected),
         Plan::Skip { .. } => Some(Phase::Skipped),
-        Plan::GiveUp { .. } => Some(Phase::Error),
-        Plan::Rest(_) | Plan::Release | Plan::Remove | Plan::CleanUp => None,
+        Plan::Fail { .. } => Some(Phase::Error),
+        Plan::Requeue(_)
+        | Plan::AwaitJob(_)
+        | Plan::Stall { .. }
+        | Plan::Release
+        | Plan::RetryRelease { .. }
+        | Plan::Delete
+        | Plan::Cleanup => None,
     }
 }
 
@@ -80,6 +89,9 @@ fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[ConditionUpda
             reason, message, ..
         }
         | Plan::Retry {
+            reason, message, ..
+        }
+        | Plan::Stall {
             reason, message, ..
         } => (
             ConditionStatus::Unknown,
@@ -96,8 +108,16 @@ fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[ConditionUpda
         Plan::Launch { snapshot, .. } => (
             ConditionStatus::Unknown,
             ConditionStatus::False,
-            "Inspecting",
+            INSPECTING,
             format!("Job {runner} reads {snapshot}"),
+        ),
+        // The words of the launch stay, unless a stall replaced them.
+        Plan::AwaitJob(_) if !is_stalled(status) => return None,
+        Plan::AwaitJob(_) => (
+            ConditionStatus::Unknown,
+            ConditionStatus::False,
+            INSPECTING,
+            format!("Job {runner} reads the disk"),
         ),
         Plan::Record(report) => (
             ConditionStatus::True,
@@ -117,13 +137,17 @@ fn outcome(plan: &Plan, status: &ImageInspectionStatus) -> Option<[ConditionUpda
             *reason,
             summary(verdict),
         ),
-        Plan::GiveUp { reason, message } => (
+        Plan::Fail { reason, message } => (
             ConditionStatus::False,
             ConditionStatus::False,
             *reason,
             message.clone(),
         ),
-        Plan::Rest(_) | Plan::Release | Plan::Remove | Plan::CleanUp => return None,
+        Plan::Requeue(_)
+        | Plan::Release
+        | Plan::RetryRelease { .. }
+        | Plan::Delete
+        | Plan::Cleanup => return None,
     };
     Some(
         [(INSPECTED, inspected), (READY, ready)].map(|(type_, status)| ConditionUpdate {
@@ -150,13 +174,31 @@ fn resources(plan: &Plan, status: &ImageInspectionStatus) -> Option<ConditionUpd
             "Released",
             format!("credentials and result of {runner} are deleted"),
         ),
-        (Plan::Launch { .. } | Plan::Rest(_) | Plan::Remove | Plan::CleanUp, _) => return None,
+        (
+            Plan::RetryRelease {
+                reason, message, ..
+            },
+            _,
+        ) => (
+            ConditionStatus::False,
+            *reason,
+            format!("credentials and result of {runner} are not deleted: {message}"),
+        ),
+        (
+            Plan::Launch { .. }
+            | Plan::AwaitJob(_)
+            | Plan::Stall { .. }
+            | Plan::Requeue(_)
+            | Plan::Delete
+            | Plan::Cleanup,
+            _,
+        ) => return None,
         (_, Some(false)) => (
             ConditionStatus::False,
             "Releasing",
             format!("credentials and result of {runner} are being deleted"),
         ),
-        (Plan::AlreadyKnown(_) | Plan::Skip { .. } | Plan::GiveUp { .. }, None) => (
+        (Plan::AlreadyKnown(_) | Plan::Skip { .. } | Plan::Fail { .. }, None) => (
             ConditionStatus::True,
             "NothingMade",
             "nothing was made that could be left behind".into(),
@@ -169,6 +211,12 @@ fn resources(plan: &Plan, status: &ImageInspectionStatus) -> Option<ConditionUpd
         reason,
         message,
     })
+}
+
+/// Returns whether the last pass met an error, though the attempt is under way.
+fn is_stalled(status: &ImageInspectionStatus) -> bool {
+    let inspected = status.conditions.find(INSPECTED);
+    inspected.is_none_or(|condition| condition.reason != INSPECTING)
 }
 
 fn runner(status: &ImageInspectionStatus) -> &str {
@@ -196,20 +244,29 @@ fn summary(verdict: &VerdictStatus) -> String {
     format!("{words}: {}", verdict.reasons.join("; "))
 }
 
-/// The event of a plan, once per change. Waiting for a slot is none: thousands may.
+/// The event of a plan, once per change. Waiting for a permit has none: thousands may.
 pub(super) fn event(plan: &Plan, status: &ImageInspectionStatus) -> Option<Event> {
-    let type_ = match plan {
-        Plan::Launch { .. } | Plan::Record(_) | Plan::AlreadyKnown(_) | Plan::Skip { .. } => {
-            EventType::Normal
+    let (type_, about) = match plan {
+        Plan::Wait { reason, .. } if *reason == limiter::AT_CAPACITY => return None,
+        Plan::Launch { .. }
+        | Plan::Record(_)
+        | Plan::AlreadyKnown(_)
+        | Plan::Skip { .. }
+        | Plan::Wait { .. } => (EventType::Normal, INSPECTED),
+        Plan::Retry { .. } | Plan::Stall { .. } | Plan::Fail { .. } => {
+            (EventType::Warning, INSPECTED)
         }
-        Plan::Wait { reason, .. } if *reason == slots::FULL => return None,
-        Plan::Wait { .. } => EventType::Normal,
-        Plan::Retry { .. } | Plan::GiveUp { .. } => EventType::Warning,
-        Plan::Prepare | Plan::Rest(_) | Plan::Release | Plan::Remove | Plan::CleanUp => {
+        Plan::RetryRelease { .. } => (EventType::Warning, RELEASED),
+        Plan::Prepare
+        | Plan::Requeue(_)
+        | Plan::AwaitJob(_)
+        | Plan::Release
+        | Plan::Delete
+        | Plan::Cleanup => {
             return None;
         }
     };
-    let inspected = status.conditions.find(INSPECTED)?;
-    let (reason, note) = (&inspected.reason, inspected.message.clone());
+    let condition = status.conditions.find(about)?;
+    let (reason, note) = (&condition.reason, condition.message.clone());
     Some(event::event(type_, "Inspect", reason, note))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::Lookups;
+use super::Rounds;
 use crate::controllers::role::{self, RoleError};
 use cloudigrade_api::{CloudAccount, Conditions};
 use cloudigrade_cloud::IamRole;
@@ -16,20 +16,13 @@ use cloudigrade_store::locks;
 use cloudigrade_store::{Doing, StoreError};
 
 /// Accounts and regions asked at once.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 
-/// Kinds of things to describe.
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Instances,
-    Images,
-}
-
-/// Why nothing was learned.
+/// The reason that nothing was learned.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+enum DescribeError {
     #[error("the CloudAccount is gone, suspended, or its role cannot be assumed")]
-    Closed,
+    Inaccessible,
     #[error(transparent)]
     IamRole(#[from] RoleError),
     #[error(transparent)]
@@ -38,42 +31,50 @@ enum Error {
     Store(#[from] StoreError),
 }
 
-impl<C: Inventory> Lookups<C> {
-    /// Describes everything that is due. What cannot be described now is put off, and holds up nothing else.
+impl<C: Inventory> Rounds<C> {
+    /// Describes everything that is due. A call that fails is repeated later, and holds up no other.
     pub(super) async fn describe(&self, now: Timestamp) -> Result<(), StoreError> {
         let instances = inventory::due_instances(&self.database, now).await?;
         // An instance can name an image that has to be described, so images come after.
-        self.each(What::Instances, instances, now).await;
+        stream::iter(instances)
+            .for_each_concurrent(CONCURRENCY, async |due| {
+                let described = self.describe_instances(&due, now).await;
+                self.note(described, due, now).await;
+            })
+            .await;
         let images = inventory::due_images(&self.database, now).await?;
-        self.each(What::Images, images, now).await;
+        stream::iter(images)
+            .for_each_concurrent(CONCURRENCY, async |due| {
+                let described = self.describe_images(&due, now).await;
+                self.note(described, due, now).await;
+            })
+            .await;
         Ok(())
     }
 
-    async fn each(&self, what: What, due: Vec<Due>, now: Timestamp) {
-        stream::iter(due)
-            .for_each_concurrent(AT_ONCE, |due| self.one(what, due, now))
-            .await;
-    }
-
-    async fn one(&self, what: What, due: Due, now: Timestamp) {
+    /// Postpones the next try after an error; each in a row makes the wait longer.
+    async fn note(&self, described: Result<(), DescribeError>, due: Due, now: Timestamp) {
         let place = format!("{}/{}", due.account_id, due.region);
-        let result = match what {
-            What::Instances => self.instances(&due, now).await,
-            What::Images => self.images(&due, now).await,
-        };
-        let Err(error) = result else {
+        let Err(error) = described else {
             return self.backoff.reset(&place);
         };
-        tracing::warn!(namespace = due.namespace, account = due.account, region = due.region, count = due.ids.len(), %error, "looking up {what:?}");
+        let Due {
+            namespace,
+            account,
+            region,
+            ids,
+            ..
+        } = &due;
+        tracing::warn!(namespace, account, region, ?ids, %error, "describing failed and will be repeated");
         let until = now
             .saturating_add(self.backoff.next(&place))
             .unwrap_or(Timestamp::MAX);
         if let Err(error) = inventory::put_off(&self.database, &due, until).await {
-            tracing::warn!(%error, "putting off a lookup");
+            tracing::warn!(%error, "postponing a description");
         }
     }
 
-    async fn instances(&self, due: &Due, now: Timestamp) -> Result<(), Error> {
+    async fn describe_instances(&self, due: &Due, now: Timestamp) -> Result<(), DescribeError> {
         let described = self
             .cloud
             .instances(&self.role(due).await?, &due.region, &due.ids)
@@ -92,11 +93,11 @@ impl<C: Inventory> Lookups<C> {
         locks::lock_exclusive(&mut transaction, &[due.enrolment]).await?;
         discovery::name_instances(&mut transaction, due.enrolment, &found).await?;
         transaction.commit().await.doing(doing)?;
-        let missed = missed(&due.ids, found.iter().map(|instance| instance.id.as_str()));
-        Ok(inventory::missed_instances(&self.database, due.enrolment, &missed, now).await?)
+        let undescribed = undescribed(&due.ids, found.iter().map(|instance| instance.id.as_str()));
+        Ok(inventory::missed_instances(&self.database, due.enrolment, &undescribed, now).await?)
     }
 
-    async fn images(&self, due: &Due, now: Timestamp) -> Result<(), Error> {
+    async fn describe_images(&self, due: &Due, now: Timestamp) -> Result<(), DescribeError> {
         let described = self
             .cloud
             .images(&self.role(due).await?, &due.region, &due.ids)
@@ -109,21 +110,21 @@ impl<C: Inventory> Lookups<C> {
             now,
         )
         .await?;
-        let missed = missed(&due.ids, described.iter().map(|image| image.id.as_str()));
-        Ok(inventory::missed_images(&self.database, &missed, now).await?)
+        let undescribed = undescribed(&due.ids, described.iter().map(|image| image.id.as_str()));
+        Ok(inventory::missed_images(&self.database, &undescribed, now).await?)
     }
 
-    async fn role(&self, due: &Due) -> Result<IamRole, Error> {
+    async fn role(&self, due: &Due) -> Result<IamRole, DescribeError> {
         let account = self
             .account(&due.namespace, &due.account)
-            .filter(is_open)
-            .ok_or(Error::Closed)?;
+            .filter(is_accessible)
+            .ok_or(DescribeError::Inaccessible)?;
         Ok(role::resolve_role(&self.client, &account).await?)
     }
 }
 
 /// Returns whether the account can be asked. It need not be Ready: a trail that fails does not hide what runs.
-fn is_open(account: &CloudAccount) -> bool {
+fn is_accessible(account: &CloudAccount) -> bool {
     account.metadata.deletion_timestamp.is_none()
         && !account.spec.suspend
         && account
@@ -132,7 +133,7 @@ fn is_open(account: &CloudAccount) -> bool {
             .is_some_and(|status| status.conditions.is_true("AccessVerified"))
 }
 
-fn missed<'a>(asked: &[String], found: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn undescribed<'a>(asked: &[String], found: impl Iterator<Item = &'a str>) -> Vec<String> {
     let found: HashSet<&str> = found.collect();
     asked
         .iter()

@@ -1,9 +1,9 @@
-//! Looks up what logs mention and nobody has described yet: instances, images, instance types; and asks for an inspection of every image that only its disk
-//! can tell about.
+//! Rounds that describe the instances, images and instance types that logs mention and nobody has described yet, and create an
+//! ImageInspection for every image that only its disk can tell about.
 
 mod describe;
-mod inspect;
-mod types;
+mod inspections;
+mod instance_types;
 
 use std::time::Duration;
 
@@ -20,23 +20,23 @@ use cloudigrade_api::{CloudAccount, ImageInspection};
 use cloudigrade_cloud::{InstanceTypes, Inventory};
 use cloudigrade_store::inventory;
 use cloudigrade_store::{Pool, StoreError};
-use types::Refusals;
+use instance_types::RegionBackoff;
 
 /// Wait between two rounds. A round with nothing to do is four queries.
 const ROUND: Duration = Duration::from_secs(5);
 
 /// State shared by all rounds; `C` is the cloud.
-struct Lookups<C> {
+struct Rounds<C> {
     client: Client,
     database: Pool,
     cloud: C,
     metrics: Metrics,
     accounts: Store<Guarded<CloudAccount>>,
-    /// Only that they exist matters.
+    /// Only their existence matters
     inspections: Store<Guarded<ImageInspection>>,
     backoff: Backoff,
-    /// Regions that our own identity could not ask for instance types.
-    refusals: Refusals,
+    /// Of regions that our own identity could not ask for instance types
+    regions: RegionBackoff,
 }
 
 /// Works in rounds until shutdown, on the objects of two watches.
@@ -52,7 +52,7 @@ pub async fn run<C: Inventory + InstanceTypes>(
     if runtime.shutdown.run_until_cancelled(ready).await.is_none() {
         return;
     }
-    let lookups = Lookups {
+    let rounds = Rounds {
         client: runtime.client.clone(),
         database,
         cloud,
@@ -60,24 +60,24 @@ pub async fn run<C: Inventory + InstanceTypes>(
         accounts,
         inspections,
         backoff: Backoff::default(),
-        refusals: Refusals::default(),
+        regions: RegionBackoff::default(),
     };
     runtime
-        .run_rounds("Inventory", ROUND, || lookups.round(Timestamp::now()))
+        .run_rounds("Inventory", ROUND, || rounds.round(Timestamp::now()))
         .await;
 }
 
-impl<C: Inventory + InstanceTypes> Lookups<C> {
-    /// Describes what is due, then asks for inspections of what only its disk can tell about.
+impl<C: Inventory + InstanceTypes> Rounds<C> {
+    /// Describes everything that is due, then creates inspections of the images that only their disks can tell about.
     async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
         self.describe(now).await?;
         self.count_unidentified().await?;
-        self.size_types(now).await?;
-        self.ask_for_inspections().await
+        self.describe_instance_types(now).await?;
+        self.create_inspections().await
     }
 }
 
-impl<C> Lookups<C> {
+impl<C> Rounds<C> {
     async fn count_unidentified(&self) -> Result<(), StoreError> {
         let (instances, images) = inventory::unidentified(&self.database).await?;
         for (kind, count) in [("instance", instances), ("image", images)] {

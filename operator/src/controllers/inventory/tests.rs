@@ -99,7 +99,7 @@ impl InstanceTypes for TestCloud {
     }
 }
 
-fn lookups(database: &Pool, client: Client, ready: &str) -> Lookups<TestCloud> {
+fn rounds(database: &Pool, client: Client, ready: &str) -> Rounds<TestCloud> {
     let (accounts, mut writer) = reflector::store();
     let condition = |type_| json!({"type": type_, "status": ready, "reason": "R", "message": "", "lastTransitionTime": NOW});
     let account = serde_json::from_value(json!({
@@ -109,7 +109,7 @@ fn lookups(database: &Pool, client: Client, ready: &str) -> Lookups<TestCloud> {
         "status": {"conditions": [condition("Ready"), condition("AccessVerified")]},
     }));
     writer.apply_watcher_event(&watcher::Event::Apply(account.unwrap()));
-    Lookups {
+    Rounds {
         client,
         database: database.clone(),
         cloud: TestCloud::default(),
@@ -117,14 +117,14 @@ fn lookups(database: &Pool, client: Client, ready: &str) -> Lookups<TestCloud> {
         accounts,
         inspections: reflector::store().0,
         backoff: Backoff::default(),
-        refusals: Refusals::default(),
+        regions: RegionBackoff::default(),
     }
 }
 
 /// One round; the calls to the cloud and to the API server.
 async fn round(database: &Pool, ready: &str) -> (Vec<String>, Vec<String>) {
     let (service, mut server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
-    let lookups = lookups(database, Client::new(service, "default"), ready);
+    let rounds = rounds(database, Client::new(service, "default"), ready);
     let serve = async {
         let mut calls = Vec::new();
         while let Some((request, reply)) = server.next_request().await {
@@ -135,9 +135,9 @@ async fn round(database: &Pool, ready: &str) -> (Vec<String>, Vec<String>) {
         calls
     };
     let work = async {
-        lookups.round(NOW.parse().unwrap()).await.unwrap();
-        let asked = std::mem::take(&mut *lookups.cloud.0.lock().unwrap());
-        drop(lookups);
+        rounds.round(NOW.parse().unwrap()).await.unwrap();
+        let asked = std::mem::take(&mut *rounds.cloud.0.lock().unwrap());
+        drop(rounds);
         asked
     };
     join(work, serve).await
@@ -221,10 +221,10 @@ async fn types_that_ran_are_sized_and_a_region_that_refuses_is_left_alone_for_a_
     .await
     .unwrap();
     let (service, _server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
-    let lookups = lookups(&database, Client::new(service, "default"), "True");
+    let rounds = rounds(&database, Client::new(service, "default"), "True");
     let asked = async |now: Timestamp| {
-        lookups.round(now).await.unwrap();
-        std::mem::take(&mut *lookups.cloud.0.lock().unwrap())
+        rounds.round(now).await.unwrap();
+        std::mem::take(&mut *rounds.cloud.0.lock().unwrap())
     };
     let now: Timestamp = NOW.parse().unwrap();
     assert_eq!(
@@ -245,7 +245,7 @@ async fn types_that_ran_are_sized_and_a_region_that_refuses_is_left_alone_for_a_
     );
     let instances = crate::telemetry::KindLabel { kind: "instance" };
     assert_eq!(
-        lookups.metrics.unidentified.get_or_create(&instances).get(),
+        rounds.metrics.unidentified.get_or_create(&instances).get(),
         4
     );
     assert_eq!(asked(now).await, [""; 0], "refused a moment ago");

@@ -1,5 +1,4 @@
 use jiff::ToSpan;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use metering::image::ImageAttributes;
 use rstest::rstest;
 use serde_json::json;
@@ -72,8 +71,9 @@ fn seconds(at: Timestamp) -> u64 {
 /// The kind of plan and its reason or time, which is what matters.
 fn short(plan: &Plan) -> String {
     match plan {
-        Plan::Rest(None) => "rest".into(),
-        Plan::Rest(Some(at)) => format!("rest {}", at.duration_since(now()).as_secs()),
+        Plan::Requeue(until) => format!("requeue {until:?}"),
+        Plan::AwaitJob(at) => format!("await job {}", at.duration_since(now()).as_secs()),
+        Plan::Stall { reason, .. } => format!("stall {reason}"),
         Plan::Wait { reason, until, .. } => {
             let until = until.map(|at| format!(" {}", seconds(at)));
             format!("wait {reason}{}", until.unwrap_or_default())
@@ -84,10 +84,11 @@ fn short(plan: &Plan) -> String {
         Plan::Record(_) => "record".into(),
         Plan::AlreadyKnown(verdict) => format!("known rhel={}", verdict.rhel),
         Plan::Skip { reason, verdict } => format!("skip {reason} rhel={}", verdict.rhel),
-        Plan::GiveUp { reason, .. } => format!("give up {reason}"),
+        Plan::Fail { reason, .. } => format!("fail {reason}"),
         Plan::Release => "release".into(),
-        Plan::Remove => "remove".into(),
-        Plan::CleanUp => "clean up".into(),
+        Plan::RetryRelease { reason, .. } => format!("retry release {reason}"),
+        Plan::Delete => "delete".into(),
+        Plan::Cleanup => "clean up".into(),
     }
 }
 
@@ -116,17 +117,19 @@ fn short(plan: &Plan) -> String {
     "prepare")]
 fn what_is_known_need_not_be_read(#[case] known: Option<InspectedBefore>, #[case] expected: &str) {
     let new = inspection(json!({}));
-    assert_eq!(look(&new, now()), Look::Pending);
-    let seen = Seen::Pending {
+    let observed = Observed::Pending {
         known,
-        gate: Ok(()),
+        eligibility: Ok(()),
     };
-    assert_eq!(short(&decide(&new, seen, MAX_ATTEMPTS, now())), expected);
+    assert_eq!(
+        short(&decide(&new, observed, MAX_ATTEMPTS, now())),
+        expected
+    );
 }
 
 #[test]
-fn a_closed_account_holds_back_only_what_must_be_read() {
-    let closed = Closed {
+fn an_ineligible_account_holds_back_only_what_must_be_read() {
+    let ineligible = Ineligible {
         reason: "CloudAccountNotReady",
         message: String::new(),
     };
@@ -134,9 +137,9 @@ fn a_closed_account_holds_back_only_what_must_be_read() {
     let plan = |known| {
         short(&decide(
             &new,
-            Seen::Pending {
+            Observed::Pending {
                 known,
-                gate: Err(closed.clone()),
+                eligibility: Err(ineligible.clone()),
             },
             MAX_ATTEMPTS,
             now(),
@@ -154,7 +157,7 @@ fn a_closed_account_holds_back_only_what_must_be_read() {
     assert_eq!(
         short(&decide(
             &preparing,
-            Seen::Preparing(Err(closed)),
+            Observed::Preparing(Err(ineligible)),
             MAX_ATTEMPTS,
             now()
         )),
@@ -163,60 +166,21 @@ fn a_closed_account_holds_back_only_what_must_be_read() {
 }
 
 #[rstest]
-#[case::ready(json!({}), json!({"conditions": [condition("Ready", "True")]}), Ok(()))]
-#[case::not_ready(json!({}), json!({"conditions": [condition("Ready", "False")]}), Err("CloudAccountNotReady"))]
-#[case::not_looked_at(json!({}), json!(null), Err("CloudAccountNotReady"))]
-#[case::suspended(json!({"suspend": true}), json!({"conditions": [condition("Ready", "True")]}), Err("CloudAccountSuspended"))]
-#[case::disabled(json!({"inspection": {"runner": "Disabled"}}), json!(null), Err("InspectionDisabled"))]
-fn the_account_must_let_us(
-    #[case] spec: serde_json::Value,
-    #[case] status: serde_json::Value,
-    #[case] expected: Result<(), &'static str>,
-) {
-    let mut account = json!({
-        "apiVersion": "cloudigrade.io/v1alpha1", "kind": "CloudAccount", "metadata": {"name": "acme"}, "status": status,
-        "spec": {"owner": {"orgId": "1"}, "aws": {"roleArn": "arn:aws:iam::210987654321:role/m", "externalId": "xx"}},
-    });
-    account["spec"]
-        .as_object_mut()
-        .unwrap()
-        .extend(spec.as_object().unwrap().clone());
-    let account: CloudAccount = serde_json::from_value(account).unwrap();
-    assert_eq!(
-        gate("acme", Some(&account))
-            .map(|_| ())
-            .map_err(|closed| closed.reason),
-        expected
-    );
-    assert_eq!(
-        gate("acme", None).unwrap_err().reason,
-        "CloudAccountNotFound"
-    );
-    let mut leaving = account;
-    leaving.metadata.deletion_timestamp = Some(Time(now()));
-    assert_eq!(
-        gate("acme", Some(&leaving)).unwrap_err().reason,
-        "CloudAccountDeleted"
-    );
-}
-
-#[rstest]
 #[case::readable(Some(disk(false)), "launch snap-1")]
-#[case::encrypted(Some(disk(true)), "give up Encrypted")]
-#[case::no_snapshot(Some(ImageState::Available(None)), "give up NoRootSnapshot")]
-#[case::gone(None, "give up NotFound")]
-#[case::failed(Some(ImageState::Unusable("failed".into())), "give up Unavailable")]
+#[case::encrypted(Some(disk(true)), "fail Encrypted")]
+#[case::no_snapshot(Some(ImageState::Available(None)), "fail NoRootSnapshot")]
+#[case::gone(None, "fail NotFound")]
+#[case::failed(Some(ImageState::Unusable("failed".into())), "fail Unavailable")]
 #[case::being_made(Some(ImageState::NotYet("pending".into())), "wait ImageNotAvailable 30")]
 fn only_an_available_unencrypted_root_disk_is_read(
     #[case] image: Option<ImageState>,
     #[case] expected: &str,
 ) {
     let preparing = inspection(json!({"phase": "Preparing"}));
-    assert_eq!(look(&preparing, now()), Look::Preparing);
     assert_eq!(
         short(&decide(
             &preparing,
-            Seen::Preparing(Ok((role(), image))),
+            Observed::Preparing(Ok((role(), image))),
             MAX_ATTEMPTS,
             now()
         )),
@@ -225,20 +189,20 @@ fn only_an_available_unencrypted_root_disk_is_read(
 }
 
 #[rstest]
-#[case::running(1, JobState::Running, None, "rest 300")]
+#[case::running(1, JobState::Running, None, "await job 300")]
 #[case::found(1, JobState::Over(None), Some(Ok(report(None))), "record")]
 #[case::found_though_the_job_failed(1, JobState::Over(Some("BackoffLimitExceeded".into())), Some(Ok(report(None))), "record")]
 #[case::found_though_the_job_is_gone(1, JobState::Gone, Some(Ok(report(None))), "record")]
 #[case::found_at_last(3, JobState::Over(None), Some(Ok(report(None))), "record")]
-#[case::unsupported(1, JobState::Over(Some(String::new())), Some(Ok(report(Some(("Unsupported", true))))), "give up Unsupported")]
+#[case::unsupported(1, JobState::Over(Some(String::new())), Some(Ok(report(Some(("Unsupported", true))))), "fail Unsupported")]
 #[case::unreadable(1, JobState::Over(Some(String::new())), Some(Ok(report(Some(("Unreadable", false))))), "retry Unreadable 30")]
 #[case::unreadable_again(2, JobState::Over(Some(String::new())), Some(Ok(report(Some(("Unreadable", false))))), "retry Unreadable 60")]
-#[case::unreadable_for_good(3, JobState::Over(Some(String::new())), Some(Ok(report(Some(("Unreadable", false))))), "give up Unreadable")]
+#[case::unreadable_for_good(3, JobState::Over(Some(String::new())), Some(Ok(report(Some(("Unreadable", false))))), "fail Unreadable")]
 #[case::failed(1, JobState::Over(Some("DeadlineExceeded".into())), None, "retry JobFailed 30")]
 #[case::silent(1, JobState::Over(None), None, "retry NoResult 30")]
 #[case::deleted(1, JobState::Gone, None, "retry JobGone 30")]
 #[case::nonsense(1, JobState::Over(None), Some(Err("no JSON".into())), "retry MalformedResult 30")]
-#[case::nonsense_for_good(3, JobState::Over(None), Some(Err("no JSON".into())), "give up MalformedResult")]
+#[case::nonsense_for_good(3, JobState::Over(None), Some(Err("no JSON".into())), "fail MalformedResult")]
 fn outcomes(
     #[case] attempts: u32,
     #[case] job: JobState,
@@ -246,11 +210,10 @@ fn outcomes(
     #[case] expected: &str,
 ) {
     let inspecting = inspection(json!({"phase": "Inspecting", "attempts": attempts}));
-    assert_eq!(look(&inspecting, now()), Look::Inspecting);
     assert_eq!(
         short(&decide(
             &inspecting,
-            Seen::Inspecting { job, result },
+            Observed::Inspecting { job, result },
             MAX_ATTEMPTS,
             now()
         )),
@@ -258,61 +221,16 @@ fn outcomes(
     );
 }
 
-fn condition(type_: &str, status: &str) -> Condition {
-    Condition {
-        type_: type_.into(),
-        status: status.into(),
-        reason: "R".into(),
-        message: String::new(),
-        observed_generation: None,
-        last_transition_time: Time(Timestamp::UNIX_EPOCH),
-    }
-}
-
 #[rstest]
-#[case::finished(json!({"phase": "Inspected", "finishedTime": later(-50)}), None, "rest")]
-#[case::kept(json!({"phase": "Inspected", "finishedTime": later(-50)}), Some(60), "rest 10")]
-#[case::kept_long_enough(json!({"phase": "Skipped", "finishedTime": later(-60)}), Some(60), "remove")]
-#[case::failed_ones_too(json!({"phase": "Error", "finishedTime": later(-60)}), Some(0), "remove")]
-#[case::not_released(json!({"phase": "Inspected", "finishedTime": later(-60), "conditions": [condition("ResourcesReleased", "False")]}),
-    Some(60), "release")]
-#[case::released(json!({"phase": "Inspected", "conditions": [condition("ResourcesReleased", "True")]}), None, "rest")]
-#[case::next_attempt(json!({"phase": "Pending", "nextAttemptTime": later(7)}), None, "rest 7")]
-#[case::released_before_the_next_attempt(
-    json!({"phase": "Pending", "nextAttemptTime": later(-7), "conditions": [condition("ResourcesReleased", "False")]}), None, "release")]
-fn nothing_has_to_be_looked_at(
-    #[case] status: serde_json::Value,
-    #[case] ttl: Option<u32>,
-    #[case] expected: &str,
-) {
-    let mut inspection = inspection(status);
-    inspection.spec.ttl_seconds_after_finished = ttl;
-    assert_eq!(look(&inspection, now()), Look::Nowhere);
-    assert_eq!(
-        short(&decide(&inspection, Seen::Nothing, MAX_ATTEMPTS, now())),
-        expected
-    );
-}
-
-#[rstest]
-fn deletion_comes_before_everything(
-    #[values("Pending", "Preparing", "Inspecting", "Inspected", "Skipped", "Error")] phase: &str,
-) {
-    let mut inspection = inspection(json!({"phase": phase}));
-    inspection.metadata.deletion_timestamp = Some(Time(now()));
-    assert_eq!(look(&inspection, now()), Look::Nowhere);
-    assert_eq!(
-        decide(&inspection, Seen::Nothing, MAX_ATTEMPTS, now()),
-        Plan::CleanUp
-    );
-}
-
-#[test]
-fn a_due_attempt_is_begun() {
-    assert_eq!(
-        look(&inspection(json!({"nextAttemptTime": later(0)})), now()),
-        Look::Pending
-    );
+#[case::deleted(Observed::Deleting, Plan::Cleanup)]
+#[case::left_behind(Observed::Releasing, Plan::Release)]
+#[case::early(Observed::Waiting(later(7)), Plan::Requeue(Some(later(7))))]
+#[case::kept(Observed::Finished(None), Plan::Requeue(None))]
+#[case::kept_for_a_time(Observed::Finished(Some(later(10))), Plan::Requeue(Some(later(10))))]
+#[case::kept_long_enough(Observed::Expired, Plan::Delete)]
+fn the_stage_alone_decides(#[case] observed: Observed, #[case] expected: Plan) {
+    let plan = decide(&inspection(json!({})), observed, MAX_ATTEMPTS, now());
+    assert_eq!(plan, expected);
 }
 
 #[rstest]

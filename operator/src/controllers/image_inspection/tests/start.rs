@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::*;
-use cloudigrade_cloud::{CloudError, ErrorKind};
 
 #[tokio::test]
 async fn it_says_what_it_waits_for_once() {
@@ -185,29 +184,4 @@ async fn a_job_of_somebody_else_is_not_adopted() {
         (world.phase(), world.reason(INSPECTED)),
         (Phase::Pending, "Unknown ForeignJob".into())
     );
-}
-
-#[tokio::test]
-async fn a_cloud_that_refuses_is_said_and_asked_again_later() {
-    let mut world = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
-    world.cloud.image = Err(CloudError {
-        kind: ErrorKind::Throttled,
-        service: "ec2",
-        operation: "DescribeImages",
-        code: "RequestLimitExceeded".into(),
-        message: "Request limit exceeded.".into(),
-    });
-    let (status, event) = (
-        call("PATCH", &format!("{INSPECTION}/status")),
-        call("POST", EVENTS),
-    );
-    world
-        .pass(&[(&status, 200, Value::Null), (&event, 201, Value::Null)])
-        .await;
-    let after = world.inspection.status.clone().unwrap();
-    assert_eq!(
-        (after.phase, after.attempts, world.reason(INSPECTED)),
-        (Phase::Pending, 0, "Unknown Throttled".into())
-    );
-    assert!(after.next_attempt_time.is_some_and(|at| at.0 > now()));
 }

@@ -36,6 +36,7 @@ pub(super) fn now() -> Timestamp {
 pub(super) struct TestCloud {
     pub(super) image: Result<Option<ImageState>, CloudError>,
     pub(super) result: Option<Value>,
+    pub(super) deletion: Result<(), CloudError>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -48,6 +49,7 @@ impl Default for TestCloud {
         Self {
             image: Ok(Some(ImageState::Available(Some(disk)))),
             result: None,
+            deletion: Ok(()),
             asked: Mutex::default(),
         }
     }
@@ -106,7 +108,7 @@ impl InspectionCloud for TestCloud {
 
     async fn delete_result(&self, key: &str) -> Result<(), CloudError> {
         self.note(format!("delete {key}"));
-        Ok(())
+        self.deletion.clone()
     }
 }
 
@@ -170,7 +172,7 @@ impl World {
             (calls, bodies)
         };
         let pass = async {
-            let result = reconcile::pass(&self.inspection, &context, now()).await;
+            let result = reconcile::reconcile_once(&self.inspection, &context, now()).await;
             let cloud = std::mem::take(&mut *context.cloud.asked.lock().unwrap());
             drop(context);
             (result, cloud)
@@ -210,27 +212,32 @@ impl World {
             Metrics::default(),
             CancellationToken::new(),
         );
+        let settings = Settings {
+            job: JobSettings {
+                image: "houndigrade:test".into(),
+                aws_endpoint_url: None,
+            },
+            limits: Limits {
+                overall: 1,
+                per_account: 1,
+            },
+            max_attempts: 3,
+        };
         Context {
             database: (*self.database).clone(),
             cloud: TestCloud {
                 image: self.cloud.image.clone(),
                 result: self.cloud.result.clone(),
+                deletion: self.cloud.deletion.clone(),
                 asked: Mutex::default(),
             },
-            runner: Runner {
-                image: "houndigrade:test".into(),
-                aws_endpoint_url: None,
-            },
-            max_attempts: 3,
-            slots: Slots::new(
-                Limits {
-                    overall: 1,
-                    per_account: 1,
-                },
+            limiter: Limiter::new(
+                settings.limits,
                 runtime.metrics.inspections_running.clone(),
                 mpsc::unbounded().0,
             ),
-            held: Once::new(),
+            settings,
+            restored: Once::new(),
             accounts,
             inspections: reflector::store().0,
             backoff: Backoff::default(),
@@ -275,6 +282,10 @@ pub(super) fn job_with(suspend: bool, condition: Option<(&str, &str)>) -> Value 
 
 pub(super) fn not_there() -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "message": "", "code": 404})
+}
+
+pub(super) fn unavailable() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError", "message": "etcd is away", "code": 500})
 }
 
 pub(super) fn taken() -> Value {

@@ -1,30 +1,32 @@
 //! How many inspections run at once, overall and for one account.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::channel::mpsc::UnboundedSender;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::Object;
 
-/// Reason of the condition of those that wait for room.
-pub(super) const FULL: &str = "AtCapacity";
+/// Reason in the conditions of those that wait for a permit.
+pub(super) const AT_CAPACITY: &str = "AtCapacity";
 
 /// Largest numbers of inspections that run at once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) overall: usize,
-    pub(super) per_account: usize,
+pub struct Limits {
+    /// Of all accounts
+    pub overall: usize,
+    /// Of one account
+    pub per_account: usize,
 }
 
 /// Namespace and name of a CloudAccount.
 pub(super) type Account = (String, String);
 
-/// One that wants to run, or does.
+/// The right of one inspection to run, held or waited for.
 #[derive(Clone, Debug)]
-pub(super) struct Ticket {
+pub(super) struct Permit {
     pub(super) uid: String,
     pub(super) object: Object,
     pub(super) account: Account,
@@ -32,23 +34,24 @@ pub(super) struct Ticket {
     pub(super) since: Timestamp,
 }
 
-/// Running and waiting inspections. A slot is held from `Preparing` until the attempt is over.
+/// Running and waiting inspections. A permit is held from `Preparing` until the attempt is over. A semaphore would wake the
+/// longest waiting, even if its account has all that it may.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct Limiter {
     limits: Limits,
     state: Mutex<State>,
     running: Gauge,
-    /// Where those go that may try again.
+    /// Objects to reconcile again, now that they may run
     wake: UnboundedSender<Object>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    running: HashMap<String, Ticket>,
-    waiting: BTreeMap<(Timestamp, String), Ticket>,
+    running: HashMap<String, Permit>,
+    waiting: BTreeMap<(Timestamp, String), Permit>,
 }
 
-impl Slots {
+impl Limiter {
     pub(super) fn new(limits: Limits, running: Gauge, wake: UnboundedSender<Object>) -> Self {
         Self {
             limits,
@@ -58,47 +61,47 @@ impl Slots {
         }
     }
 
-    /// `ticket` runs already, as its status tells after a restart.
-    pub(super) fn hold(&self, ticket: Ticket) {
-        let mut state = self.lock();
-        state.running.insert(ticket.uid.clone(), ticket);
+    /// Restores the permit of an inspection that runs already, as its status tells after a restart.
+    pub(super) fn restore(&self, permit: Permit) {
+        let mut state = self.state.lock();
+        state.running.insert(permit.uid.clone(), permit);
         self.count(&state);
     }
 
-    /// Takes a slot, or a place among those that wait. Slots whose holder does not exist any more are free:
-    /// somebody removed its finalizer by hand.
+    /// Acquires a permit, or a place in the queue. Permits whose holder does not exist any more are free: somebody removed its
+    /// finalizer by hand.
     ///
     /// # Errors
-    /// When there is no room: says which limit is reached.
-    pub(super) fn take(
+    /// The limit that is reached, in words.
+    pub(super) fn acquire(
         &self,
-        ticket: Ticket,
+        permit: Permit,
         exists: impl Fn(&Object) -> bool,
     ) -> Result<(), String> {
-        let mut state = self.lock();
-        if state.full(&ticket, self.limits).is_some() {
+        let mut state = self.state.lock();
+        if state.full(&permit, self.limits).is_some() {
             state.running.retain(|_, running| exists(&running.object));
         }
-        match state.full(&ticket, self.limits) {
+        match state.full(&permit, self.limits) {
             None => {
-                state.waiting.remove(&(ticket.since, ticket.uid.clone()));
-                state.running.insert(ticket.uid.clone(), ticket);
+                state.waiting.remove(&(permit.since, permit.uid.clone()));
+                state.running.insert(permit.uid.clone(), permit);
                 self.count(&state);
                 Ok(())
             }
             Some(why) => {
                 state
                     .waiting
-                    .insert((ticket.since, ticket.uid.clone()), ticket);
+                    .insert((permit.since, permit.uid.clone()), permit);
                 Err(why)
             }
         }
     }
 
-    /// Gives up a slot or a place, and wakes the longest waiting that fits. Who was woken and did not come
-    /// makes room for the next in the same way.
-    pub(super) fn leave(&self, uid: &str) {
-        let mut state = self.lock();
+    /// Releases a permit or a place in the queue, and wakes the oldest waiter that now fits. A waiter that never claims its permit
+    /// is replaced the same way.
+    pub(super) fn release(&self, uid: &str) {
+        let mut state = self.state.lock();
         state.waiting.retain(|(_, waiting), _| waiting != uid);
         state.running.remove(uid);
         self.count(&state);
@@ -108,18 +111,14 @@ impl Slots {
         let next = state
             .waiting
             .iter()
-            .find(|(_, ticket)| state.full(ticket, self.limits).is_none());
-        if let Some((place, ticket)) =
-            next.map(|(place, ticket)| (place.clone(), ticket.object.clone()))
+            .find(|(_, permit)| state.full(permit, self.limits).is_none());
+        if let Some((place, permit)) =
+            next.map(|(place, permit)| (place.clone(), permit.object.clone()))
         {
             state.waiting.remove(&place);
             // Nobody listens only when the controller stops.
-            let _ = self.wake.unbounded_send(ticket);
+            let _ = self.wake.unbounded_send(permit);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, state: &State) {
@@ -129,15 +128,15 @@ impl Slots {
 }
 
 impl State {
-    /// Returns the limit that keeps `ticket` from running, if any.
-    fn full(&self, ticket: &Ticket, limits: Limits) -> Option<String> {
-        if self.running.contains_key(&ticket.uid) {
+    /// Returns the limit that keeps `permit` from running, if any.
+    fn full(&self, permit: &Permit, limits: Limits) -> Option<String> {
+        if self.running.contains_key(&permit.uid) {
             return None;
         }
         let same = self
             .running
             .values()
-            .filter(|running| running.account == ticket.account)
+            .filter(|running| running.account == permit.account)
             .count();
         if same >= limits.per_account {
             return Some(format!(
@@ -161,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    fn ticket(name: &str, account: &str, second: i64) -> Ticket {
-        Ticket {
+    fn permit(name: &str, account: &str, second: i64) -> Permit {
+        Permit {
             uid: name.into(),
             object: ObjectRef::new(name).within("customers"),
             account: ("customers".into(), account.into()),
@@ -173,7 +172,7 @@ mod tests {
     #[test]
     fn limits_hold_overall_and_per_account() {
         let (wake, _woken) = mpsc::unbounded();
-        let slots = Slots::new(
+        let limiter = Limiter::new(
             Limits {
                 overall: 3,
                 per_account: 2,
@@ -181,31 +180,31 @@ mod tests {
             Gauge::default(),
             wake,
         );
-        assert!(slots.take(ticket("a1", "a", 1), |_| true).is_ok());
-        assert!(slots.take(ticket("a2", "a", 2), |_| true).is_ok());
+        assert!(limiter.acquire(permit("a1", "a", 1), |_| true).is_ok());
+        assert!(limiter.acquire(permit("a2", "a", 2), |_| true).is_ok());
         assert!(
-            slots.take(ticket("a2", "a", 2), |_| true).is_ok(),
-            "asking again is no second slot"
+            limiter.acquire(permit("a2", "a", 2), |_| true).is_ok(),
+            "asking again is no second permit"
         );
         assert!(
-            slots
-                .take(ticket("a3", "a", 3), |_| true)
+            limiter
+                .acquire(permit("a3", "a", 3), |_| true)
                 .unwrap_err()
                 .contains("of this account run as may at once (2)")
         );
-        assert!(slots.take(ticket("b1", "b", 4), |_| true).is_ok());
+        assert!(limiter.acquire(permit("b1", "b", 4), |_| true).is_ok());
         assert!(
-            slots
-                .take(ticket("b2", "b", 5), |_| true)
+            limiter
+                .acquire(permit("b2", "b", 5), |_| true)
                 .unwrap_err()
                 .contains("inspections run as may at once (3)")
         );
     }
 
     #[test]
-    fn a_free_slot_wakes_the_longest_waiting_that_fits() {
+    fn a_free_permit_wakes_the_longest_waiting_that_fits() {
         let (wake, mut woken) = mpsc::unbounded();
-        let slots = Slots::new(
+        let limiter = Limiter::new(
             Limits {
                 overall: 2,
                 per_account: 1,
@@ -213,37 +212,37 @@ mod tests {
             Gauge::default(),
             wake,
         );
-        slots.hold(ticket("a1", "a", 1));
-        slots.hold(ticket("b1", "b", 2));
+        limiter.restore(permit("a1", "a", 1));
+        limiter.restore(permit("b1", "b", 2));
         for waiting in [
-            ticket("a2", "a", 3),
-            ticket("b2", "b", 4),
-            ticket("b3", "b", 5),
+            permit("a2", "a", 3),
+            permit("b2", "b", 4),
+            permit("b3", "b", 5),
         ] {
-            assert!(slots.take(waiting, |_| true).is_err());
+            assert!(limiter.acquire(waiting, |_| true).is_err());
         }
-        slots.leave("b1");
+        limiter.release("b1");
         assert_eq!(
             woken.try_recv().map(|object| object.name),
             Ok("b2".into()),
             "a2 is older, but its account is full"
         );
-        slots.leave("b2");
+        limiter.release("b2");
         assert_eq!(
             woken.try_recv().map(|object| object.name),
             Ok("b3".into()),
             "b2 was woken and did not come"
         );
-        slots.leave("a1");
+        limiter.release("a1");
         assert_eq!(woken.try_recv().map(|object| object.name), Ok("a2".into()));
-        slots.leave("nobody");
+        limiter.release("nobody");
         assert!(woken.try_recv().is_err());
     }
 
     #[test]
-    fn the_slot_of_one_that_vanished_is_free() {
+    fn the_permit_of_one_that_vanished_is_free() {
         let (wake, _woken) = mpsc::unbounded();
-        let slots = Slots::new(
+        let limiter = Limiter::new(
             Limits {
                 overall: 1,
                 per_account: 1,
@@ -251,10 +250,10 @@ mod tests {
             Gauge::default(),
             wake,
         );
-        slots.hold(ticket("a1", "a", 1));
+        limiter.restore(permit("a1", "a", 1));
         assert!(
-            slots
-                .take(ticket("b1", "b", 2), |holder| holder.name != "a1")
+            limiter
+                .acquire(permit("b1", "b", 2), |holder| holder.name != "a1")
                 .is_ok()
         );
     }

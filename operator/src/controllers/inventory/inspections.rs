@@ -1,4 +1,4 @@
-//! Asking for inspections: one ImageInspection an image, named after it, whoever uses it.
+//! Creating ImageInspections: one an image, named after it, whoever uses it.
 
 use std::collections::HashSet;
 
@@ -6,17 +6,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 
-use super::Lookups;
-use crate::controllers::image_inspection::{ACCOUNT_LABEL, gate};
+use super::Rounds;
+use crate::controllers::image_inspection::{ACCOUNT_LABEL, eligibility};
 use cloudigrade_api::{
     CloudAccount, CloudAccountRef, FIELD_MANAGER, ImageInspection, ImageInspectionSpec, MANAGED_BY,
 };
 use cloudigrade_store::StoreError;
 use cloudigrade_store::inventory::{self, Uninspected};
 
-impl<C> Lookups<C> {
+impl<C> Rounds<C> {
     /// Makes an ImageInspection for every image that needs one and has none yet.
-    pub(super) async fn ask_for_inspections(&self) -> Result<(), StoreError> {
+    pub(super) async fn create_inspections(&self) -> Result<(), StoreError> {
         let images = inventory::uninspected(&self.database).await?;
         if images.is_empty() {
             return Ok(());
@@ -43,8 +43,10 @@ impl<C> Lookups<C> {
                 )
                 .await
             {
-                Ok(_) => tracing::info!(namespace, name, "asked for an inspection"),
-                Err(error) => tracing::warn!(namespace, name, %error, "asking for an inspection"),
+                Ok(_) => tracing::info!(namespace, name, "created an ImageInspection"),
+                Err(error) => {
+                    tracing::warn!(namespace, name, %error, "creating an ImageInspection")
+                }
             }
         }
         Ok(())
@@ -65,9 +67,9 @@ fn wanted(
                 .accounts
                 .iter()
                 .filter_map(|(namespace, name)| account(namespace, name));
-            let open =
-                { found }.find(|account| gate(&account.name_any(), Some(account)).is_ok())?;
-            Some(inspection(image, &open))
+            let eligible = { found }
+                .find(|account| eligibility(&account.name_any(), Some(account)).is_ok())?;
+            Some(inspection(image, &eligible))
         })
         .collect()
 }

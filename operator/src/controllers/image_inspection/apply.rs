@@ -7,12 +7,14 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
+use super::attempt::Attempt;
 use super::context::Context;
-use super::decide::{JobState, NOT_FOUND, Plan};
+use super::decide::NOT_FOUND;
 use super::error::Error;
-use super::job::{self, Grant};
-use super::observe::{find_job, job_state};
-use super::slots;
+use super::job::{self, JobCredentials};
+use super::limiter;
+use super::observe::{JobState, find_job, job_state};
+use super::plan::Plan;
 use crate::controllers::error::KubernetesContext;
 use crate::controllers::finalizer;
 use cloudigrade_api::{FIELD_MANAGER, FINALIZER, ImageInspection};
@@ -20,8 +22,8 @@ use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::InspectionCloud;
 use cloudigrade_store::inspections::{self, NewFindings};
 
-/// Carries out `plan`; comes back with what it came to, which differs only where there was no room.
-pub(super) async fn act<C: InspectionCloud>(
+/// Carries out `plan`. Returns the plan that it came to: another one only if a limit is reached.
+pub(super) async fn apply<C: InspectionCloud>(
     inspection: &ImageInspection,
     plan: Plan,
     context: &Context<C>,
@@ -30,9 +32,9 @@ pub(super) async fn act<C: InspectionCloud>(
     let spec = &inspection.spec;
     match &plan {
         Plan::Prepare => {
-            if let Err(message) = context.take_slot(inspection) {
+            if let Err(message) = context.acquire_permit(inspection) {
                 return Ok(Plan::Wait {
-                    reason: slots::FULL,
+                    reason: limiter::AT_CAPACITY,
                     message,
                     until: None,
                 });
@@ -53,7 +55,7 @@ pub(super) async fn act<C: InspectionCloud>(
             inspections::record(&context.database, &spec.image_id, &spec.region, found, now)
                 .await?;
         }
-        Plan::GiveUp { reason, message } => {
+        Plan::Fail { reason, message } => {
             let gone = *reason == NOT_FOUND;
             inspections::record_error(
                 &context.database,
@@ -66,11 +68,14 @@ pub(super) async fn act<C: InspectionCloud>(
             .await?;
         }
         Plan::Release => release(inspection, context).await?,
-        Plan::CleanUp => clean_up(inspection, context).await?,
-        Plan::Remove => remove(inspection, context).await?,
-        Plan::Rest(_)
+        Plan::Cleanup => cleanup(inspection, context).await?,
+        Plan::Delete => delete(inspection, context).await?,
+        Plan::Requeue(_)
         | Plan::Wait { .. }
+        | Plan::AwaitJob(_)
+        | Plan::Stall { .. }
         | Plan::Retry { .. }
+        | Plan::RetryRelease { .. }
         | Plan::AlreadyKnown(_)
         | Plan::Skip { .. } => {}
     }
@@ -84,10 +89,10 @@ async fn launch<C: InspectionCloud>(
     snapshot: &str,
     context: &Context<C>,
 ) -> Result<(), Error> {
-    let attempt = job::next_attempt(inspection);
+    let attempt = Attempt::next(inspection);
     let namespace = inspection.namespace().unwrap_or_default();
     let jobs: Api<Job> = Api::namespaced(context.runtime.client.clone(), &namespace);
-    let wanted = job::job(inspection, attempt, snapshot, &context.runner);
+    let wanted = job::job(inspection, &attempt, snapshot, &context.settings.job);
     let job = match jobs.create(&PostParams::default(), &wanted).await {
         Ok(job) => job,
         Err(kube::Error::Api(answer)) if answer.code == 409 => {
@@ -98,16 +103,18 @@ async fn launch<C: InspectionCloud>(
     if job.spec.as_ref().and_then(|spec| spec.suspend) != Some(true) {
         return Ok(());
     }
-    let (region, key) = (
-        &inspection.spec.region,
-        job::result_key(inspection, attempt),
-    );
-    let reader = context
-        .cloud
-        .snapshot_credentials(role, region, snapshot, job::DEADLINE)
-        .await?;
-    let result_url = context.cloud.upload_url(&key, job::DEADLINE).await?;
-    let secret = job::secret(&job, &Grant { reader, result_url });
+    let region = &inspection.spec.region;
+    let credentials = JobCredentials {
+        snapshot: context
+            .cloud
+            .snapshot_credentials(role, region, snapshot, job::DEADLINE)
+            .await?,
+        result_url: context
+            .cloud
+            .upload_url(&attempt.result_key, job::DEADLINE)
+            .await?,
+    };
+    let secret = job::secret(&job, &credentials);
     let secrets: Api<KubeSecret> = Api::namespaced(context.runtime.client.clone(), &namespace);
     let apply = PatchParams::apply(FIELD_MANAGER).force();
     secrets
@@ -133,13 +140,13 @@ async fn adopt(jobs: &Api<Job>, inspection: &ImageInspection, name: &str) -> Res
     Ok(job)
 }
 
-/// Takes away what the last attempt left. A Job that is over stays until its time to live ends, for its log.
+/// Deletes everything that the last attempt left. A Job that is over stays until its time to live ends, for its log.
 async fn release<C: InspectionCloud>(
     inspection: &ImageInspection,
     context: &Context<C>,
 ) -> Result<(), Error> {
-    let attempt = job::last_attempt(inspection);
-    if let Some(job) = find_job(inspection, attempt, context).await? {
+    let attempt = Attempt::last(inspection);
+    if let Some(job) = find_job(inspection, &attempt, context).await? {
         let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
         if job_state(Some(&job)) == JobState::Running {
             // Its Secret goes with it.
@@ -153,10 +160,7 @@ async fn release<C: InspectionCloud>(
                 .context("deleting the Job's Secret")?;
         }
     }
-    context
-        .cloud
-        .delete_result(&job::result_key(inspection, attempt))
-        .await?;
+    context.cloud.delete_result(&attempt.result_key).await?;
     if inspection
         .status
         .as_ref()
@@ -170,15 +174,15 @@ async fn release<C: InspectionCloud>(
 }
 
 /// The inspection is being deleted. Only once no pod is left can nothing more be delivered.
-async fn clean_up<C: InspectionCloud>(
+async fn cleanup<C: InspectionCloud>(
     inspection: &ImageInspection,
     context: &Context<C>,
 ) -> Result<(), Error> {
     if !inspection.finalizers().iter().any(|name| name == FINALIZER) {
         return Ok(());
     }
-    let attempt = job::last_attempt(inspection);
-    if let Some(job) = find_job(inspection, attempt, context).await? {
+    let attempt = Attempt::last(inspection);
+    if let Some(job) = find_job(inspection, &attempt, context).await? {
         if job.metadata.deletion_timestamp.is_none() {
             let jobs: Api<Job> = Api::namespaced(
                 context.runtime.client.clone(),
@@ -192,10 +196,7 @@ async fn clean_up<C: InspectionCloud>(
         }
         return Ok(());
     }
-    context
-        .cloud
-        .delete_result(&job::result_key(inspection, attempt))
-        .await?;
+    context.cloud.delete_result(&attempt.result_key).await?;
     finalizer::remove(&context.inspections(inspection), inspection)
         .await
         .context("removing the finalizer")?;
@@ -203,7 +204,7 @@ async fn clean_up<C: InspectionCloud>(
 }
 
 /// Deletes this very inspection, not a namesake made since.
-async fn remove<C>(inspection: &ImageInspection, context: &Context<C>) -> Result<(), Error> {
+async fn delete<C>(inspection: &ImageInspection, context: &Context<C>) -> Result<(), Error> {
     let this = Preconditions {
         uid: inspection.uid(),
         resource_version: None,

@@ -1,36 +1,34 @@
 //! Describing instance types, as ourselves: they are the cloud's, so no customer's role is needed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
-use super::Lookups;
+use super::Rounds;
 use cloudigrade_cloud::InstanceTypes;
 use cloudigrade_store::StoreError;
 use cloudigrade_store::instance_types::{self, DueTypes};
 
-/// Regions that could not be asked, and until when they are left alone.
+/// Regions that could not be asked, and the time of the next try.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<String, Timestamp>>);
+pub(super) struct RegionBackoff(Mutex<HashMap<String, Timestamp>>);
 
-impl Refusals {
-    fn hold(&self, region: &str, now: Timestamp) -> bool {
-        let refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        refusals.get(region).is_some_and(|until| now < *until)
+impl RegionBackoff {
+    fn is_waiting(&self, region: &str, now: Timestamp) -> bool {
+        self.0.lock().get(region).is_some_and(|until| now < *until)
     }
 
-    fn put_off(&self, region: &str, until: Timestamp) {
-        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        refusals.insert(region.to_owned(), until);
+    fn wait(&self, region: &str, until: Timestamp) {
+        self.0.lock().insert(region.to_owned(), until);
     }
 }
 
-impl<C: InstanceTypes> Lookups<C> {
+impl<C: InstanceTypes> Rounds<C> {
     /// Describes the instance types that are due. A region that cannot be asked holds up no other.
-    pub(super) async fn size_types(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn describe_instance_types(&self, now: Timestamp) -> Result<(), StoreError> {
         for DueTypes { region, names } in instance_types::due(&self.database, now).await? {
-            if self.refusals.hold(&region, now) {
+            if self.regions.is_waiting(&region, now) {
                 continue;
             }
             let place = format!("types/{region}");
@@ -49,7 +47,7 @@ impl<C: InstanceTypes> Lookups<C> {
                     tracing::warn!(region, count = names.len(), %error, "describing instance types");
                     let wait = self.backoff.next(&place);
                     let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-                    self.refusals.put_off(&region, until);
+                    self.regions.wait(&region, until);
                 }
             }
         }
