@@ -3,7 +3,7 @@
 use cloudigrade_api::{
     CloudAccount, CloudAccountRef, Conditions, ImageInspection, ImageInspectionSpec, Phase,
 };
-use k8s_openapi::api::core::v1::{Event, Namespace};
+use k8s_openapi::api::core::v1::{Event, Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
@@ -19,6 +19,7 @@ pub struct Resources {
     pub inspections: Api<ImageInspection>,
     /// Events
     pub events: Api<Event>,
+    secrets: Api<Secret>,
     namespaces: Api<Namespace>,
     namespace: String,
 }
@@ -40,6 +41,7 @@ impl Resources {
             accounts: Api::namespaced(kube.clone(), &namespace),
             inspections: Api::namespaced(kube.clone(), &namespace),
             events: Api::namespaced(kube.clone(), &namespace),
+            secrets: Api::namespaced(kube.clone(), &namespace),
             namespaces,
             namespace,
         })
@@ -71,6 +73,17 @@ impl Resources {
             .accounts
             .create(&PostParams::default(), &self.manifest(name, customer)?)
             .await?)
+    }
+
+    /// Makes a Secret of that type, with `value` under the key `value`.
+    ///
+    /// # Errors
+    /// Errors of the API server.
+    pub async fn secret(&self, name: &str, type_: &str, value: &str) -> Result<Secret, Failure> {
+        let secret: Secret = serde_json::from_value(json!({
+            "metadata": {"name": name}, "type": type_, "stringData": {"value": value}
+        }))?;
+        Ok(self.secrets.create(&PostParams::default(), &secret).await?)
     }
 
     /// Waits until a condition of an account has that status (and reason, when given).

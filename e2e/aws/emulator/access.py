@@ -37,7 +37,7 @@ def _authorise(call: Call, action: str, resource: str) -> None:
         raise refuse(Refusal.DENIED, call.service, "Roles may not be assumed by root accounts.")
     if caller.kind == "Root" and owner == caller.account:
         return
-    context = _context(call)
+    context = _context(call) | {"aws:ResourceAccount": owner}
     question = Question(action, resource, context)
     identity = Verdict.ALLOWED if caller.kind == "Root" else judge(caller.policies, question)
     session = Verdict.ALLOWED if caller.session_policy is None else judge([caller.session_policy], question)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from werkzeug.wrappers import Response
 
-from emulator import access, call, credentials, errors
+from emulator import access, call, credentials, errors, validation
 from emulator.calls import Calls, Entry
 from emulator.control import Control
 from emulator.faults import Faults
@@ -59,6 +59,7 @@ class Gateway:
         """The response to an authenticated call. The caller's trails record it, refusals and errors too."""
         try:
             self._faults.strike(asked, entry)
+            validation.validate(asked)
             access.authorise(asked)
             response = self._ask_moto(asked)
         except errors.AwsError as error:

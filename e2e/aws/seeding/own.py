@@ -14,15 +14,23 @@ DEAD_LETTER_QUEUE = QUEUE + "-dlq"
 
 _QUEUES = [f"arn:aws:sqs:{HOME_REGION}:{OWN_ACCOUNT}:{name}" for name in (QUEUE, DEAD_LETTER_QUEUE)]
 
+# Roles of customers only: those of the own account trust it too, for other things.
+_ASSUME = {
+    "Effect": "Allow",
+    "Action": ["sts:AssumeRole"],
+    "Resource": "arn:aws:iam::*:role/*",
+    "Condition": {"StringNotEquals": {"aws:ResourceAccount": OWN_ACCOUNT}},
+}
+
 # The operator's own rights; in a customer's account it uses the customer's role only.
 OPERATOR_POLICY = allow(
-    (["sts:AssumeRole"], "arn:aws:iam::*:role/*"),
     (["ec2:DescribeInstanceTypes"], "*"),
     (["s3:ListBucket"], [f"arn:aws:s3:::{TRAIL_BUCKET}", f"arn:aws:s3:::{RESULTS_BUCKET}"]),
     (["s3:GetObject"], f"arn:aws:s3:::{TRAIL_BUCKET}/AWSLogs/*"),
     (["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], f"arn:aws:s3:::{RESULTS_BUCKET}/InspectionResults/*"),
     (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"], _QUEUES[0]),
 )
+OPERATOR_POLICY["Statement"].append(_ASSUME)
 
 
 def make(accounts: Accounts) -> None:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from conftest import HOOLI, Emulator, snapshot_of
 from seeding import customer
+from seeding.accounts import OWN_ACCOUNT
 
 
 def code(refused: pytest.ExceptionInfo[ClientError]) -> str:
@@ -37,6 +38,24 @@ def test_assume_role_is_refused_without_the_right_role_and_external_id(
 ) -> None:
     with pytest.raises(ClientError, match="is not authorized to perform: sts:AssumeRole on resource") as refused:
         emulator.assume(**wrong)
+    assert code(refused) == "AccessDenied"
+
+
+def test_assume_role_repeats_an_external_id_that_it_cannot_take(emulator: Emulator) -> None:
+    with pytest.raises(ClientError, match="Value 'two words' at 'externalId' failed to satisfy constraint") as refused:
+        emulator.assume(ExternalId="two words", role="no-such-role")
+    assert code(refused) == "ValidationError"
+
+
+def test_the_operator_may_not_assume_roles_of_its_own_account(emulator: Emulator) -> None:
+    """Though they trust it, as an administrator's role of the own account does."""
+    iam = emulator.client("admin", "iam")
+    trust = customer.trust("own-external-id")
+    iam.create_role(RoleName="administrator", AssumeRolePolicyDocument=json.dumps(trust))
+    with pytest.raises(ClientError, match="sts:AssumeRole on resource") as refused:
+        emulator.assume(
+            RoleArn=f"arn:aws:iam::{OWN_ACCOUNT}:role/administrator", ExternalId="own-external-id"
+        )
     assert code(refused) == "AccessDenied"
 
 
@@ -144,6 +163,7 @@ def test_a_role_that_is_deleted_takes_its_sessions_with_it(emulator: Emulator) -
     [
         ({"DurationSeconds": 7200}, "ValidationError"),
         ({"RoleSessionName": "not a name"}, "ValidationError"),
+        ({"ExternalId": "x" * 1225}, "ValidationError"),
         ({"Policy": '{"Statement": [' + '"x",' * 1000 + '"x"]}'}, "ValidationError"),
         ({"Policy": "not json"}, "MalformedPolicyDocument"),
     ],

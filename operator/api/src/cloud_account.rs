@@ -78,6 +78,7 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.externalId) != has(self.externalIdSecretRef)").message("spec.aws: set exactly one of externalId and externalIdSecretRef"))]
+#[x_kube(validation = Rule::new("!has(self.externalId) || self.externalId.matches('^[A-Za-z0-9_+=,.@:/-]+$')").message("spec.aws.externalId: letters without accents, digits and + = , . @ : / - _ only, as AWS asks"))]
 pub struct AwsSpec {
     /// ARN of the role to assume, in any partition.
     #[schemars(length(max = 2048))]
@@ -87,7 +88,8 @@ pub struct AwsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224))]
     pub external_id: Option<String>,
-    /// A Secret of the same namespace that holds the external id.
+    /// A Secret of the same namespace that holds the external id, and says so by the type `cloudigrade.io/external-id` or by the
+    /// label `cloudigrade.io/external-id: "true"`; no other Secret is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id_secret_ref: Option<SecretKeyRef>,
     /// Only these regions are looked at when discovering what runs; all enabled ones when empty.

@@ -69,6 +69,20 @@ fn exactly_one_external_id(#[case] aws: Value) {
     );
 }
 
+#[rstest]
+#[case("acme-external-id", "")]
+#[case("two words", "as AWS asks")]
+#[case(r#"{"password":"hunter2"}"#, "as AWS asks")]
+fn an_external_id_that_aws_would_repeat_is_refused(#[case] id: &str, #[case] expected: &str) {
+    let refusal = refusal(&account(|account| {
+        account["spec"]["aws"]["externalId"] = json!(id);
+    }));
+    assert!(
+        refusal.contains(expected) && refusal.is_empty() == expected.is_empty(),
+        "{refusal}"
+    );
+}
+
 #[test]
 fn a_name_must_fit_into_a_label() {
     let refusal = refusal(&account(|account| {

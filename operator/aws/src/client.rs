@@ -10,13 +10,13 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tracing::Instrument;
 
 use super::session::Sessions;
 use crate::error_kind::error_kind;
 use crate::metrics::{AwsCall, AwsMetrics};
-use cloudigrade_cloud::{CloudError, ErrorKind};
+use cloudigrade_cloud::{CloudError, ErrorKind, ExternalId};
 
 /// Region of trails and of STS unless `AWS_REGION` names another.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -35,6 +35,7 @@ pub struct Aws {
     metrics: AwsMetrics,
     pub(super) sessions: Sessions,
     budgets: moka::future::Cache<(String, &'static str), Arc<Semaphore>>,
+    own_account: Arc<OnceCell<String>>,
 }
 
 impl Aws {
@@ -68,6 +69,7 @@ impl Aws {
             metrics,
             sessions: Sessions::default(),
             budgets,
+            own_account: Arc::default(),
         }
     }
 
@@ -76,15 +78,24 @@ impl Aws {
         &self.config
     }
 
-    /// The 12 digits of the account that the own identity is in.
+    /// The 12 digits of the account that the own identity is in, asked for once.
     ///
     /// # Errors
     /// When AWS does not tell.
-    pub async fn own_account(&self) -> Result<Option<String>, CloudError> {
-        let ask = aws_sdk_sts::Client::new(&self.config)
-            .get_caller_identity()
-            .send();
-        Ok(self.call("sts", "GetCallerIdentity", ask).await?.account)
+    pub async fn own_account(&self) -> Result<String, CloudError> {
+        const SERVICE: &str = "sts";
+        const OPERATION: &str = "GetCallerIdentity";
+        let asked = self.own_account.get_or_try_init(async || {
+            let answer = self.call(SERVICE, OPERATION, self.sts().get_caller_identity().send());
+            answer.await?.account.ok_or_else(|| CloudError {
+                kind: ErrorKind::Other,
+                service: SERVICE,
+                operation: OPERATION,
+                code: "NoAccount".into(),
+                message: "the answer names no account".into(),
+            })
+        });
+        asked.await.cloned()
     }
 
     /// The region that trails are made in.
@@ -131,13 +142,31 @@ impl Aws {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        self.call_masking(None, service, operation, call)
+    }
+
+    /// As [`Self::call`], for a role with this external id: its error does not show it, not even in the log.
+    pub(super) fn call_masking<T, E>(
+        &self,
+        external_id: Option<&ExternalId>,
+        service: &'static str,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> impl Future<Output = Result<T, CloudError>>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
         // The SDK's futures are tens of kilobytes large; in those of their callers that would add up.
         let call = Box::pin(call.instrument(tracing::debug_span!("aws", service, operation)));
         async move {
             let begun = Instant::now();
-            let result = call
-                .await
-                .map_err(|error| explain(service, operation, &error));
+            let result = call.await.map_err(|error| {
+                let error = explain(service, operation, &error);
+                match external_id {
+                    Some(external_id) => error.masking(external_id),
+                    None => error,
+                }
+            });
             let outcome = result.as_ref().map_or_else(CloudError::outcome, |_| "ok");
             let call = AwsCall {
                 service,
@@ -225,7 +254,33 @@ fn error_chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_repeats_an_external_id_is_passed_on_without_it() {
+        let config = SdkConfig::builder().build();
+        let aws = Aws::with_config(config, AwsMetrics::default());
+        let external_id: ExternalId = "acme-external-id".parse().unwrap();
+        let answer = ErrorMetadata::builder()
+            .code("ValidationError")
+            .message("Value 'acme-external-id' at 'externalId' failed to satisfy constraint")
+            .build();
+        let status = 400.try_into().unwrap();
+        let refused: Result<(), _> = Err(SdkError::service_error(
+            AssumeRoleError::generic(answer),
+            HttpResponse::new(status, SdkBody::empty()),
+        ));
+        let call = aws.call_masking(Some(&external_id), "sts", "AssumeRole", async { refused });
+        let error = call.await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "sts AssumeRole: ValidationError: Value '***' at 'externalId' failed to satisfy constraint"
+        );
+    }
 
     #[test]
     fn messages_do_not_change_from_call_to_call() {

@@ -241,7 +241,7 @@ mod tests {
             .unwrap();
         let role = IamRole {
             arn,
-            external_id: Secret::new("x"),
+            external_id: "acme".parse().unwrap(),
         };
         assert_eq!(
             snapshot_arn(&role, "us-gov-west-1", "snap-1"),

@@ -7,12 +7,13 @@ use aws_config::identity::IdentityCache;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::json;
 
-use cloudigrade_cloud::{CloudError, ErrorKind, IamRole};
+use cloudigrade_cloud::{CloudError, ErrorKind, ExternalId, IamRole};
 
 use super::Aws;
 
@@ -98,16 +99,11 @@ impl Aws {
         policy: &Policy,
         duration: Duration,
     ) -> Result<Credentials, CloudError> {
-        let account = role.arn.account_id();
-        let request = self
-            .sts()
-            .assume_role()
-            .role_arn(role.arn.as_str())
-            .role_session_name(format!("cloudigrade-{account}"))
-            .external_id(role.external_id.expose())
-            .policy(&policy.0)
-            .duration_seconds(i32::try_from(duration.as_secs()).unwrap_or(i32::MAX));
-        let answer = self.call("sts", "AssumeRole", request.send()).await?;
+        let request = self.assume_role(role, Some(&role.external_id), policy, duration);
+        let external_id = Some(&role.external_id);
+        let answer = self
+            .call_masking(external_id, "sts", "AssumeRole", request.send())
+            .await?;
         let credentials = answer.credentials.ok_or_else(|| CloudError {
             kind: ErrorKind::Other,
             service: "sts",
@@ -122,6 +118,24 @@ impl Aws {
             SystemTime::try_from(credentials.expiration).ok(),
             "AssumeRole",
         ))
+    }
+
+    /// A request for a session of `role`, which may have another external id or none: to see whether that is refused.
+    pub(super) fn assume_role(
+        &self,
+        role: &IamRole,
+        external_id: Option<&ExternalId>,
+        policy: &Policy,
+        duration: Duration,
+    ) -> AssumeRoleFluentBuilder {
+        let account = role.arn.account_id();
+        self.sts()
+            .assume_role()
+            .role_arn(role.arn.as_str())
+            .role_session_name(format!("cloudigrade-{account}"))
+            .set_external_id(external_id.map(|id| id.expose().to_owned()))
+            .policy(&policy.0)
+            .duration_seconds(i32::try_from(duration.as_secs()).unwrap_or(i32::MAX))
     }
 
     fn session_with(&self, key: (IamRole, Policy), credentials: Credentials) -> Session {
@@ -182,7 +196,8 @@ impl Session {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let call = self.aws.call(service, operation, call);
+        let external_id = Some(&self.key.0.external_id);
+        let call = self.aws.call_masking(external_id, service, operation, call);
         async move {
             let budget = self.aws.budget(self.account_id(), service).await;
             // The semaphore is never closed; if it were, the call would go unlimited rather than not at all.

@@ -1,9 +1,19 @@
 //! Proof of access to an account.
 
-use crate::{CloudError, IamRole};
+use crate::{CloudError, ExternalId, IamRole};
 
 /// Proves access to a customer's account.
 pub trait Access: Send + Sync + 'static {
+    /// The id of the account that the operator lives in.
+    fn own_account(&self) -> impl Future<Output = Result<String, CloudError>> + Send;
+
+    /// Returns true when `role` lets us in with `external_id` in place of its own, or without any.
+    fn accepts(
+        &self,
+        role: &IamRole,
+        external_id: Option<&ExternalId>,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send;
+
     /// Assumes `role` anew and tells the id of the account that leads to.
     fn identity(&self, role: &IamRole) -> impl Future<Output = Result<String, CloudError>> + Send;
 

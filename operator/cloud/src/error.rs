@@ -1,5 +1,7 @@
 //! Errors of a cloud.
 
+use crate::ExternalId;
+
 /// Kinds of errors, by the reaction of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -53,6 +55,14 @@ impl CloudError {
             ErrorKind::Unavailable => "CloudUnavailable",
             ErrorKind::Other => "CloudError",
         }
+    }
+
+    /// Returns the error without `external_id`, which AWS may have repeated.
+    #[must_use]
+    pub fn masking(mut self, external_id: &ExternalId) -> Self {
+        self.code = external_id.mask(&self.code);
+        self.message = external_id.mask(&self.message);
+        self
     }
 
     /// Label of the metric that counts calls.

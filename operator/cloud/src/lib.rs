@@ -4,6 +4,7 @@
 
 mod access;
 mod error;
+mod external_id;
 mod inspection;
 mod instance_types;
 mod inventory;
@@ -15,6 +16,7 @@ mod trails;
 
 pub use access::Access;
 pub use error::{CloudError, ErrorKind};
+pub use external_id::{ExternalId, InvalidExternalId};
 pub use inspection::{ImageState, InspectionCloud, ResultObject, RootDisk, SnapshotCredentials};
 pub use instance_types::InstanceTypes;
 pub use inventory::{Instance, InstanceState, Inventory};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Secret;
+use crate::ExternalId;
 
 /// A role in a customer's account and the external id its trust policy asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +11,7 @@ pub struct IamRole {
     /// Its ARN
     pub arn: RoleArn,
     /// Proves to the customer that it is us on their behalf (the "confused deputy" guard)
-    pub external_id: Secret,
+    pub external_id: ExternalId,
 }
 
 /// ARN of an IAM role, in any partition: `arn:aws-us-gov:iam::123456789012:role/name`.

@@ -154,9 +154,8 @@ async fn run_ingest(context: AppContext) -> Result<(), CommandError> {
 
 /// The process role `api`.
 async fn run_api(context: AppContext) -> Result<(), CommandError> {
-    let own_account = context.aws.own_account().await.unwrap_or_else(|error| {
+    let own_account = context.aws.own_account().await.inspect_err(|error| {
         tracing::warn!(%error, "the API can't name the account that customers are to trust");
-        None
     });
     let authorizer: Option<Arc<dyn Authorizer>> = if context.config.internal_routes {
         let config = kube::Config::infer().await?;
@@ -171,7 +170,7 @@ async fn run_api(context: AppContext) -> Result<(), CommandError> {
         pool: context.pool,
         usage_cache: rest::UsageCache::default(),
         psks: context.config.psks,
-        own_account,
+        own_account: own_account.ok(),
         customer_actions: cloudigrade_aws::customer_actions(),
         authorizer,
         metrics: context.metrics,

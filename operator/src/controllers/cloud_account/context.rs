@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use kube::{Api, ResourceExt};
 
+use super::demanded::DemandedIds;
 use super::role_cache::RoleCache;
 use super::schedule::Schedule;
 use crate::controllers::runtime::Runtime;
@@ -24,6 +25,7 @@ pub struct AccountContext<C> {
     pub(super) trail_bucket: String,
     pub(super) schedule: Schedule,
     pub(super) roles: RoleCache,
+    pub(super) demanded: DemandedIds,
 }
 
 impl<C> AccountContext<C> {
@@ -36,6 +38,7 @@ impl<C> AccountContext<C> {
             trail_bucket,
             schedule: Schedule::default(),
             roles: RoleCache::default(),
+            demanded: DemandedIds::default(),
         }
     }
 
@@ -51,6 +54,7 @@ impl<C> AccountContext<C> {
     pub(super) fn forget(&self, account: &CloudAccount) {
         self.schedule.forget(account);
         self.roles.forget(account);
+        self.demanded.forget(account);
     }
 }
 

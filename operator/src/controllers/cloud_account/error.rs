@@ -18,6 +18,16 @@ pub enum AccountError {
         "CG3002 {0}; check that the role exists, that it trusts the operator's account, and the external id"
     )]
     RoleRefused(CloudError),
+    /// The role is in the account that the operator lives in.
+    #[error(
+        "the role is in the operator's own account {0}, which is not metered: name a role in a customer's account in spec.aws.roleArn"
+    )]
+    OwnAccount(String),
+    /// The role lets in somebody who does not know the external id.
+    #[error(
+        "the role can be assumed {0}, so another customer could use it through the operator; its trust policy must have the condition StringEquals sts:ExternalId"
+    )]
+    ExternalIdNotRequired(&'static str),
     /// The role leads to another account than its ARN says.
     #[error("CG3002 the role leads to account {actual}, not to {expected} as its ARN says")]
     WrongAccount {
@@ -74,6 +84,8 @@ impl ErrorReason for AccountError {
         match self {
             Self::IamRole(error) => error.reason(),
             Self::RoleRefused(_) => "RoleRefused",
+            Self::OwnAccount(_) => "OwnAccount",
+            Self::ExternalIdNotRequired(_) => "ExternalIdNotRequired",
             Self::WrongAccount { .. } => "WrongAccount",
             Self::ActionsDenied(_) | Self::Denied(_) => "AccessDenied",
             Self::TrailLimit(_) => "TrailLimitExceeded",
@@ -92,7 +104,7 @@ impl AccountError {
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
-            Self::IamRole(RoleError::Arn(_) | RoleError::NoExternalId)
+            Self::IamRole(RoleError::Arn(_) | RoleError::NoExternalId) | Self::OwnAccount(_)
         )
     }
 

@@ -5,6 +5,7 @@
 mod conditions;
 mod context;
 mod deletion;
+mod demanded;
 mod error;
 mod pipeline;
 mod reconcile;

@@ -59,7 +59,7 @@ async fn sync<C: Cloud>(
 ) -> Result<(), Stop> {
     status.set_enrolment(admitted.enrolment.as_ref());
 
-    let access = Box::pin(access::verify(admitted, account, context)).await?;
+    let access = Box::pin(access::verify(admitted, account, context, now)).await?;
     status.set_account_id(access.role.arn.account_id());
     status.set_condition(access::verified(&access));
 

@@ -34,16 +34,20 @@ impl RoleCache {
         }
     }
 
-    /// Returns the role as it is now, or as it was before its Secret was gone or its ARN unreadable.
+    /// Returns the role as it is now, or as it was before its Secret was gone, its external id or its ARN unreadable.
     pub(super) async fn resolve_or_cached(
         &self,
         client: &Client,
         account: &CloudAccount,
     ) -> Result<IamRole, RoleError> {
         match self.resolve(client, account).await {
-            Err(error @ (RoleError::NoSecret(_) | RoleError::NoKey { .. } | RoleError::Arn(_))) => {
-                self.0.lock().get(&uid(account)).cloned().ok_or(error)
-            }
+            Err(
+                error @ (RoleError::NoSecret(_)
+                | RoleError::NoKey { .. }
+                | RoleError::Unmarked(_)
+                | RoleError::ExternalId { .. }
+                | RoleError::Arn(_)),
+            ) => self.0.lock().get(&uid(account)).cloned().ok_or(error),
             result => result,
         }
     }

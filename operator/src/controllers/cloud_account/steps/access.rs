@@ -1,12 +1,16 @@
-//! Access: the role can be assumed, leads to the account of its ARN, and may do all that is needed.
+//! Access: the role is a customer's, can be assumed with the external id only, leads to the account of its ARN, and may do all
+//! that is needed.
 //! The original proved access in the same way (`docs/design/original.md#access`).
+
+use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::ACCESS_VERIFIED;
 use super::admit::Admitted;
 use crate::controllers::cloud_account::context::{AccountContext, Cloud};
 use crate::controllers::cloud_account::error::{AccountError, ForCondition, StepError};
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
-use cloudigrade_cloud::{Access, CloudError, ErrorKind, IamRole};
+use cloudigrade_cloud::{Access, CloudError, ErrorKind, ExternalId, IamRole};
 use cloudigrade_store::enrolments::Claimant;
 
 /// An account that lets us in, and the role that does.
@@ -23,6 +27,7 @@ pub(crate) async fn verify<C: Cloud>(
     admitted: Admitted,
     account: &CloudAccount,
     context: &AccountContext<C>,
+    now: Timestamp,
 ) -> Result<VerifiedAccess, StepError> {
     let role = context
         .roles
@@ -32,6 +37,12 @@ pub(crate) async fn verify<C: Cloud>(
     prove(&role, &context.cloud)
         .await
         .for_condition(ACCESS_VERIFIED)?;
+    if !context.demanded.is_known(account, &role, now) {
+        prove_demand(&role, &context.cloud)
+            .await
+            .for_condition(ACCESS_VERIFIED)?;
+        context.demanded.remember(account, &role, now);
+    }
     Ok(VerifiedAccess {
         role,
         claimant: admitted.claimant,
@@ -49,10 +60,31 @@ pub(crate) fn verified(access: &VerifiedAccess) -> ConditionUpdate {
     }
 }
 
+/// Nothing is assumed in the own account: its roles trust it for other things than metering.
 async fn prove(role: &IamRole, cloud: &impl Access) -> Result<(), AccountError> {
+    let own = cloud.own_account().await?;
+    if role.arn.account_id() == own {
+        return Err(AccountError::OwnAccount(own));
+    }
     let identity = cloud.identity(role).await.map_err(refused)?;
     let denied = cloud.denied(role).await.map_err(refused)?;
     decide(role.arn.account_id(), &identity, denied)
+}
+
+/// A role that does not ask for the external id would serve whoever knows its ARN.
+async fn prove_demand(role: &IamRole, cloud: &impl Access) -> Result<(), AccountError> {
+    if cloud.accepts(role, None).await? {
+        return Err(AccountError::ExternalIdNotRequired(
+            "without an external id",
+        ));
+    }
+    let another = ExternalId::of_number(Uuid::new_v4().as_u128());
+    if cloud.accepts(role, Some(&another)).await? {
+        return Err(AccountError::ExternalIdNotRequired(
+            "with another external id",
+        ));
+    }
+    Ok(())
 }
 
 fn refused(error: CloudError) -> AccountError {

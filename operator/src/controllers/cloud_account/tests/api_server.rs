@@ -98,10 +98,10 @@ impl ApiServer {
                 return body.clone();
             }
             ("GET", SECRET) => {
-                let value = k8s_openapi::ByteString(b"acme-external-id".to_vec());
-                return match account["secret"].as_bool() {
-                    Some(false) => failure(404),
-                    _ => json!({"metadata": {"name": "external-id"}, "data": {"id": value}}),
+                return match &account["secret"] {
+                    Value::Bool(false) => failure(404),
+                    Value::Null => secret("cloudigrade.io/external-id", "acme-external-id"),
+                    secret => secret.clone(),
                 };
             }
             // The same event again is written into the first.
@@ -114,6 +114,12 @@ impl ApiServer {
         self.calls.lock().push(summary);
         account.clone()
     }
+}
+
+/// A Secret as the API server gives it.
+pub(super) fn secret(type_: &str, value: &str) -> Value {
+    let value = k8s_openapi::ByteString(value.as_bytes().to_vec());
+    json!({"metadata": {"name": "external-id"}, "type": type_, "data": {"id": value}})
 }
 
 fn failure(code: u16) -> Value {

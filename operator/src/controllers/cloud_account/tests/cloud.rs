@@ -8,8 +8,8 @@ use parking_lot::{Mutex, MutexGuard};
 use super::{HOUR, NOW};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{
-    Access, CloudError, ErrorKind, Instance, InstanceState, Inventory, LoggingStatus, Trail,
-    TrailConfiguration, Trails,
+    Access, CloudError, ErrorKind, ExternalId, Instance, InstanceState, Inventory, LoggingStatus,
+    Trail, TrailConfiguration, Trails,
 };
 
 /// An AWS account with one running and one stopped instance of the same image.
@@ -21,6 +21,10 @@ pub(super) struct State {
     pub(super) trail: Option<Trail>,
     /// Set once the running instance has been stopped, an hour after [`NOW`]
     pub(super) stopped: bool,
+    /// The role can be assumed without an external id
+    pub(super) takes_none: bool,
+    /// The role can be assumed with any external id
+    pub(super) takes_any: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -50,6 +54,19 @@ impl TestAccountCloud {
 }
 
 impl Access for TestAccountCloud {
+    async fn own_account(&self) -> Result<String, CloudError> {
+        Ok("123456789012".into())
+    }
+
+    async fn accepts(&self, _: &IamRole, id: Option<&ExternalId>) -> Result<bool, CloudError> {
+        match id {
+            None => self.ask("AssumeRole without").map(|state| state.takes_none),
+            Some(_) => self
+                .ask("AssumeRole with another")
+                .map(|state| state.takes_any),
+        }
+    }
+
     async fn identity(&self, role: &IamRole) -> Result<String, CloudError> {
         self.ask("AssumeRole")
             .map(|_| role.arn.account_id().to_owned())

@@ -63,7 +63,7 @@ fn conditions(world: &World) -> Vec<String> {
 }
 
 /// An account whose external id is in a Secret.
-fn with_secret() -> CloudAccount {
+pub(super) fn with_secret() -> CloudAccount {
     let mut account = account();
     account.spec.aws.external_id = None;
     account.spec.aws.external_id_secret_ref = Some(cloudigrade_api::SecretKeyRef {

@@ -3,6 +3,7 @@
 
 mod api_server;
 mod cloud;
+mod credentials;
 mod deletion;
 mod failures;
 mod sync;

@@ -28,6 +28,8 @@ async fn a_new_account_is_metered_at_once_and_then_left_in_peace() {
         [
             "AssumeRole",
             "DryRun",
+            "AssumeRole without",
+            "AssumeRole with another",
             "DescribeTrails",
             "CreateTrail",
             "PutEventSelectors",

@@ -4,7 +4,6 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use cloudigrade_cloud::Secret;
 
 const MAX_ATTEMPTS: u32 = 3;
 
@@ -31,7 +30,7 @@ fn inspection(status: serde_json::Value) -> ImageInspection {
 fn role() -> IamRole {
     IamRole {
         arn: "arn:aws:iam::210987654321:role/metering".parse().unwrap(),
-        external_id: Secret::new("x"),
+        external_id: "acme".parse().unwrap(),
     }
 }
 
