@@ -6,14 +6,13 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::psk::PreSharedKeys;
 use cloudigrade_cloud::Secret;
 use cloudigrade_store::retention::FEWEST_DAYS;
 
 /// The database.
 #[derive(Clone, Debug, Args)]
 pub struct Database {
-    /// Postgres, as postgres://user:password@host:5432/database
+    /// Postgres, as postgres://user:password@host:5432/database; by TLS unless the URL has sslmode=disable or prefer
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Secret,
 }
@@ -79,7 +78,7 @@ pub struct RunConfig {
     #[arg(long, env = "CLOUDIGRADE_INTERNAL_ROUTES", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub internal_routes: bool,
 
-    /// Services that may ask for any organization, with their keys, as {"service": "key"}
+    /// Services that may ask for any organization, with their keys of 16 characters or more, as {"service": "key"}
     #[arg(
         long,
         env = "CLOUDIGRADE_PSKS",
@@ -88,7 +87,7 @@ pub struct RunConfig {
         hide_default_value = true,
         value_name = "JSON"
     )]
-    pub psks: PreSharedKeys,
+    pub psks: Secret,
 
     /// Bucket of the own account that customers' trails write to
     #[arg(long, env = "CLOUDIGRADE_TRAIL_BUCKET", value_name = "BUCKET")]

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use cloudigrade_cloud::Secret;
 use subtle::ConstantTimeEq;
 
+/// Fewest characters of a key: a key opens every organization.
+const SHORTEST: usize = 16;
+
 /// Pre-shared keys, by the name of the service that holds each.
 #[derive(Clone, Debug, Default)]
 pub struct PreSharedKeys(Arc<BTreeMap<String, Secret>>);
@@ -14,12 +17,14 @@ pub struct PreSharedKeys(Arc<BTreeMap<String, Secret>>);
 impl FromStr for PreSharedKeys {
     type Err = String;
 
-    /// Reads `{"service": "key"}`. Errors never contain a key.
+    /// Reads `{"service": "key"}`. Errors never contain a key; clap's would, so that it is not clap who reads them.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let keys: BTreeMap<String, String> = serde_json::from_str(text)
             .map_err(|_| "it must be JSON like {\"service\": \"key\"}".to_owned())?;
-        if let Some((service, _)) = keys.iter().find(|(_, key)| key.len() < 8) {
-            return Err(format!("the key of {service} has fewer than 8 characters"));
+        if let Some((service, _)) = keys.iter().find(|(_, key)| key.len() < SHORTEST) {
+            return Err(format!(
+                "the key of {service} has fewer than {SHORTEST} characters; make one with: openssl rand -hex 24"
+            ));
         }
         let secret = |(service, key): (String, String)| (service, Secret::new(key));
         Ok(Self(Arc::new(keys.into_iter().map(secret).collect())))
@@ -48,8 +53,11 @@ mod tests {
         let error = r#"{"swatch": "secret-key"#.parse::<PreSharedKeys>().unwrap_err();
         assert!(!error.contains("secret"), "{error}");
         let error = r#"{"swatch": "short"}"#.parse::<PreSharedKeys>().unwrap_err();
-        assert_eq!(error, "the key of swatch has fewer than 8 characters");
-        let psks: PreSharedKeys = r#"{"swatch": "secret-key"}"#.parse().unwrap();
+        assert!(
+            error.starts_with("the key of swatch has fewer than 16 characters"),
+            "{error}"
+        );
+        let psks: PreSharedKeys = r#"{"swatch": "secret-key-of-swatch"}"#.parse().unwrap();
         assert!(!format!("{psks:?}").contains("secret"));
     }
 }

@@ -97,3 +97,33 @@ pub async fn main() -> ExitCode {
 
 /// Error of a command, for a person.
 type CommandError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_of_services_are_in_no_error_if_one_of_them_is_wrong() {
+        let psks = r#"{"a": "short", "b": "very-secret-key-of-b"}"#;
+        let needed = [
+            "--database-url",
+            "postgres:///cloudigrade?host=/nowhere",
+            "--trail-bucket=t",
+            "--queue-url=q",
+            "--results-bucket=r",
+            "--houndigrade-image=h",
+        ];
+        let arguments = ["cloudigrade", "run", "--psks", psks];
+        let cli = Cli::try_parse_from(arguments.iter().chain(&needed)).unwrap();
+        assert!(!format!("{cli:?}").contains("very-secret"));
+        let Command::Run(config) = cli.command else {
+            panic!("another command");
+        };
+        let error = run::run(*config).await.unwrap_err().to_string();
+        assert!(
+            error.contains("the key of a has fewer than 16 characters"),
+            "{error}"
+        );
+        assert!(!error.contains("very-secret"), "{error}");
+    }
+}

@@ -18,6 +18,7 @@ use crate::controllers::runtime::Runtime;
 use crate::controllers::{cloud_account, image_inspection, inventory};
 use crate::ingest::{self, Ingest};
 use crate::leader::Leadership;
+use crate::psk::PreSharedKeys;
 use crate::rest::{self, AppState, Authorizer, KubernetesAuthorizer};
 use crate::telemetry::{self, Health, Metrics};
 use cloudigrade_aws::{Aws, Inspections, S3Objects, SqsQueue};
@@ -40,12 +41,15 @@ struct AppContext {
     health: Health,
     metrics: Metrics,
     shutdown: CancellationToken,
+    psks: PreSharedKeys,
 }
 
 type Tasks = JoinSet<Result<(), CommandError>>;
 
 /// Runs the chosen process roles until SIGTERM, or until one of them can't go on: then all stop, and its error is returned.
 pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
+    let psks = config.psks.expose().parse();
+    let psks = psks.map_err(|error: String| format!("--psks (CLOUDIGRADE_PSKS): {error}"))?;
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let context = AppContext {
@@ -57,6 +61,7 @@ pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
         health: Health::default(),
         shutdown: CancellationToken::new(),
         metrics,
+        psks,
         config,
     };
 
@@ -169,7 +174,7 @@ async fn run_api(context: AppContext) -> Result<(), CommandError> {
     let router = rest::router(AppState {
         pool: context.pool,
         usage_cache: rest::UsageCache::default(),
-        psks: context.config.psks,
+        psks: context.psks,
         own_account: own_account.ok(),
         customer_actions: cloudigrade_aws::customer_actions(),
         authorizer,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sqlx::PgTransaction;
 
 use super::AppState;
+use super::callers::Caller;
 use super::error::ApiError;
 use crate::psk::PreSharedKeys;
 use cloudigrade_store::Doing;
@@ -107,6 +108,23 @@ fn credentials(
     complete(claim, identity.user.is_org_admin)
 }
 
+/// Returns the sender of a request with these headers, for the limits of each.
+pub(super) fn caller(headers: &HeaderMap, psks: &PreSharedKeys) -> Caller {
+    if let Some(key) = headers.get(PSK) {
+        let service = key.to_str().ok().and_then(|key| psks.service(key.trim()));
+        return service.map_or(Caller::WrongKey, |service| {
+            Caller::Service(service.to_owned())
+        });
+    }
+    let Ok(Credentials { claim, .. }) = credentials(headers, psks, false) else {
+        return Caller::Unknown;
+    };
+    claim
+        .org_id
+        .or(claim.account_number)
+        .map_or(Caller::Unknown, Caller::Organization)
+}
+
 fn complete(claim: Claim, is_org_admin: bool) -> Result<Credentials, ApiError> {
     if claim.org_id.is_none() && claim.account_number.is_none() {
         return Err(ApiError::unauthenticated(
@@ -188,7 +206,7 @@ mod tests {
     }
 
     fn read(headers: &[(&'static str, String)], fake: bool) -> Result<Credentials, StatusCode> {
-        let psks: PreSharedKeys = r#"{"swatch": "a-long-key"}"#.parse().unwrap();
+        let psks: PreSharedKeys = r#"{"swatch": "a-long-key-of-swatch"}"#.parse().unwrap();
         let headers = headers
             .iter()
             .map(|(name, value)| {
@@ -234,12 +252,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case::good(&[(PSK, "a-long-key"), (ORG_ID, "1")], claim(Some("1"), None, true))]
-    #[case::with_account(&[(PSK, "a-long-key"), (ACCOUNT_NUMBER, "9")], claim(None, Some("9"), true))]
-    #[case::bad(&[(PSK, "a-long-kex"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
-    #[case::longer(&[(PSK, "a-long-key-"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::good(&[(PSK, "a-long-key-of-swatch"), (ORG_ID, "1")], claim(Some("1"), None, true))]
+    #[case::with_account(&[(PSK, "a-long-key-of-swatch"), (ACCOUNT_NUMBER, "9")], claim(None, Some("9"), true))]
+    #[case::bad(&[(PSK, "a-long-key-of-swatcx"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::longer(&[(PSK, "a-long-key-of-swatch-"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
     #[case::empty(&[(PSK, ""), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
-    #[case::for_nobody(&[(PSK, "a-long-key")], Err(StatusCode::UNAUTHORIZED))]
+    #[case::for_nobody(&[(PSK, "a-long-key-of-swatch")], Err(StatusCode::UNAUTHORIZED))]
     #[case::nothing(&[], Err(StatusCode::UNAUTHORIZED))]
     #[case::not_base64(&[(IDENTITY, "%%%")], Err(StatusCode::UNAUTHORIZED))]
     #[case::not_json(&[(IDENTITY, "bm90IGpzb24=")], Err(StatusCode::UNAUTHORIZED))]
@@ -252,6 +270,24 @@ mod tests {
             .map(|&(name, value)| (name, value.to_owned()))
             .collect();
         assert_eq!(read(&headers, false), expected);
+    }
+
+    #[test]
+    fn requests_count_for_the_key_or_the_organization_that_makes_them() {
+        let psks: PreSharedKeys = r#"{"swatch": "a-long-key-of-swatch"}"#.parse().unwrap();
+        let of = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+            caller(&headers, &psks)
+        };
+        assert_eq!(
+            of(PSK, "a-long-key-of-swatch"),
+            Caller::Service("swatch".into())
+        );
+        assert_eq!(of(PSK, "a-long-key"), Caller::WrongKey);
+        let acme = identity(&json!({"identity": {"org_id": "1", "user": {"is_org_admin": true}}}));
+        assert_eq!(of(IDENTITY, &acme), Caller::Organization("1".into()));
+        assert_eq!(of(IDENTITY, "%%%"), Caller::Unknown);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Routes for the platform's own people and programs, open to identities that Kubernetes lets `get` their path.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -14,6 +16,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::api::{Api, PostParams};
 use metering::usage::Period;
+use tokio::sync::Semaphore;
 
 use super::AppState;
 use super::accounts::CloudAccount;
@@ -71,6 +74,8 @@ impl KubernetesAuthorizer {
                 user: user.username,
                 groups: user.groups,
                 uid: user.uid,
+                // Scopes of a token, for example, without which its holder would have all rights of its owner.
+                extra: user.extra,
                 non_resource_attributes: Some(NonResourceAttributes {
                     path: Some(path.to_owned()),
                     verb: Some("get".to_owned()),
@@ -89,7 +94,11 @@ impl KubernetesAuthorizer {
 }
 
 /// Refuses requests that are not authorized.
-pub(super) async fn guard(State(api): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State((api, reviews)): State<(AppState, Arc<Semaphore>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(authorizer) = &api.authorizer else {
         return ApiError::not_found().into_response();
     };
@@ -102,7 +111,12 @@ pub(super) async fn guard(State(api): State<AppState>, request: Request, next: N
         return ApiError::unauthenticated("A token of this Kubernetes cluster is needed.")
             .into_response();
     };
-    match authorizer.authorizes(token, request.uri().path()).await {
+    let Ok(review) = reviews.try_acquire() else {
+        return ApiError::too_many().into_response();
+    };
+    let authorized = authorizer.authorizes(token, request.uri().path()).await;
+    drop(review);
+    match authorized {
         Ok(true) => next.run(request).await,
         Ok(false) => ApiError::forbidden().into_response(),
         Err(error) => {
@@ -142,4 +156,41 @@ pub(super) async fn runs(
     let period = Period::of_days(first, last).until(Timestamp::now());
     let runs = report::runs(&api.pool, org_id, period).await?;
     Ok(params.paginate(runs))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request as HttpRequest, Response as HttpResponse};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An API server that knows one token, which is good for the scope `usage` only.
+    fn scoped() -> kube::Client {
+        let (service, mut handle) =
+            tower_test::mock::pair::<HttpRequest<Body>, HttpResponse<Body>>();
+        tokio::spawn(async move {
+            while let Some((request, reply)) = handle.next_request().await {
+                let path = request.uri().path().to_owned();
+                let bytes = request.into_body().collect_bytes().await.unwrap();
+                let mut review: Value = serde_json::from_slice(&bytes).unwrap();
+                review["status"] = if path.ends_with("/tokenreviews") {
+                    json!({"authenticated": true, "user": {"username": "ann", "extra": {"scopes": ["usage"]}}})
+                } else {
+                    json!({"allowed": review["spec"]["extra"] == Value::Null})
+                };
+                let answer = Body::from(review.to_string().into_bytes());
+                reply.send_response(HttpResponse::new(answer));
+            }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    #[tokio::test]
+    async fn a_token_with_a_scope_has_not_all_rights_of_its_owner() {
+        let authorizer = KubernetesAuthorizer(scoped());
+        let path = "/internal/api/cloudigrade/v1/accounts/";
+        assert_eq!(authorizer.authorizes("token", path).await, Ok(false));
+    }
 }

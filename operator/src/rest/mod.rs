@@ -6,6 +6,7 @@
 //! Everything is read-only and limited to the caller's organization; other organizations' resources answer 404.
 
 mod accounts;
+mod callers;
 mod concurrent;
 mod error;
 mod identity;
@@ -37,6 +38,7 @@ pub use openapi::document;
 pub use serve::serve;
 pub use usage_cache::UsageCache;
 
+use self::callers::{Caller, Callers, WRONG_KEY_DELAY};
 use self::error::ApiError;
 use crate::psk::PreSharedKeys;
 use crate::telemetry::{Metrics, RequestLabel};
@@ -49,6 +51,8 @@ pub const INTERNAL: &str = "/internal/api/cloudigrade/v1";
 
 /// Requests in progress at the same time; further ones get 429.
 const AT_ONCE: usize = 128;
+/// Tokens that Kubernetes is asked about at the same time; callers with bogus ones are to be no burden to it.
+const REVIEWS_AT_ONCE: usize = 8;
 /// Longest a request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// Limit of a request's body in bytes; no route reads one.
@@ -79,8 +83,13 @@ pub struct AppState {
 
 /// All routes.
 pub fn router(api: AppState) -> Router {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
-    let metrics = api.metrics.clone();
+    let limits = RequestLimits {
+        room: Arc::new(Semaphore::new(AT_ONCE)),
+        callers: Callers::default(),
+        psks: api.psks.clone(),
+        metrics: api.metrics.clone(),
+    };
+    let reviews = Arc::new(Semaphore::new(REVIEWS_AT_ONCE));
     let public = |path: &str| format!("{BASE}{path}");
     let internal = |path: &str| format!("{INTERNAL}{path}");
     let guarded = Router::new()
@@ -90,7 +99,10 @@ pub fn router(api: AppState) -> Router {
         )
         .route(&internal("/accounts/"), routing::get(internal::accounts))
         .route(&internal("/runs/"), routing::get(internal::runs))
-        .route_layer(middleware::from_fn_with_state(api.clone(), internal::guard));
+        .route_layer(middleware::from_fn_with_state(
+            (api.clone(), reviews),
+            internal::guard,
+        ));
     Router::new()
         .route(&public("/accounts/"), routing::get(accounts::list))
         .route(&public("/accounts/{id}/"), routing::get(accounts::get))
@@ -105,10 +117,7 @@ pub fn router(api: AppState) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(async || ApiError::method())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(
-            (room, metrics),
-            within_limits,
-        ))
+        .layer(middleware::from_fn_with_state(limits, within_limits))
         .with_state(api)
 }
 
@@ -122,9 +131,18 @@ async fn no_route(uri: Uri) -> Response {
     Redirect::permanent(&format!("{path}/{}", query.unwrap_or_default())).into_response()
 }
 
-/// Gives every request an id and a time limit, and refuses it when too many are in progress.
+/// State of [`within_limits`].
+#[derive(Clone)]
+struct RequestLimits {
+    room: Arc<Semaphore>,
+    callers: Callers,
+    psks: PreSharedKeys,
+    metrics: Metrics,
+}
+
+/// Gives every request an id and a time limit, and refuses it when too many are in progress: in all, or of its caller.
 async fn within_limits(
-    State((room, metrics)): State<(Arc<Semaphore>, Metrics)>,
+    State(limits): State<RequestLimits>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -137,15 +155,23 @@ async fn within_limits(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::info_span!("request", request_id = %id, insights_request_id = insights_id);
     async {
-        let mut response = match room.try_acquire() {
-            Ok(_place) => tokio::time::timeout(REQUEST_LIMIT, next.run(request))
-                .await
-                .unwrap_or_else(|_| ApiError::too_slow().into_response()),
-            Err(_) => ApiError::too_many().into_response(),
+        let caller = identity::caller(request.headers(), &limits.psks);
+        let is_wrong_key = caller == Caller::WrongKey;
+        let mut response = match (limits.callers.enter(caller), limits.room.try_acquire()) {
+            (Some(_caller), Ok(_place)) => {
+                if is_wrong_key {
+                    tokio::time::sleep(WRONG_KEY_DELAY).await;
+                }
+                tokio::time::timeout(REQUEST_LIMIT, next.run(request))
+                    .await
+                    .unwrap_or_else(|_| ApiError::too_slow().into_response())
+            }
+            _ => ApiError::too_many().into_response(),
         };
         let status = response.status();
         tracing::info!(%method, path, status = status.as_u16(), "answered");
-        metrics
+        limits
+            .metrics
             .api_requests
             .get_or_create(&RequestLabel {
                 status: class(status),

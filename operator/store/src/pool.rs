@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::postgres::{
-    PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
+    PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgSslMode, PgStatement, PgTypeInfo,
 };
 use sqlx::{
     ConnectOptions, Connection, Describe, Either, Execute, Executor, PgPool, PgTransaction,
@@ -81,9 +81,23 @@ fn lazy(connections: u32, server: PgConnectOptions) -> PgPool {
 
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Url)?;
-    Ok(options
+    Ok(with_tls(options, url)
         .application_name("cloudigrade")
         .extra_float_digits(None))
+}
+
+/// Requires TLS, unless the URL or `PGSSLMODE` says something else; a socket of this machine needs none. sqlx would try it, and go
+/// on without.
+fn with_tls(options: PgConnectOptions, url: &str) -> PgConnectOptions {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let is_said = query
+        .split('&')
+        .any(|parameter| matches!(parameter.split_once('='), Some(("sslmode" | "ssl-mode", _))));
+    let is_local = options.get_socket().is_some() || options.get_host().starts_with('/');
+    match options.get_ssl_mode() {
+        PgSslMode::Prefer if !is_said && !is_local => options.ssl_mode(PgSslMode::Require),
+        _ => options,
+    }
 }
 
 impl<'c> Executor<'c> for &Pool {
@@ -142,5 +156,28 @@ impl<'c> Executor<'c> for &Pool {
     {
         let pool = self.clone();
         Box::pin(async move { pool.begin().await?.describe(sql).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("postgres://u:p@db:5432/c", "Require")]
+    #[case("postgres://u:p@db:5432/c?application_name=x", "Require")]
+    #[case("postgres://u:p@db:5432/c?sslmode=disable", "Disable")]
+    #[case("postgres://u:p@db:5432/c?sslmode=prefer", "Prefer")]
+    #[case("postgres://u:p@db:5432/c?sslmode=verify-full", "VerifyFull")]
+    #[case("postgres://u@%2Frun%2Fpostgresql/c", "Prefer")]
+    #[case("postgres:///c?host=/run/postgresql", "Prefer")]
+    fn a_password_crosses_a_network_by_tls_only_unless_the_url_says_so(
+        #[case] url: &str,
+        #[case] mode: &str,
+    ) {
+        let options = options(url).unwrap();
+        assert_eq!(format!("{:?}", options.get_ssl_mode()), mode);
     }
 }

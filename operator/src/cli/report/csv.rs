@@ -118,10 +118,37 @@ impl Rows {
     }
 }
 
+/// Beginnings of a cell that spreadsheets take for a formula. Some texts are what a customer's disk says.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
 fn quoted(field: &str) -> String {
+    if field.starts_with(FORMULA) {
+        // A spreadsheet shows the rest, and does not compute it.
+        return format!("\"'{}\"", field.replace('"', "\"\""));
+    }
     if field.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
         field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::plain("rhel", "rhel")]
+    #[case::inside("a=b", "a=b")]
+    #[case::comma("a,b", "\"a,b\"")]
+    #[case::link(r#"=HYPERLINK("http://evil")"#, r#""'=HYPERLINK(""http://evil"")""#)]
+    #[case::command("@SUM(A1)", "\"'@SUM(A1)\"")]
+    #[case::plus("+1", "\"'+1\"")]
+    #[case::minus("-1+1", "\"'-1+1\"")]
+    #[case::tab("\t=1", "\"'\t=1\"")]
+    fn no_cell_is_a_formula(#[case] field: &str, #[case] cell: &str) {
+        assert_eq!(quoted(field), cell);
     }
 }

@@ -128,7 +128,7 @@ async fn only_administrators_and_services_may_look() {
     );
     assert_eq!(world.ask(&accounts, &[]).await.0, 401);
     let service = [
-        ("x-rh-cloudigrade-psk", "a-long-key"),
+        ("x-rh-cloudigrade-psk", "a-long-key-of-swatch"),
         ("x-rh-cloudigrade-org-id", ACME),
     ];
     assert_eq!(world.ask(&accounts, &service).await.0, 200);

@@ -47,7 +47,7 @@ impl World {
         let api = AppState {
             pool: (*db).clone(),
             usage_cache: UsageCache::default(),
-            psks: r#"{"swatch": "a-long-key"}"#.parse().unwrap(),
+            psks: r#"{"swatch": "a-long-key-of-swatch"}"#.parse().unwrap(),
             own_account: Some("123456789012".into()),
             customer_actions: vec!["ec2:DescribeImages"],
             authorizer: Some(Arc::new(Token("let-me-in"))),
