@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::InstanceType;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::{Failure, World};
+use crate::{Environment, Failure};
 
 /// A customer with an AWS account of their own.
 #[derive(Clone, Debug)]
@@ -35,15 +35,15 @@ struct About {
 }
 
 impl Customer {
-    pub(crate) async fn make(world: &World, name: &str) -> Result<Self, Failure> {
+    pub(crate) async fn make(environment: &Environment, name: &str) -> Result<Self, Failure> {
         // Unique without a counter: time in the digits of an account number.
         let digits = jiff::Timestamp::now().as_microsecond().to_string();
         let account = format!("4{}", &digits[digits.len() - 11..]);
         let org = digits[digits.len() - 8..].to_owned();
         let name = format!("{name}-{org}");
         let external_id = format!("{name}-external-id");
-        let seed = world.repository.join("e2e/aws/seed");
-        let state = world.aws_state.clone();
+        let seed = environment.repository.join("e2e/aws/seed");
+        let state = environment.aws_state.clone();
         run(Command::new(&seed)
             .args([
                 "customer",
@@ -80,7 +80,7 @@ impl Customer {
         );
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
-            .endpoint_url(&world.emulator.endpoint)
+            .endpoint_url(&environment.emulator.endpoint)
             .credentials_provider(credentials)
             .load()
             .await;
@@ -117,13 +117,14 @@ impl Customer {
     /// When the disk cannot be made or loaded.
     pub async fn image(
         &self,
-        world: &World,
+        environment: &Environment,
         disk: &str,
         region: &'static str,
     ) -> Result<String, Failure> {
         let disks = self.state.join("disks");
         if !disks.join(format!("{disk}.img")).exists() {
-            run(Command::new(world.repository.join("e2e/disks/make-disks")).arg(&disks)).await?;
+            run(Command::new(environment.repository.join("e2e/disks/make-disks")).arg(&disks))
+                .await?;
         }
         let image = run(Command::new(&self.seed)
             .arg("image")

@@ -2,14 +2,14 @@
 
 mod customer;
 mod emulator;
+mod environment;
 mod operator;
 mod resources;
 mod wait;
-mod world;
 
 pub use customer::Customer;
 pub use emulator::{Emulator, Fault};
+pub use environment::{Environment, Failure, InstanceRun};
 pub use operator::Operator;
 pub use resources::Resources;
 pub use wait::{PATIENCE, until};
-pub use world::{Failure, Run, World};

@@ -1,7 +1,7 @@
 //! The operator is killed where it hurts, and starts again: nothing is lost, nothing is doubled.
 
 use cloudigrade_api::Phase;
-use e2e::{Failure, Fault, World, until};
+use e2e::{Environment, Failure, Fault, until};
 use rstest::rstest;
 use tokio::sync::Mutex;
 
@@ -22,17 +22,19 @@ async fn killed(
     #[case] after: bool,
 ) -> Result<(), Failure> {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let world = World::enter().await?;
-    let customer = world.customer("killed").await?;
-    let image = customer.image(&world, "rhel-release", "us-east-1").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("killed").await?;
+    let image = customer
+        .image(&environment, "rhel-release", "us-east-1")
+        .await?;
     let first = customer.launch(&image, "us-east-1").await?;
-    let resources = world.resources("killed").await?;
+    let resources = environment.resources("killed").await?;
     let onboarding = !matches!(service, "s3" | "sqs");
     if !onboarding {
         resources.apply("killed", &customer).await?;
         resources.condition("killed", "Ready", "True", None).await?;
     }
-    let fault = world
+    let fault = environment
         .emulator
         .fault(&Fault {
             service,
@@ -49,10 +51,10 @@ async fn killed(
     } else {
         Some(customer.launch(&image, "us-east-1").await?)
     };
-    world.emulator.held(service).await?;
-    world.operator().kill().await?;
-    world.emulator.clear(fault).await?;
-    world.operator().ready().await?;
+    environment.emulator.held(service).await?;
+    environment.operator().kill().await?;
+    environment.emulator.clear(fault).await?;
+    environment.operator().ready().await?;
 
     resources.condition("killed", "Ready", "True", None).await?;
     let second = match second {
@@ -60,7 +62,7 @@ async fn killed(
         None => customer.launch(&image, "us-east-1").await?,
     };
     until("one run an instance", || async {
-        let runs = world.runs(&customer.account).await?;
+        let runs = environment.runs(&customer.account).await?;
         let mut open: Vec<_> = runs
             .iter()
             .filter(|run| run.open)

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::primitives::ByteStream;
-use e2e::{Customer, Failure, World, until};
+use e2e::{Customer, Environment, Failure, until};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
@@ -18,8 +18,8 @@ struct Own {
 const BUCKET: &str = "cloudigrade-trails";
 
 impl Own {
-    async fn administrator(world: &World) -> Result<Self, Failure> {
-        let keys = std::fs::read_to_string(world.aws_state.join("admin.env"))?;
+    async fn administrator(environment: &Environment) -> Result<Self, Failure> {
+        let keys = std::fs::read_to_string(environment.aws_state.join("admin.env"))?;
         let key = |wanted: &str| {
             keys.lines()
                 .filter_map(|line| line.split_once('='))
@@ -110,10 +110,10 @@ fn launch(customer: &Customer, instance: &str) -> Value {
 
 #[tokio::test]
 async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let own = Own::administrator(&world).await?;
-    let customer = world.customer("queue").await?;
-    let resources = world.resources("queue").await?;
+    let environment = Environment::enter().await?;
+    let own = Own::administrator(&environment).await?;
+    let customer = environment.customer("queue").await?;
+    let resources = environment.resources("queue").await?;
     resources.apply("queue", &customer).await?;
     resources.condition("queue", "Ready", "True", None).await?;
     let instance = |number: u8| format!("i-0{}{number:08}", customer.org);
@@ -148,7 +148,7 @@ async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
         .await?;
 
     until("the good files to be recorded", || async {
-        let runs = world.runs(&customer.account).await?;
+        let runs = environment.runs(&customer.account).await?;
         if runs.len() == 2 {
             Ok(())
         } else {
@@ -183,13 +183,13 @@ async fn damage_and_repetition_cost_nothing_else() -> Result<(), Failure> {
     let events: i64 =
         sqlx::query_scalar("select count(*) from instance_event where event_id like $1")
             .bind(format!("launch-of-i-0{}%", customer.org))
-            .fetch_one(&world.database)
+            .fetch_one(&environment.database)
             .await?;
     assert_eq!(events, 2, "told four times, counted once");
     let reasons: Vec<String> =
         sqlx::query_scalar("select reason from dead_letter where body like '%' || $1 || '%'")
             .bind(&customer.account)
-            .fetch_all(&world.database)
+            .fetch_all(&environment.database)
             .await?;
     assert_eq!(
         reasons.len(),

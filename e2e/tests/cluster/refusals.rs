@@ -1,14 +1,14 @@
 //! Mistakes of customers, and the conditions that name them.
 
-use e2e::{Failure, Fault, World, until};
+use e2e::{Environment, Failure, Fault, until};
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
 #[tokio::test]
 async fn a_wrong_external_id_is_said_and_can_be_put_right() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("external").await?;
-    let resources = world.resources("external").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("external").await?;
+    let resources = environment.resources("external").await?;
     let mut manifest = resources.manifest("external", &customer)?;
     manifest.spec.aws.external_id = Some("not-the-one".into());
     resources
@@ -40,9 +40,9 @@ async fn a_wrong_external_id_is_said_and_can_be_put_right() -> Result<(), Failur
 
 #[tokio::test]
 async fn a_missing_permission_is_named() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("permission").await?;
-    let resources = world.resources("permission").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("permission").await?;
+    let resources = environment.resources("permission").await?;
     let fault = Fault {
         service: "ec2",
         operation: "DescribeInstances",
@@ -50,7 +50,7 @@ async fn a_missing_permission_is_named() -> Result<(), Failure> {
         error: Some("access-denied"),
         ..Fault::default()
     };
-    let fault = world.emulator.fault(&fault).await?;
+    let fault = environment.emulator.fault(&fault).await?;
     resources.apply("permission", &customer).await?;
     let condition = resources
         .condition("permission", "AccessVerified", "False", None)
@@ -59,7 +59,7 @@ async fn a_missing_permission_is_named() -> Result<(), Failure> {
         condition.message.contains("CG3003") && condition.message.contains("ec2:DescribeInstances"),
         "{condition:?}"
     );
-    world.emulator.clear(fault).await?;
+    environment.emulator.clear(fault).await?;
     resources
         .condition("permission", "Ready", "True", None)
         .await?;
@@ -69,9 +69,9 @@ async fn a_missing_permission_is_named() -> Result<(), Failure> {
 
 #[tokio::test]
 async fn throttling_passes() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("throttled").await?;
-    let resources = world.resources("throttled").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("throttled").await?;
+    let resources = environment.resources("throttled").await?;
     for (service, operation) in [("ec2", "DescribeInstances"), ("cloudtrail", "CreateTrail")] {
         let fault = Fault {
             service,
@@ -81,7 +81,7 @@ async fn throttling_passes() -> Result<(), Failure> {
             count: Some(6),
             ..Fault::default()
         };
-        world.emulator.fault(&fault).await?;
+        environment.emulator.fault(&fault).await?;
     }
     resources.apply("throttled", &customer).await?;
     resources
@@ -93,8 +93,8 @@ async fn throttling_passes() -> Result<(), Failure> {
 
 #[tokio::test]
 async fn an_account_full_of_trails_is_told_so() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("trails").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("trails").await?;
     for number in 0..5 {
         let name = format!("of-their-own-{number}");
         customer
@@ -105,7 +105,7 @@ async fn an_account_full_of_trails_is_told_so() -> Result<(), Failure> {
             .send()
             .await?;
     }
-    let resources = world.resources("trails").await?;
+    let resources = environment.resources("trails").await?;
     resources.apply("trails", &customer).await?;
     let condition = resources
         .condition("trails", "TrailConfigured", "False", None)
@@ -132,9 +132,9 @@ async fn an_account_full_of_trails_is_told_so() -> Result<(), Failure> {
 
 #[tokio::test]
 async fn an_account_is_metered_once() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("twice").await?;
-    let resources = world.resources("twice").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("twice").await?;
+    let resources = environment.resources("twice").await?;
     resources.apply("first", &customer).await?;
     resources.condition("first", "Ready", "True", None).await?;
     resources.apply("second", &customer).await?;
@@ -158,9 +158,9 @@ async fn an_account_is_metered_once() -> Result<(), Failure> {
 
 #[tokio::test]
 async fn the_api_server_refuses_what_cannot_work() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("refused").await?;
-    let resources = world.resources("refused").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("refused").await?;
+    let resources = environment.resources("refused").await?;
     let refuse = async |change: fn(&mut cloudigrade_api::CloudAccountSpec),
                         hint: &str|
            -> Result<(), Failure> {
@@ -202,9 +202,9 @@ async fn the_api_server_refuses_what_cannot_work() -> Result<(), Failure> {
 
 #[tokio::test]
 async fn a_customer_who_has_gone_does_not_block_deletion() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("revoked").await?;
-    let resources = world.resources("revoked").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("revoked").await?;
+    let resources = environment.resources("revoked").await?;
     resources.apply("revoked", &customer).await?;
     resources
         .condition("revoked", "Ready", "True", None)
@@ -216,9 +216,9 @@ async fn a_customer_who_has_gone_does_not_block_deletion() -> Result<(), Failure
         error: Some("access-denied"),
         ..Fault::default()
     };
-    let denied = world.emulator.fault(&denied).await?;
+    let denied = environment.emulator.fault(&denied).await?;
     resources.delete("revoked").await?;
-    world.emulator.clear(denied).await?;
+    environment.emulator.clear(denied).await?;
     assert_eq!(customer.trails().await?.len(), 1);
     until("an event about the trail left behind", || async {
         let reasons = resources.event_reasons("revoked").await?;

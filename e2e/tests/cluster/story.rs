@@ -1,7 +1,7 @@
 //! A customer from the first YAML to the last instance.
 
 use cloudigrade_api::Phase;
-use e2e::{Failure, World, until};
+use e2e::{Environment, Failure, until};
 use jiff::Timestamp;
 
 /// The highest number of RHEL instances at once today, as `cloudigrade report -o json` tells it.
@@ -39,17 +39,21 @@ async fn concurrent_today(org: &str) -> Result<i64, Failure> {
 
 #[tokio::test]
 async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("story").await?;
-    let rhel = customer.image(&world, "rhel-release", "us-east-1").await?;
-    let certificate = customer.image(&world, "rhel-cert", "us-east-1").await?;
-    let debian = customer.image(&world, "debian", "eu-west-1").await?;
-    let windows = customer.image(&world, "ntfs", "us-east-1").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("story").await?;
+    let rhel = customer
+        .image(&environment, "rhel-release", "us-east-1")
+        .await?;
+    let certificate = customer
+        .image(&environment, "rhel-cert", "us-east-1")
+        .await?;
+    let debian = customer.image(&environment, "debian", "eu-west-1").await?;
+    let windows = customer.image(&environment, "ntfs", "us-east-1").await?;
     let before = customer.launch(&rhel, "us-east-1").await?;
     customer.launch(&debian, "eu-west-1").await?;
 
     // Applied, it becomes ready, and what runs already is known.
-    let resources = world.resources("story").await?;
+    let resources = environment.resources("story").await?;
     resources.apply("story", &customer).await?;
     for condition in ["AccessVerified", "TrailConfigured", "Discovered", "Ready"] {
         resources
@@ -100,7 +104,7 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     customer.launch(&windows, "us-east-1").await?;
     let ec2 = customer.ec2("us-east-1");
     until("the new instance's run", || async {
-        let runs = world.runs(&customer.account).await?;
+        let runs = environment.runs(&customer.account).await?;
         let open = runs.iter().any(|run| {
             run.instance == added && run.open && run.instance_type.as_deref() == Some("t3.medium")
         });
@@ -113,7 +117,7 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     .await?;
     ec2.stop_instances().instance_ids(&before).send().await?;
     until("the stopped instance's run to end", || async {
-        let runs = world.runs(&customer.account).await?;
+        let runs = environment.runs(&customer.account).await?;
         if runs.iter().any(|run| run.instance == before && !run.open) {
             Ok(())
         } else {
@@ -172,7 +176,7 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     // Deleted, nothing of it is left in AWS; history stays.
     resources.delete("story").await?;
     assert!(customer.trails().await?.is_empty());
-    let runs = world.runs(&customer.account).await?;
+    let runs = environment.runs(&customer.account).await?;
     assert!(
         runs.len() == 4 && runs.iter().all(|run| !run.open),
         "{runs:?}"
@@ -183,11 +187,13 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
 
 #[tokio::test]
 async fn an_image_known_already_needs_no_job() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("known").await?;
-    let image = customer.image(&world, "rhel-release", "us-east-1").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("known").await?;
+    let image = customer
+        .image(&environment, "rhel-release", "us-east-1")
+        .await?;
     customer.launch(&image, "us-east-1").await?;
-    let resources = world.resources("known").await?;
+    let resources = environment.resources("known").await?;
     resources.apply("known", &customer).await?;
     resources.inspected(&image).await?;
     let by_hand = resources.inspect("known", &image, "us-east-1").await?;

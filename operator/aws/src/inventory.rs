@@ -8,7 +8,7 @@ use metering::described::ImageDescription;
 
 use super::{Aws, Policy, Session};
 use crate::permissions::INVENTORY;
-use cloudigrade_cloud::{CloudError, IamRole, Instance, InstanceState, Inventory};
+use cloudigrade_cloud::{CloudError, IamRole, InstanceDescription, InstanceState, Inventory};
 
 /// Most values EC2 takes in one filter.
 const FILTER_VALUES: usize = 200;
@@ -35,7 +35,7 @@ impl Inventory for Aws {
         role: &IamRole,
         region: &str,
         ids: &[String],
-    ) -> Result<Vec<Instance>, CloudError> {
+    ) -> Result<Vec<InstanceDescription>, CloudError> {
         let session = self.session(role, &Policy::allow(&INVENTORY)).await?;
         if ids.is_empty() {
             return pages(&session, region, None).await;
@@ -89,7 +89,7 @@ async fn pages(
     session: &Session,
     region: &str,
     filter: Option<Filter>,
-) -> Result<Vec<Instance>, CloudError> {
+) -> Result<Vec<InstanceDescription>, CloudError> {
     let ec2 = session.ec2(region);
     let mut instances = Vec::new();
     let mut next = None;
@@ -116,11 +116,11 @@ async fn pages(
     }
 }
 
-fn instance(instance: aws_sdk_ec2::types::Instance) -> Option<Instance> {
+fn instance(instance: aws_sdk_ec2::types::Instance) -> Option<InstanceDescription> {
     let state = instance.state.and_then(|state| state.name);
     let launched = instance.launch_time.as_ref().and_then(timestamp);
     let transition = instance.state_transition_reason.unwrap_or_default();
-    Some(Instance {
+    Some(InstanceDescription {
         id: instance.instance_id?,
         image_id: instance.image_id.filter(|id| !id.is_empty()),
         instance_type: instance

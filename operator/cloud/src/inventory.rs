@@ -7,7 +7,7 @@ use crate::{CloudError, IamRole};
 
 /// A virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
+pub struct InstanceDescription {
     /// `i-…`
     pub id: String,
     /// Image it was launched from, if the cloud still tells
@@ -51,7 +51,7 @@ pub trait Inventory: Send + Sync + 'static {
         role: &IamRole,
         region: &str,
         ids: &[String],
-    ) -> impl Future<Output = Result<Vec<Instance>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Vec<InstanceDescription>, CloudError>> + Send;
 
     /// Those of the images `ids` of `region` that the account can see. An id that is gone does not spoil the others.
     fn images(

@@ -19,7 +19,7 @@ pub use error::{CloudError, ErrorKind};
 pub use external_id::{ExternalId, InvalidExternalId};
 pub use inspection::{ImageState, InspectionCloud, ResultObject, RootDisk, SnapshotCredentials};
 pub use instance_types::InstanceTypes;
-pub use inventory::{Instance, InstanceState, Inventory};
+pub use inventory::{InstanceDescription, InstanceState, Inventory};
 pub use objects::{Object, ObjectError, Objects};
 pub use queue::{Message, Queue, VISIBILITY_TIMEOUT};
 pub use role::{IamRole, InvalidRoleArn, RoleArn};

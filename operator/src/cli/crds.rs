@@ -11,7 +11,7 @@ use cloudigrade_api::{CloudAccount, ImageInspection};
 
 /// Where the definitions go.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CrdsArgs {
     /// Write one file a definition into this folder instead of printing them
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -23,7 +23,7 @@ fn definitions() -> [CustomResourceDefinition; 2] {
 }
 
 /// Prints or writes the definitions.
-pub(super) fn run(args: &Args) -> Result<(), CommandError> {
+pub(super) fn run(args: &CrdsArgs) -> Result<(), CommandError> {
     for crd in definitions() {
         let yaml = serde_saphyr::to_string(&crd)?;
         match &args.out {

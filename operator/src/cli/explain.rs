@@ -15,7 +15,7 @@ use crate::report::{self, Counted, Explanation};
 /// The number to explain.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
+pub(super) struct ExplainArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -43,7 +43,7 @@ enum What {
 }
 
 /// Explains.
-pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
+pub(super) async fn run(args: &ExplainArgs) -> Result<(), CommandError> {
     let What::Usage {
         org,
         date,

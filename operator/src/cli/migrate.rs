@@ -7,7 +7,7 @@ use cloudigrade_store::grants;
 
 /// The schema, and the role to grant it to.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct MigrateArgs {
     #[command(flatten)]
     database: Database,
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 /// Brings the schema up to date, and grants its use.
-pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
+pub(super) async fn run(args: &MigrateArgs) -> Result<(), CommandError> {
     let role = match &args.grant_to_user_of {
         Some(url) => Some(
             grants::of_url(url.expose()).map_err(|_| "--grant-to-user-of: not a Postgres URL")?,

@@ -44,17 +44,17 @@ enum Command {
     /// Run the operator: reconcile resources, take in log files
     Run(Box<RunConfig>),
     /// Bring the database schema up to date
-    Migrate(migrate::Args),
+    Migrate(migrate::MigrateArgs),
     /// Print the custom resource definitions as YAML
-    Crds(crds::Args),
+    Crds(crds::CrdsArgs),
     /// Show usage: RHEL instances running at once, and hours by distribution
-    Report(report::Args),
+    Report(report::ReportArgs),
     /// Show where a number comes from
-    Explain(explain::Args),
+    Explain(explain::ExplainArgs),
     /// Record log files from a folder or a bucket: backfill, audits
     Replay(replay::ReplayArgs),
     /// Give up old events and entries of the ledger; runs and usage stay
-    Prune(prune::Args),
+    Prune(prune::PruneArgs),
     /// Look at messages that could not be processed, and process them again
     DeadLetters(dead_letters::DeadLettersArgs),
 }

@@ -8,7 +8,7 @@ use cloudigrade_store::retention::{self, Pruned};
 
 /// The retention limit.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct PruneArgs {
     /// Days of events and of recorded log files to keep, 90 at least
     #[arg(long, value_name = "DAYS")]
     keep_days: KeepDays,
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 /// Gives up what is older.
-pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
+pub(super) async fn run(args: &PruneArgs) -> Result<(), CommandError> {
     let kept_since = args.keep_days.before(Timestamp::now());
     let pool = cloudigrade_store::connect(args.database.database_url.expose(), 1)?;
     let Pruned { log_files, events } = retention::prune(&pool, kept_since, args.dry_run).await?;

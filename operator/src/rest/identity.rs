@@ -23,7 +23,7 @@ const ORG_ID: &str = "x-rh-cloudigrade-org-id";
 
 /// An organization as a request names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(super) struct RequestedOrganization {
     pub(super) org_id: Option<String>,
     pub(super) account_number: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Claim {
 /// Content of the headers, before any look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Credentials {
-    claim: Claim,
+    requested: RequestedOrganization,
     /// Others must not see usage; services may.
     is_org_admin: bool,
 }
@@ -85,11 +85,11 @@ fn credentials(
             ));
         };
         tracing::info!(service, "asked with a pre-shared key");
-        let claim = Claim {
+        let requested = RequestedOrganization {
             org_id: text(ORG_ID),
             account_number: text(ACCOUNT_NUMBER),
         };
-        return complete(claim, true);
+        return complete(requested, true);
     }
     let header = text(FAKE_IDENTITY)
         .filter(|_| fake)
@@ -101,11 +101,11 @@ fn credentials(
     let json = BASE64_STANDARD.decode(&header).map_err(|_| invalid())?;
     let Header { identity } = serde_json::from_slice(&json).map_err(|_| invalid())?;
     let given = |id: Option<String>| id.filter(|id| !id.trim().is_empty());
-    let claim = Claim {
+    let requested = RequestedOrganization {
         org_id: given(identity.org_id).or_else(|| given(identity.internal.org_id)),
         account_number: given(identity.account_number),
     };
-    complete(claim, identity.user.is_org_admin)
+    complete(requested, identity.user.is_org_admin)
 }
 
 /// Returns the sender of a request with these headers, for the limits of each.
@@ -116,23 +116,23 @@ pub(super) fn caller(headers: &HeaderMap, psks: &PreSharedKeys) -> Caller {
             Caller::Service(service.to_owned())
         });
     }
-    let Ok(Credentials { claim, .. }) = credentials(headers, psks, false) else {
+    let Ok(Credentials { requested, .. }) = credentials(headers, psks, false) else {
         return Caller::Unknown;
     };
-    claim
+    requested
         .org_id
-        .or(claim.account_number)
+        .or(requested.account_number)
         .map_or(Caller::Unknown, Caller::Organization)
 }
 
-fn complete(claim: Claim, is_org_admin: bool) -> Result<Credentials, ApiError> {
-    if claim.org_id.is_none() && claim.account_number.is_none() {
+fn complete(requested: RequestedOrganization, is_org_admin: bool) -> Result<Credentials, ApiError> {
+    if requested.org_id.is_none() && requested.account_number.is_none() {
         return Err(ApiError::unauthenticated(
             "Authentication Failed: identity account number or org id is required, but neither is present in request.",
         ));
     }
     Ok(Credentials {
-        claim,
+        requested,
         is_org_admin,
     })
 }
@@ -140,9 +140,12 @@ fn complete(claim: Claim, is_org_admin: bool) -> Result<Credentials, ApiError> {
 /// The organization, and the transaction in which it was looked up.
 async fn organization(
     api: &AppState,
-    claim: &Claim,
+    requested: &RequestedOrganization,
 ) -> Result<(Organization, PgTransaction<'static>), ApiError> {
-    let (org_id, account_number) = (claim.org_id.as_deref(), claim.account_number.as_deref());
+    let (org_id, account_number) = (
+        requested.org_id.as_deref(),
+        requested.account_number.as_deref(),
+    );
     let begun = api.pool.begin().await;
     let mut transaction = begun.doing("beginning to answer a request")?;
     let found = organizations::find(&mut *transaction, org_id, account_number).await?;
@@ -163,7 +166,7 @@ impl FromRequestParts<AppState> for OrgAdmin {
         if !credentials.is_org_admin {
             return Err(ApiError::forbidden());
         }
-        let (organization, transaction) = organization(api, &credentials.claim).await?;
+        let (organization, transaction) = organization(api, &credentials.requested).await?;
         Ok(Self(organization, transaction))
     }
 }
@@ -187,7 +190,7 @@ impl FromRequestParts<AppState> for Impersonated {
 
     async fn from_request_parts(parts: &mut Parts, api: &AppState) -> Result<Self, ApiError> {
         let credentials = credentials(&parts.headers, &api.psks, true)?;
-        let (organization, transaction) = organization(api, &credentials.claim).await?;
+        let (organization, transaction) = organization(api, &credentials.requested).await?;
         Ok(Self(organization, transaction))
     }
 }
@@ -219,13 +222,13 @@ mod tests {
         credentials(&headers, &psks, fake).map_err(|failure| failure.into_response().status())
     }
 
-    fn claim(
+    fn accepted(
         org_id: Option<&str>,
         account_number: Option<&str>,
         is_org_admin: bool,
     ) -> Result<Credentials, StatusCode> {
         Ok(Credentials {
-            claim: Claim {
+            requested: RequestedOrganization {
                 org_id: org_id.map(str::to_owned),
                 account_number: account_number.map(str::to_owned),
             },
@@ -234,11 +237,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case::admin(json!({"identity": {"org_id": "1", "user": {"is_org_admin": true}}}), claim(Some("1"), None, true))]
-    #[case::not_admin(json!({"identity": {"org_id": "1", "user": {"is_org_admin": false}}}), claim(Some("1"), None, false))]
-    #[case::no_user(json!({"identity": {"org_id": "1"}}), claim(Some("1"), None, false))]
-    #[case::older(json!({"identity": {"account_number": "9", "user": {"is_org_admin": true}}}), claim(None, Some("9"), true))]
-    #[case::internal(json!({"identity": {"internal": {"org_id": "1"}}}), claim(Some("1"), None, false))]
+    #[case::admin(json!({"identity": {"org_id": "1", "user": {"is_org_admin": true}}}), accepted(Some("1"), None, true))]
+    #[case::not_admin(json!({"identity": {"org_id": "1", "user": {"is_org_admin": false}}}), accepted(Some("1"), None, false))]
+    #[case::no_user(json!({"identity": {"org_id": "1"}}), accepted(Some("1"), None, false))]
+    #[case::older(json!({"identity": {"account_number": "9", "user": {"is_org_admin": true}}}), accepted(None, Some("9"), true))]
+    #[case::internal(json!({"identity": {"internal": {"org_id": "1"}}}), accepted(Some("1"), None, false))]
     #[case::nobody(json!({"identity": {}}), Err(StatusCode::UNAUTHORIZED))]
     #[case::blank(json!({"identity": {"org_id": " "}}), Err(StatusCode::UNAUTHORIZED))]
     #[case::no_identity(json!({}), Err(StatusCode::UNAUTHORIZED))]
@@ -252,8 +255,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::good(&[(PSK, "a-long-key-of-swatch"), (ORG_ID, "1")], claim(Some("1"), None, true))]
-    #[case::with_account(&[(PSK, "a-long-key-of-swatch"), (ACCOUNT_NUMBER, "9")], claim(None, Some("9"), true))]
+    #[case::good(&[(PSK, "a-long-key-of-swatch"), (ORG_ID, "1")], accepted(Some("1"), None, true))]
+    #[case::with_account(&[(PSK, "a-long-key-of-swatch"), (ACCOUNT_NUMBER, "9")], accepted(None, Some("9"), true))]
     #[case::bad(&[(PSK, "a-long-key-of-swatcx"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
     #[case::longer(&[(PSK, "a-long-key-of-swatch-"), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
     #[case::empty(&[(PSK, ""), (ORG_ID, "1")], Err(StatusCode::UNAUTHORIZED))]
@@ -295,6 +298,6 @@ mod tests {
         let fake = identity(&json!({"identity": {"org_id": "1"}}));
         let headers = [(FAKE_IDENTITY, fake)];
         assert_eq!(read(&headers, false), Err(StatusCode::UNAUTHORIZED));
-        assert_eq!(read(&headers, true), claim(Some("1"), None, false));
+        assert_eq!(read(&headers, true), accepted(Some("1"), None, false));
     }
 }

@@ -11,14 +11,14 @@ use tokio::process::{Child, Command};
 use super::Failure;
 
 /// Runs until it is dropped.
-pub(crate) struct Emulator {
+pub(crate) struct EmulatorProcess {
     state: TempDir,
     /// Address and credentials of the operator, as the SDK reads them
     pub(crate) variables: Vec<(String, String)>,
     _process: Child,
 }
 
-impl Emulator {
+impl EmulatorProcess {
     /// Starts it with the own account in it; returns `None` if its Python is missing, which skips the test.
     pub(crate) async fn start() -> Result<Option<Self>, Failure> {
         let python = cache().join("venv/bin/python");

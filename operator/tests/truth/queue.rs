@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::process::Command;
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
-use super::emulator::Emulator;
+use super::emulator::EmulatorProcess;
 use super::{Failure, TrueFacts, TruthDatabase, TruthWorld, inspector};
 
 /// Accounts and days; the messages of processes killed last are invisible for a minute, however small it is.
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn consumers_that_are_killed_record_the_truth() -> Result<(), Failure> {
-    let Some(emulator) = Emulator::start().await? else {
+    let Some(emulator) = EmulatorProcess::start().await? else {
         return Ok(());
     };
     let world = TruthWorld::of_size(SIZE)?;
@@ -59,7 +59,7 @@ async fn consume(
     killing_until: Instant,
     killed: &AtomicU32,
     world: &TruthWorld,
-    emulator: &Emulator,
+    emulator: &EmulatorProcess,
     database: &TruthDatabase,
 ) -> Result<(), Failure> {
     let mut kills = 0_u32;

@@ -20,19 +20,19 @@ const FIRST_LIFE: Duration = Duration::from_millis(200);
 pub(crate) struct EndedWorker {
     /// Number of times it was killed before
     pub(crate) kills: u32,
-    pub(crate) summary: ReplaySummary,
+    pub(crate) summary: ReplayOutput,
 }
 
 /// Output of `cloudigrade replay -o json`.
 #[derive(Deserialize)]
-pub(crate) struct ReplaySummary {
+pub(crate) struct ReplayOutput {
     pub(crate) recorded: usize,
     pub(crate) duplicate: usize,
     pub(crate) failed: usize,
     failures: Vec<String>,
 }
 
-impl ReplaySummary {
+impl ReplayOutput {
     /// Keys of the files it names as failed.
     pub(crate) fn failed_keys(&self) -> Result<BTreeSet<String>, Failure> {
         let key = |failure: &String| {

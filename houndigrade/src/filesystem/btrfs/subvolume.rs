@@ -3,7 +3,7 @@
 use super::checksum::name_hash;
 use super::item::{self, Extent, InodeItem};
 use super::log::{LogTree, LoggedNames};
-use super::tree::{Items, Key, Pointer, Trees};
+use super::tree::{Key, Pointer, TreeItems, Trees};
 use crate::filesystem::{FileSystemError, FileType};
 
 /// The directory at the root of every subvolume.
@@ -149,7 +149,7 @@ impl<'a> Subvolume<'a> {
 
     /// Returns the offset of the first extent behind a hole.
     fn next_extent(&self, hole: Key) -> Result<Option<u64>, FileSystemError> {
-        let mut items: Items<'_> = self.trees.from(&self.root, hole)?;
+        let mut items: TreeItems<'_> = self.trees.from(&self.root, hole)?;
         let next = items
             .by_ref()
             .find(|item| item.as_ref().map_or(true, |item| item.key > hole))

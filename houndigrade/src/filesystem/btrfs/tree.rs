@@ -218,11 +218,11 @@ impl Trees {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    pub(super) fn from(&self, root: &Pointer, key: Key) -> Result<Items<'_>, FileSystemError> {
+    pub(super) fn from(&self, root: &Pointer, key: Key) -> Result<TreeItems<'_>, FileSystemError> {
         let mut siblings = Vec::new();
         let (_, leaf) = self.descend(root, key, |pointer, next| siblings.push((pointer, next)))?;
         let index = leaf.keys.partition_point(|here| *here < key);
-        Ok(Items {
+        Ok(TreeItems {
             trees: self,
             inner: siblings,
             leaf,
@@ -317,7 +317,7 @@ impl Trees {
 }
 
 /// Items of a tree, in order. Ends after the first error.
-pub(super) struct Items<'a> {
+pub(super) struct TreeItems<'a> {
     trees: &'a Trees,
     /// The inner nodes above the leaf, from the root on, each with the index of the next child.
     inner: Vec<((Pointer, Rc<TreeNode>), usize)>,
@@ -325,7 +325,7 @@ pub(super) struct Items<'a> {
     index: usize,
 }
 
-impl Items<'_> {
+impl TreeItems<'_> {
     fn next_leaf(&mut self) -> Result<Option<()>, FileSystemError> {
         while let Some(((at, node), next)) = self.inner.last_mut() {
             let Some(child) = node.child(at, *next) else {
@@ -346,7 +346,7 @@ impl Items<'_> {
     }
 }
 
-impl Iterator for Items<'_> {
+impl Iterator for TreeItems<'_> {
     type Item = Result<TreeItem, FileSystemError>;
 
     fn next(&mut self) -> Option<Self::Item> {

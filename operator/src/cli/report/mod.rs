@@ -20,7 +20,7 @@ use cloudigrade_store::{Pool, StoreError};
 /// Subject, organizations, period and format of a report.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
+pub(super) struct ReportArgs {
     /// Report to show; concurrent usage and hours when not given
     #[arg(value_enum)]
     report: Option<Which>,
@@ -105,7 +105,7 @@ struct Report {
 }
 
 /// Prints the reports.
-pub(super) async fn run(args: &Args) -> Result<(), CommandError> {
+pub(super) async fn run(args: &ReportArgs) -> Result<(), CommandError> {
     let now = Timestamp::now();
     let (from, to) = days(args.from, args.to, now)?;
     if args.output == Format::Csv && args.report.is_none() {

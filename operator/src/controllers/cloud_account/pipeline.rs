@@ -75,10 +75,10 @@ async fn sync<C: Cloud>(
         status.add_event(normal("TrailRepaired", note));
     }
 
-    let metered = claim::enable(claimed, &trail, context, now).await?;
-    status.set_enabled_at(metered.enabled_at);
+    let enabled = claim::enable(claimed, &trail, context, now).await?;
+    status.set_enabled_at(enabled.enabled_at);
 
-    let discovered = Box::pin(discovery::discover(metered, account, context, now)).await?;
+    let discovered = Box::pin(discovery::discover(enabled, account, context, now)).await?;
     status.set_discovery_time();
     status.set_condition(discovery::discovered(&discovered));
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use cloudigrade_cloud::IamRole;
-use cloudigrade_cloud::{CloudError, ErrorKind, Instance, InstanceState};
+use cloudigrade_cloud::{CloudError, ErrorKind, InstanceDescription, InstanceState};
 use cloudigrade_store::Pool;
 use cloudigrade_store::testing::TestDatabase;
 use metering::described::{ImageDescription, InstanceType};
@@ -51,11 +51,11 @@ impl Inventory for TestCloud {
         _: &IamRole,
         region: &str,
         ids: &[String],
-    ) -> Result<Vec<Instance>, CloudError> {
+    ) -> Result<Vec<InstanceDescription>, CloudError> {
         self.asked("instances", region, ids)?;
         let power = InstanceState::Starting;
         let image_id = Some("ami-1".into());
-        Ok(vec![Instance {
+        Ok(vec![InstanceDescription {
             id: "i-1".into(),
             image_id,
             instance_type: None,

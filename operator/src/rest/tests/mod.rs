@@ -1,7 +1,7 @@
 //! Requests over real connections, rows in a real database.
 
+mod server;
 mod usage;
-mod world;
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use self::world::{ACME, World, identity};
+use self::server::{ACME, TestServer, identity};
 use super::*;
 
 #[tokio::test]
 async fn accounts_instances_and_images_look_as_clients_know_them() {
-    let world = World::new().await;
-    let (status, accounts) = world.get(ACME, "/accounts/").await;
+    let server = TestServer::new().await;
+    let (status, accounts) = server.get(ACME, "/accounts/").await;
     assert_eq!((status, &accounts["meta"]["count"]), (200, &json!(1)));
     let account = &accounts["data"][0];
     assert_eq!(account["aws_account_id"], "210987654321");
@@ -26,11 +26,11 @@ async fn accounts_instances_and_images_look_as_clients_know_them() {
     );
     let id = account["account_id"].as_i64().unwrap();
     assert_eq!(
-        world.get(ACME, &format!("/accounts/{id}/")).await.1,
+        server.get(ACME, &format!("/accounts/{id}/")).await.1,
         *account
     );
 
-    let (_, instances) = world.get(ACME, "/instances/?limit=1").await;
+    let (_, instances) = server.get(ACME, "/instances/?limit=1").await;
     assert_eq!(instances["meta"]["count"], 2);
     assert_eq!(
         instances["links"]["next"],
@@ -42,7 +42,7 @@ async fn accounts_instances_and_images_look_as_clients_know_them() {
     );
     let image = instances["data"][0]["machine_image_id"].as_i64().unwrap();
 
-    let (_, found) = world.get(ACME, &format!("/images/{image}/")).await;
+    let (_, found) = server.get(ACME, &format!("/images/{image}/")).await;
     assert_eq!(found["content_object"]["ec2_ami_id"], "ami-1");
     assert_eq!(
         (&found["rhel"], &found["status"], &found["rhel_version"]),
@@ -59,8 +59,8 @@ async fn accounts_instances_and_images_look_as_clients_know_them() {
 
 #[tokio::test]
 async fn lists_can_be_filtered() {
-    let world = World::new().await;
-    let count = async |path: &str| world.get(ACME, path).await.1["meta"]["count"].clone();
+    let server = TestServer::new().await;
+    let count = async |path: &str| server.get(ACME, path).await.1["meta"]["count"].clone();
     assert_eq!(
         count("/instances/?running_since=2026-03-01T10:00:00Z").await,
         1
@@ -72,7 +72,7 @@ async fn lists_can_be_filtered() {
     );
     assert_eq!(count("/images/?architecture=arm64").await, 0);
     assert_eq!(count("/images/?status=pending").await, 0);
-    let (status, body) = world.get(ACME, "/images/?status=great").await;
+    let (status, body) = server.get(ACME, "/images/?status=great").await;
     assert_eq!(
         (status, body),
         (
@@ -80,7 +80,7 @@ async fn lists_can_be_filtered() {
             json!({"status": ["Select a valid choice. great is not one of the available choices."]})
         )
     );
-    let (status, body) = world.get(ACME, "/instances/?running_since=x").await;
+    let (status, body) = server.get(ACME, "/instances/?running_since=x").await;
     assert_eq!(
         (status, body),
         (400, json!({"running_since": ["Enter a valid date/time."]}))
@@ -89,8 +89,8 @@ async fn lists_can_be_filtered() {
 
 #[tokio::test]
 async fn what_belongs_to_others_does_not_exist() {
-    let world = World::new().await;
-    let (_, ours) = world.get(ACME, "/instances/").await;
+    let server = TestServer::new().await;
+    let (_, ours) = server.get(ACME, "/instances/").await;
     let id = ours["data"][0]["instance_id"].as_i64().unwrap();
     let image = ours["data"][0]["machine_image_id"].as_i64().unwrap();
     for path in [
@@ -100,14 +100,14 @@ async fn what_belongs_to_others_does_not_exist() {
         "/accounts/x/".into(),
         "/instances/99999999999999999999/".into(),
     ] {
-        let (status, body) = world.get("22222222", &path).await;
+        let (status, body) = server.get("22222222", &path).await;
         assert_eq!(
             (status, body),
             (404, json!({"detail": "Not found."})),
             "{path}"
         );
     }
-    let (status, body) = world.get("33333333", "/accounts/").await;
+    let (status, body) = server.get("33333333", "/accounts/").await;
     assert_eq!(
         (status, body),
         (
@@ -119,22 +119,22 @@ async fn what_belongs_to_others_does_not_exist() {
 
 #[tokio::test]
 async fn only_administrators_and_services_may_look() {
-    let world = World::new().await;
+    let server = TestServer::new().await;
     let member = identity(&json!({"identity": {"org_id": ACME, "user": {"is_org_admin": false}}}));
     let accounts = format!("{BASE}/accounts/");
     assert_eq!(
-        world.ask(&accounts, &[("x-rh-identity", &member)]).await.0,
+        server.ask(&accounts, &[("x-rh-identity", &member)]).await.0,
         403
     );
-    assert_eq!(world.ask(&accounts, &[]).await.0, 401);
+    assert_eq!(server.ask(&accounts, &[]).await.0, 401);
     let service = [
         ("x-rh-cloudigrade-psk", "a-long-key-of-swatch"),
         ("x-rh-cloudigrade-org-id", ACME),
     ];
-    assert_eq!(world.ask(&accounts, &service).await.0, 200);
+    assert_eq!(server.ask(&accounts, &service).await.0, 200);
     // A customer who is to set up the first account is not known yet.
     let stranger = identity(&json!({"identity": {"org_id": "33333333"}}));
-    let (status, _, body) = world
+    let (status, _, body) = server
         .ask(
             &format!("{BASE}/sysconfig/"),
             &[("x-rh-identity", &stranger)],
@@ -144,12 +144,12 @@ async fn only_administrators_and_services_may_look() {
         (status, &body["aws_account_id"]),
         (200, &json!("123456789012"))
     );
-    assert_eq!(world.ask(&format!("{BASE}/sysconfig/"), &[]).await.0, 401);
+    assert_eq!(server.ask(&format!("{BASE}/sysconfig/"), &[]).await.0, 401);
 }
 
 #[tokio::test]
 async fn the_internal_routes_are_for_whom_kubernetes_lets_in() {
-    let world = World::new().await;
+    let server = TestServer::new().await;
     let fake = identity(&json!({"identity": {"org_id": ACME}}));
     let concurrent = format!("{INTERNAL}/concurrent/");
     let given = |token: &'static str| {
@@ -159,22 +159,22 @@ async fn the_internal_routes_are_for_whom_kubernetes_lets_in() {
         ]
     };
     assert_eq!(
-        world.ask(&concurrent, &given("Bearer let-me-in")).await.0,
+        server.ask(&concurrent, &given("Bearer let-me-in")).await.0,
         200
     );
-    assert_eq!(world.ask(&concurrent, &given("Bearer wrong")).await.0, 403);
+    assert_eq!(server.ask(&concurrent, &given("Bearer wrong")).await.0, 403);
     assert_eq!(
-        world
+        server
             .ask(&concurrent, &[("x-rh-internal-fake-identity", &fake)])
             .await
             .0,
         401
     );
     let runs = format!("{INTERNAL}/runs/?org_id={ACME}&start_date=2026-03-01&end_date=2026-03-02");
-    let (status, _, body) = world.ask(&runs, &given("Bearer let-me-in")).await;
+    let (status, _, body) = server.ask(&runs, &given("Bearer let-me-in")).await;
     assert_eq!((status, &body["meta"]["count"]), (200, &json!(2)));
     assert_eq!(body["data"][1]["instance_id"], "i-2");
-    let (_, _, accounts) = world
+    let (_, _, accounts) = server
         .ask(&format!("{INTERNAL}/accounts/"), &given("Bearer let-me-in"))
         .await;
     assert_eq!(accounts["meta"]["count"], 2);
@@ -182,15 +182,18 @@ async fn the_internal_routes_are_for_whom_kubernetes_lets_in() {
 
 #[tokio::test]
 async fn paths_without_a_slash_lead_to_those_with_one_and_others_nowhere() {
-    let world = World::new().await;
-    let (status, head, _) = world.ask(&format!("{BASE}/accounts?limit=3"), &[]).await;
+    let server = TestServer::new().await;
+    let (status, head, _) = server.ask(&format!("{BASE}/accounts?limit=3"), &[]).await;
     assert_eq!(status, 308);
     assert!(
         head.contains("location: /api/cloudigrade/v2/accounts/?limit=3"),
         "{head}"
     );
-    assert_eq!(world.ask("/api/cloudigrade/v3/accounts/", &[]).await.0, 404);
-    let (status, head, document) = world.ask(&format!("{BASE}/openapi.json"), &[]).await;
+    assert_eq!(
+        server.ask("/api/cloudigrade/v3/accounts/", &[]).await.0,
+        404
+    );
+    let (status, head, document) = server.ask(&format!("{BASE}/openapi.json"), &[]).await;
     assert_eq!((status, &document["openapi"]), (200, &json!("3.0.2")));
     assert!(
         head.contains("x-cloudigrade-request-id: ") && head.contains("nosniff"),
@@ -200,9 +203,9 @@ async fn paths_without_a_slash_lead_to_those_with_one_and_others_nowhere() {
 
 #[tokio::test]
 async fn an_absent_database_is_told_and_comes_back() {
-    let world = World::new().await;
-    world.db.cut_off().await;
-    let (status, body) = world.get(ACME, "/accounts/").await;
+    let server = TestServer::new().await;
+    server.db.cut_off().await;
+    let (status, body) = server.get(ACME, "/accounts/").await;
     assert_eq!(
         (status, body),
         (
@@ -210,8 +213,8 @@ async fn an_absent_database_is_told_and_comes_back() {
             json!({"detail": "The database does not answer; try again later."})
         )
     );
-    world.db.reconnect().await;
-    assert_eq!(world.get(ACME, "/accounts/").await.0, 200);
+    server.db.reconnect().await;
+    assert_eq!(server.get(ACME, "/accounts/").await.0, 200);
 }
 
 #[tokio::test]
@@ -221,10 +224,10 @@ async fn slow_clients_lose_their_places() {
         head: Duration::from_millis(200),
         ..serve::ConnectionLimits::default()
     };
-    let world = World::with_limits(limits).await;
+    let server = TestServer::with_limits(limits).await;
     let mut slow = Vec::new();
     for _ in 0..limits.connections {
-        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream
             .write_all(b"GET /api/cloudigrade/v2/acc")
             .await
@@ -232,7 +235,7 @@ async fn slow_clients_lose_their_places() {
         slow.push(stream);
     }
     // Every place is taken: without a limit for the head of a request this one would wait for ever.
-    let quick = tokio::time::timeout(Duration::from_secs(5), world.get(ACME, "/accounts/")).await;
+    let quick = tokio::time::timeout(Duration::from_secs(5), server.get(ACME, "/accounts/")).await;
     assert_eq!(quick.unwrap().0, 200);
 }
 

@@ -3,7 +3,7 @@
 use metering::cloudtrail::EventKind;
 use serde_json::{Value, json};
 
-use super::world::{ACME, World};
+use super::server::{ACME, TestServer};
 use cloudigrade_store::usage_days;
 
 const THREE_DAYS: &str = "/concurrent/?start_date=2026-02-28&end_date=2026-03-03";
@@ -25,12 +25,12 @@ fn most(body: &Value) -> Vec<i64> {
 
 #[tokio::test]
 async fn usage_of_any_day_is_there_at_once() {
-    let world = World::new().await;
-    let (status, body) = world.get(ACME, THREE_DAYS).await;
+    let server = TestServer::new().await;
+    let (status, body) = server.get(ACME, THREE_DAYS).await;
     assert_eq!((status, &body["meta"]["count"]), (200, &json!(3)));
     assert_eq!(most(&body), [0, 2, 1]);
     assert_eq!(body["data"][1]["date"], "2026-03-01");
-    let (_, page) = world
+    let (_, page) = server
         .get(ACME, &format!("{THREE_DAYS}&limit=1&offset=1"))
         .await;
     assert_eq!(page["data"], json!([body["data"][1]]));
@@ -38,23 +38,23 @@ async fn usage_of_any_day_is_there_at_once() {
 
 #[tokio::test]
 async fn usage_that_was_asked_for_before_is_as_it_is_now() {
-    let world = World::new().await;
-    let (_, first) = world.get(ACME, THREE_DAYS).await;
-    let (_, again) = world.get(ACME, THREE_DAYS).await;
+    let server = TestServer::new().await;
+    let (_, first) = server.get(ACME, THREE_DAYS).await;
+    let (_, again) = server.get(ACME, THREE_DAYS).await;
     assert_eq!((most(&first), &first), (vec![0, 2, 1], &again));
 
-    let stopped = world.event("i-1", EventKind::PowerOff, "2026-03-01T10:30:00Z");
-    world.record(&[stopped]).await;
-    assert_eq!(most(&world.get(ACME, THREE_DAYS).await.1), [0, 1, 0]);
+    let stopped = server.event("i-1", EventKind::PowerOff, "2026-03-01T10:30:00Z");
+    server.record(&[stopped]).await;
+    assert_eq!(most(&server.get(ACME, THREE_DAYS).await.1), [0, 1, 0]);
 
     let image: i64 = sqlx::query_scalar("update image set rhel_found = false returning id")
-        .fetch_one(&*world.db)
+        .fetch_one(&*server.db)
         .await
         .unwrap();
-    let mut transaction = world.db.begin().await.unwrap();
+    let mut transaction = server.db.begin().await.unwrap();
     usage_days::drop_for_images(&mut transaction, &[image])
         .await
         .unwrap();
     transaction.commit().await.unwrap();
-    assert_eq!(most(&world.get(ACME, THREE_DAYS).await.1), [0, 0, 0]);
+    assert_eq!(most(&server.get(ACME, THREE_DAYS).await.1), [0, 0, 0]);
 }

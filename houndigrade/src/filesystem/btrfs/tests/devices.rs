@@ -57,7 +57,7 @@ fn reads_what_is_on_this_device(#[case] mkfs: &str, #[case] message: Option<&str
 
 #[test]
 fn a_damaged_tree_block_is_read_from_its_other_copy() {
-    let Some(image) = Image::new("-m dup") else {
+    let Some(image) = BtrfsImage::new("-m dup") else {
         return;
     };
     let fs = Btrfs::open(image.source(), &MemoryBudget::default()).unwrap();
@@ -86,7 +86,9 @@ fn a_damaged_tree_block_is_read_from_its_other_copy() {
 
 #[test]
 fn a_file_system_that_was_cut_off_is_damaged() {
-    let Some(image) = Image::new("") else { return };
+    let Some(image) = BtrfsImage::new("") else {
+        return;
+    };
     let file = File::options().write(true).open(image.path()).unwrap();
     file.set_len(200 * MIB as u64).unwrap();
     assert_eq!(

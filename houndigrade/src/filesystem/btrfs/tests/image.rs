@@ -5,11 +5,11 @@ use tempfile::TempDir;
 use super::*;
 
 /// An image in a sparse file.
-pub(super) struct Image {
+pub(super) struct BtrfsImage {
     folder: TempDir,
 }
 
-impl Image {
+impl BtrfsImage {
     /// Makes an image with `mkfs.btrfs` and these options. Skips the test without the tool.
     pub(super) fn new(options: &str) -> Option<Self> {
         let image = Self { folder: memory() };

@@ -18,7 +18,7 @@ use super::*;
 #[case::all_twice("-m dup -d dup", "")]
 #[case::quota("-R quota", "")]
 fn reads_what_the_kernel_shows(#[case] mkfs: &str, #[case] mount: &str) {
-    let Some(image) = Image::new(mkfs) else {
+    let Some(image) = BtrfsImage::new(mkfs) else {
         return;
     };
     let Some(mounted) = image.mount(&format!("{TOP},{mount}")) else {
@@ -50,7 +50,7 @@ fn reads_what_the_kernel_shows(#[case] mkfs: &str, #[case] mount: &str) {
 )]
 #[case::raid0("-m single -d raid0", "unsupported file system: btrfs RAID0")]
 fn says_what_it_does_not_read(#[case] mkfs: &str, #[case] message: &str) {
-    let Some(image) = Image::new(mkfs) else {
+    let Some(image) = BtrfsImage::new(mkfs) else {
         return;
     };
     let opened = image.open();
@@ -74,7 +74,9 @@ fn says_what_it_does_not_read(#[case] mkfs: &str, #[case] message: &str) {
 #[case::compressed("compress-force=zstd", false)]
 #[case::many_extents("", true)]
 fn small_pieces_cost_no_more_than_the_whole(#[case] mount: &str, #[case] synced: bool) {
-    let Some(image) = Image::new("") else { return };
+    let Some(image) = BtrfsImage::new("") else {
+        return;
+    };
     let Some(mounted) = image.mount(&format!("{TOP},{mount}")) else {
         return;
     };

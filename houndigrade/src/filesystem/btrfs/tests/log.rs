@@ -6,7 +6,7 @@ use super::*;
 
 /// Copies the image while it is mounted, and compares it with the tree after the kernel's replay. The kernel may have committed
 /// instead of writing a log.
-fn assert_same_after_replay(image: &Image, mounted: KernelMount) {
+fn assert_same_after_replay(image: &BtrfsImage, mounted: KernelMount) {
     let (ours, theirs) = (image.copy(), image.copy());
     drop(mounted);
     let source = ours.source();
@@ -163,7 +163,7 @@ fn synced_changes_count(
     #[values(("", "compress-force=zstd"), ("-O ^no-holes", ""))] options: (&str, &str),
 ) {
     let (mkfs, mount) = options;
-    let Some(image) = Image::new(mkfs) else {
+    let Some(image) = BtrfsImage::new(mkfs) else {
         return;
     };
     let Some(mounted) = image.mount(&format!("{TOP},{mount}")) else {
@@ -186,7 +186,9 @@ fn synced_changes_count(
 /// Random operations, of which some must be in a log.
 #[rstest]
 fn random_changes_count(#[values(1, 2, 3, 4, 5, 6, 7, 8)] seed: u64) {
-    let Some(image) = Image::new("") else { return };
+    let Some(image) = BtrfsImage::new("") else {
+        return;
+    };
     let Some(mounted) = image.mount(TOP) else {
         return;
     };

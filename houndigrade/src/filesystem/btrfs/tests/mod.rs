@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rstest::rstest;
 
 use self::files::{noise, text};
-use self::image::Image;
+use self::image::BtrfsImage;
 use super::*;
 use crate::filesystem::Content;
 use crate::source::DiskFile;

@@ -12,7 +12,9 @@ fn at(mount: &KernelMount, path: &str) -> String {
 
 #[test]
 fn subvolumes_and_snapshots_are_directories() {
-    let Some(image) = Image::new("") else { return };
+    let Some(image) = BtrfsImage::new("") else {
+        return;
+    };
     let Some(mounted) = image.mount(TOP) else {
         return;
     };
@@ -67,7 +69,9 @@ fn the_default_subvolume_is_the_likeliest_root(
     #[case] default: Option<&str>,
     #[case] first: &[&str],
 ) {
-    let Some(image) = Image::new("") else { return };
+    let Some(image) = BtrfsImage::new("") else {
+        return;
+    };
     let Some(mounted) = image.mount(TOP) else {
         return;
     };

@@ -5,12 +5,12 @@ use tempfile::TempDir;
 use super::*;
 
 /// An image in a sparse file: `mkfs.xfs` makes none smaller than 300 MB.
-pub(super) struct Image {
+pub(super) struct XfsImage {
     _folder: TempDir,
     pub(super) path: PathBuf,
 }
 
-impl Image {
+impl XfsImage {
     /// Makes an image with `mkfs.xfs` and `options`. Skips the test without the tool.
     pub(super) fn new(options: &str) -> Option<Self> {
         let image = Self::empty(320 * 1024 * 1024);

@@ -1,7 +1,7 @@
 //! File systems filled by the kernel and compared with its view: clean, cut off, and large.
 
 use super::files::{fill, fill_directory, noise, scatter, xfs_io};
-use super::image::Image;
+use super::image::XfsImage;
 use super::*;
 use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 
@@ -18,7 +18,7 @@ use crate::test_disks::kernel::{KernelMount, assert_same_tree};
 #[case::striped("-d su=256k,sw=2,agcount=2 -l su=256k")]
 #[case::sectors_of_4_kib("-s size=4096")]
 fn the_kernel_sees_the_same_files(#[case] options: &str) {
-    let Some(image) = Image::new(options) else {
+    let Some(image) = XfsImage::new(options) else {
         return;
     };
     assert!(image.open().unwrap().names("/", 1).unwrap().is_empty());
@@ -36,8 +36,8 @@ fn the_kernel_sees_the_same_files(#[case] options: &str) {
 }
 
 /// Makes a file system that was filled, changed and cut off, with all that in its log and little of it in its place.
-fn cut_off(options: &str) -> Option<Image> {
-    let image = Image::new(options)?;
+fn cut_off(options: &str) -> Option<XfsImage> {
+    let image = XfsImage::new(options)?;
     let mount = KernelMount::new(&image.path, "rw")?;
     let root = mount.path();
     fill(root);
@@ -97,7 +97,7 @@ fn a_log_that_was_cut_off_is_replayed_as_the_kernel_does(#[case] options: &str) 
 }
 
 /// Bytes read from a disk of 10 GiB to open it and to read one file.
-fn cost(image: &Image) -> u64 {
+fn cost(image: &XfsImage) -> u64 {
     let started = Instant::now();
     let disk = image.disk();
     let fs = Xfs::open(Arc::clone(&disk), &MemoryBudget::default()).unwrap();
@@ -115,7 +115,7 @@ fn cost(image: &Image) -> u64 {
 
 #[test]
 fn little_is_read_of_a_large_disk() {
-    let image = Image::empty(10 * 1024 * 1024 * 1024);
+    let image = XfsImage::empty(10 * 1024 * 1024 * 1024);
     let made = run("mkfs.xfs", &["-q", image.path.to_str().unwrap()], "");
     if made.is_none() {
         return;

@@ -22,7 +22,7 @@ pub(crate) struct ClaimedAccount {
 
 /// An account whose events count.
 #[derive(Debug)]
-pub(crate) struct MeteredAccount {
+pub(crate) struct EnabledAccount {
     /// Its role
     pub(crate) role: IamRole,
     /// Row id of its enrolment
@@ -55,12 +55,12 @@ pub(crate) async fn enable<C>(
     _: &ConfiguredTrail,
     context: &AccountContext<C>,
     now: Timestamp,
-) -> Result<MeteredAccount, StepError> {
+) -> Result<EnabledAccount, StepError> {
     let enrolment = claimed.enrolment.id;
     let enabled_at = enrolments::enable(&context.database, enrolment, now)
         .await
         .for_condition(READY)?;
-    Ok(MeteredAccount {
+    Ok(EnabledAccount {
         role: claimed.role,
         enrolment,
         enabled_at,

@@ -8,8 +8,8 @@ use parking_lot::{Mutex, MutexGuard};
 use super::{HOUR, NOW};
 use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{
-    Access, CloudError, ErrorKind, ExternalId, Instance, InstanceState, Inventory, LoggingStatus,
-    Trail, TrailConfiguration, Trails,
+    Access, CloudError, ErrorKind, ExternalId, InstanceDescription, InstanceState, Inventory,
+    LoggingStatus, Trail, TrailConfiguration, Trails,
 };
 
 /// An AWS account with one running and one stopped instance of the same image.
@@ -151,7 +151,7 @@ impl Inventory for TestAccountCloud {
         _: &IamRole,
         _: &str,
         _: &[String],
-    ) -> Result<Vec<Instance>, CloudError> {
+    ) -> Result<Vec<InstanceDescription>, CloudError> {
         let state = self.ask("DescribeInstances")?;
         let since = NOW - HOUR * 5;
         let running = if state.stopped {
@@ -161,7 +161,7 @@ impl Inventory for TestAccountCloud {
         } else {
             InstanceState::On { since }
         };
-        let instance = |id: &str, power| Instance {
+        let instance = |id: &str, power| InstanceDescription {
             id: id.into(),
             image_id: Some("ami-1".into()),
             instance_type: Some("t3.micro".into()),

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use metering::cloudtrail::EventKind;
 
 use super::{DiscoveryRun, ObservedInstances};
-use cloudigrade_cloud::{Instance, InstanceState};
+use cloudigrade_cloud::{InstanceDescription, InstanceState};
 use cloudigrade_store::NewEvent;
 use cloudigrade_store::discovery::KnownInstance;
 
@@ -85,7 +85,7 @@ fn missing(
 
 /// The event with the type of an instance that is off when it is first met: the record of a start carries none
 /// (`docs/design/original.md#runs`).
-fn first_type(instance: &Instance, run: DiscoveryRun) -> Option<(EventKind, Timestamp)> {
+fn first_type(instance: &InstanceDescription, run: DiscoveryRun) -> Option<(EventKind, Timestamp)> {
     let has_type = !instance.gone
         && instance.instance_type.is_some()
         && matches!(instance.power, InstanceState::Off { .. });

@@ -10,11 +10,11 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::DISCOVERED;
-use super::claim::MeteredAccount;
+use super::claim::EnabledAccount;
 use crate::controllers::cloud_account::context::{AccountContext, Cloud};
 use crate::controllers::cloud_account::error::{AccountError, ForCondition, StepError};
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
-use cloudigrade_cloud::{CloudError, ErrorKind, IamRole, Instance, Inventory};
+use cloudigrade_cloud::{CloudError, ErrorKind, IamRole, InstanceDescription, Inventory};
 use cloudigrade_store::discovery::{self, FoundInstance};
 use cloudigrade_store::{Doing, events, locks};
 
@@ -40,7 +40,7 @@ struct ObservedInstances {
     /// Regions that did not, each with its error
     failed: Vec<(String, CloudError)>,
     /// Region and instance
-    instances: Vec<(String, Instance)>,
+    instances: Vec<(String, InstanceDescription)>,
 }
 
 /// An account all of whose running instances are known.
@@ -52,17 +52,17 @@ pub(crate) struct DiscoveredAccount {
 
 /// Looks at every region, and records the instances and events that are missing.
 pub(crate) async fn discover<C: Cloud>(
-    metered: MeteredAccount,
+    enabled: EnabledAccount,
     account: &CloudAccount,
     context: &AccountContext<C>,
     now: Timestamp,
 ) -> Result<DiscoveredAccount, StepError> {
     let run = DiscoveryRun {
-        enrolment: metered.enrolment,
-        enabled_at: metered.enabled_at,
+        enrolment: enabled.enrolment,
+        enabled_at: enabled.enabled_at,
         at: now,
     };
-    let observed = observe(&account.spec.aws.regions, &metered.role, &context.cloud)
+    let observed = observe(&account.spec.aws.regions, &enabled.role, &context.cloud)
         .await
         .for_condition(DISCOVERED)?;
     record(&observed, run, context)

@@ -72,8 +72,8 @@ fn known(id: &str, region: &str, power: Option<(EventKind, i64)>) -> KnownInstan
     }
 }
 
-fn found(id: &str, power: InstanceState) -> (String, Instance) {
-    let instance = Instance {
+fn found(id: &str, power: InstanceState) -> (String, InstanceDescription) {
+    let instance = InstanceDescription {
         id: id.into(),
         image_id: Some("ami-1".into()),
         instance_type: Some("t3.micro".into()),

@@ -10,14 +10,14 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// One power-on of one instance.
 #[derive(Debug, sqlx::FromRow)]
 #[allow(missing_docs)]
-pub struct Run {
+pub struct InstanceRun {
     pub instance: String,
     pub open: bool,
     pub instance_type: Option<String>,
 }
 
 /// The environment: made once a test.
-pub struct World {
+pub struct Environment {
     /// Kubernetes
     pub kube: kube::Client,
     /// The operator's database, as its owner
@@ -30,7 +30,7 @@ pub struct World {
     pub aws_state: PathBuf,
 }
 
-impl World {
+impl Environment {
     /// Reads what `e2e/in` set.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl World {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn runs(&self, account: &str) -> Result<Vec<Run>, Failure> {
+    pub async fn runs(&self, account: &str) -> Result<Vec<InstanceRun>, Failure> {
         let query = "select i.instance_id instance, r.ended_at is null open, r.instance_type
             from run r join instance i on i.id = r.instance join enrolment e on e.id = i.enrolment_id
             where e.cloud_account_id = $1 order by r.started_at, i.instance_id";

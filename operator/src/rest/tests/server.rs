@@ -1,4 +1,4 @@
-//! A server of the API, a database with two organizations, and who asks.
+//! A server of the API, with a database that has two organizations, and its client.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -15,7 +15,7 @@ use cloudigrade_store::{NewEvent, events};
 pub(super) const ACME: &str = "11111111";
 
 /// A server with one organization: two instances of one image, one of which has stopped.
-pub(super) struct World {
+pub(super) struct TestServer {
     pub(super) db: TestDatabase,
     enrolment: i64,
     pub(super) address: std::net::SocketAddr,
@@ -35,7 +35,7 @@ impl Authorizer for Token {
     }
 }
 
-impl World {
+impl TestServer {
     pub(super) async fn new() -> Self {
         Self::with_limits(serve::ConnectionLimits::default()).await
     }
@@ -62,26 +62,26 @@ impl World {
             shutdown.clone(),
             limits,
         ));
-        let world = Self {
+        let server = Self {
             db,
             enrolment,
             address,
             shutdown,
         };
         let events = [
-            world.event("i-1", EventKind::PowerOn, "2026-03-01T10:00:00Z"),
-            world.event("i-2", EventKind::PowerOn, "2026-03-01T11:00:00Z"),
-            world.event("i-2", EventKind::PowerOff, "2026-03-01T12:00:00Z"),
+            server.event("i-1", EventKind::PowerOn, "2026-03-01T10:00:00Z"),
+            server.event("i-2", EventKind::PowerOn, "2026-03-01T11:00:00Z"),
+            server.event("i-2", EventKind::PowerOff, "2026-03-01T12:00:00Z"),
         ];
-        world.record(&events).await;
+        server.record(&events).await;
         sqlx::query(
             r#"update image set architecture = 'x86_64', inspection = 'inspected', rhel_found = true, described_at = now(),
                       facts = '{"rhel_version": "9.4", "rhel_release_files_found": true, "drives": {"secret": 1}, "syspurpose": {"role": "server"}}'"#,
         )
-        .execute(&*world.db)
+        .execute(&*server.db)
         .await
         .unwrap();
-        world
+        server
     }
 
     pub(super) fn event(&self, instance: &str, kind: EventKind, at: &str) -> NewEvent {
@@ -135,7 +135,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
