@@ -1,5 +1,7 @@
 //! The emulator's own endpoints: faults, and what was asked of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +22,9 @@ pub struct Fault<'a> {
     pub service: &'a str,
     pub operation: &'a str,
     pub account: &'a str,
+    /// Parameters of the call by name; `None` for one that must be absent.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<&'a str, Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

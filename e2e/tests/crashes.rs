@@ -8,18 +8,22 @@ use tokio::sync::Mutex;
 /// There is one operator to kill.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// Kills the operator while AWS holds one call (or, `after`, its answer), then lets go.
+/// Kills the operator while AWS holds one call (or, `after`, its answer), then lets go. At its death, the account has `trails`, and
+/// `runs` are recorded.
 #[rstest]
-#[case::before_the_role_is_assumed("sts", "AssumeRole", false)]
-#[case::with_the_trail_made_but_not_known("cloudtrail", "CreateTrail", true)]
-#[case::while_discovering("ec2", "DescribeInstances", false)]
-#[case::while_reading_a_log_file("s3", "GetObject", false)]
-#[case::with_a_file_recorded_but_its_message_not_deleted("sqs", "DeleteMessage*", false)]
+#[case::before_the_role_is_assumed("sts", "AssumeRole", &[("RoleArn", Some("arn:aws:iam::{account}:role/*"))], false, 0, 0)]
+#[case::with_the_trail_made_but_not_known("cloudtrail", "CreateTrail", &[], true, 1, 0)]
+#[case::while_discovering("ec2", "DescribeInstances", &[("DryRun", None)], false, 1, 0)]
+#[case::while_reading_a_log_file("s3", "GetObject", &[("Key", Some("AWSLogs/{account}/*"))], false, 1, 1)]
+#[case::with_a_file_recorded_but_its_message_not_deleted("sqs", "DeleteMessage*", &[("QueueUrl", Some("*cloudtrail*"))], false, 1, 2)]
 #[tokio::test]
 async fn killed(
     #[case] service: &str,
     #[case] operation: &str,
+    #[case] parameters: &[(&str, Option<&str>)],
     #[case] after: bool,
+    #[case] trails: usize,
+    #[case] runs: usize,
 ) -> Result<(), Failure> {
     let _alone = ONE_AT_A_TIME.lock().await;
     let environment = Environment::enter().await?;
@@ -34,17 +38,31 @@ async fn killed(
         resources.apply("killed", &customer).await?;
         resources.condition("killed", "Ready", "True", None).await?;
     }
-    let fault = environment
-        .emulator
-        .fault(&Fault {
-            service,
-            operation,
-            account: "*",
-            hold: true,
-            after,
-            ..Fault::default()
+    let parameters: Vec<_> = parameters
+        .iter()
+        .map(|(name, value)| {
+            (
+                *name,
+                value.map(|value| value.replace("{account}", &customer.account)),
+            )
         })
-        .await?;
+        .collect();
+    let fault = Fault {
+        service,
+        operation,
+        account: match service {
+            "ec2" | "cloudtrail" => &customer.account,
+            _ => "*",
+        },
+        parameters: parameters
+            .iter()
+            .map(|(name, value)| (*name, value.as_deref()))
+            .collect(),
+        hold: true,
+        after,
+        ..Fault::default()
+    };
+    let fault = environment.emulator.fault(&fault).await?;
     let second = if onboarding {
         resources.apply("killed", &customer).await?;
         None
@@ -52,6 +70,17 @@ async fn killed(
         Some(customer.launch(&image, "us-east-1").await?)
     };
     environment.emulator.held(service).await?;
+    until("the moment to die", || async {
+        let found = (
+            customer.trails().await?.len(),
+            environment.runs(&customer.account).await?.len(),
+        );
+        let expected = (trails, runs);
+        (found == expected)
+            .then_some(())
+            .ok_or_else(|| format!("{found:?} trails and runs, not {expected:?}").into())
+    })
+    .await?;
     environment.operator().kill().await?;
     environment.emulator.clear(fault).await?;
     environment.operator().ready().await?;

@@ -33,6 +33,8 @@ class Fault:
     operation: str = "*"
     account: str = "*"
     region: str = "*"
+    parameters: dict[str, str | None] = field(default_factory=dict)
+    """Parameters of the call by name; none for one that must be absent."""
     error: str | None = None
     """throttling, access-denied, internal, unavailable, or an AWS error code of one's own."""
     status: int = 400
@@ -59,6 +61,7 @@ class Fault:
             and fnmatchcase(call.operation, self.operation)
             and fnmatchcase(call.caller.account, self.account)
             and fnmatchcase(call.region, self.region)
+            and all(_parameter_matches(call.parameters.get(name), wanted) for name, wanted in self.parameters.items())
         )
 
     def skipped(self) -> bool:
@@ -124,6 +127,12 @@ class Faults:
                 if fault.count is not None:
                     fault.count -= 1
             return taken
+
+
+def _parameter_matches(value: Any, wanted: str | None) -> bool:
+    if value is None or wanted is None:
+        return value is wanted
+    return fnmatchcase(str(value), wanted)
 
 
 def _damaged(body: bytes, how: str) -> bytes:

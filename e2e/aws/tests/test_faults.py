@@ -50,6 +50,26 @@ def test_a_fault_strikes_only_the_calls_it_names(emulator: Emulator) -> None:
     ec2.describe_instances()
 
 
+def test_a_fault_strikes_a_call_without_a_parameter(emulator: Emulator) -> None:
+    emulator.ask("POST", "faults", {"operation": "DescribeInstances", "parameters": {"DryRun": None}, "error": "internal"})
+    ec2 = emulator.client("customers/hooli", "ec2")
+    with pytest.raises(ClientError, match="DryRunOperation"):
+        ec2.describe_instances(DryRun=True)
+    with pytest.raises(ClientError, match="InternalError"):
+        ec2.describe_instances()
+
+
+def test_a_fault_strikes_a_key_by_its_prefix(emulator: Emulator) -> None:
+    s3 = emulator.client("admin", "s3")
+    s3.create_bucket(Bucket="faults")
+    for key in ("AWSLogs/1/a.json.gz", "InspectionResults/1.json"):
+        s3.put_object(Bucket="faults", Key=key, Body=b"x")
+    emulator.ask("POST", "faults", {"operation": "GetObject", "parameters": {"Key": "AWSLogs/1/*"}, "error": "internal"})
+    with pytest.raises(ClientError, match="InternalError"):
+        s3.get_object(Bucket="faults", Key="AWSLogs/1/a.json.gz")
+    s3.get_object(Bucket="faults", Key="InspectionResults/1.json")
+
+
 @pytest.mark.parametrize(("error", "status"), [("internal", 500), ("unavailable", 503), ("OptInRequired", 400)])
 def test_outages_and_codes_of_ones_own(emulator: Emulator, error: str, status: int) -> None:
     emulator.ask("POST", "faults", {"service": "ec2", "error": error})
