@@ -8,9 +8,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use skip::{Missing, skip};
 use tempfile::TempDir;
 
-use super::{Missing, skip};
 use crate::filesystem::{FileSystem, FileType};
 
 /// A file system that the kernel has mounted. It is unmounted when this is dropped.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use skip::{Missing, skip};
 use tempfile::TempDir;
 
 use super::kernel::KernelMount;
-use super::{MIB, Missing, Tree, memory, run, skip, text};
+use super::{MIB, Tree, memory, run, text};
 use crate::source::DiskFile;
 
 /// Bytes of a disk: a partition, or a logical volume in one piece.

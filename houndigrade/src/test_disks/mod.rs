@@ -2,9 +2,6 @@
 
 pub(crate) mod kernel;
 pub(crate) mod machine;
-mod skip;
-
-pub(crate) use skip::{Missing, reference_data, skip};
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use proptest::test_runner::Config as ProptestConfig;
+use skip::{Missing, skip};
 use tempfile::TempDir;
 
 use crate::source::BlockSource;

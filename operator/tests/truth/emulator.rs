@@ -1,9 +1,9 @@
 //! The AWS emulator of `e2e/aws`, with a process and a folder of its own.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use skip::{Missing, skip};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -23,7 +23,7 @@ impl EmulatorProcess {
     pub(crate) async fn start() -> Result<Option<Self>, Failure> {
         let python = cache().join("venv/bin/python");
         if !python.exists() {
-            skip(&format!("there is no {}", python.display()))?;
+            skip(Missing::Tool, &format!("there is no {}", python.display()));
             return Ok(None);
         }
         let state = TempDir::new()?;
@@ -93,24 +93,4 @@ fn cache() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
     std::env::var_os("CLOUDIGRADE_CACHE")
         .map_or_else(|| home().join(".cache/cloudigrade"), PathBuf::from)
-}
-
-/// A skip is a line in the file that `CLOUDIGRADE_SKIPPED` names, and a failure in CI.
-fn skip(reason: &str) -> Result<(), Failure> {
-    if std::env::var("CI").is_ok_and(|ci| ci == "true") {
-        return Err(format!("this test must run in CI: {reason}").into());
-    }
-    let current = std::thread::current();
-    let line = format!("SKIPPED {}: {reason}\n", current.name().unwrap_or("truth"));
-    match std::env::var_os("CLOUDIGRADE_SKIPPED") {
-        Some(path) => {
-            let mut file = std::fs::File::options()
-                .create(true)
-                .append(true)
-                .open(path)?;
-            file.write_all(line.as_bytes())?;
-        }
-        None => eprint!("{line}"),
-    }
-    Ok(())
 }

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
+use skip::reference_data;
 
 use super::*;
 use crate::source::DiskFile;
-use crate::test_disks::reference_data;
 
 const DISKS: [&str; 9] = [
     "centos_release",

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use skip::{Missing, skip};
+
 use crate::rpm::DatabaseFormat;
-use crate::test_disks::{Missing, memory, run, skip};
+use crate::test_disks::{memory, run};
 
 /// Packages in the larger ones, before every seventh is taken out.
 pub(crate) const COUNT: usize = 700;

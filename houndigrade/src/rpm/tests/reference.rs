@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use skip::reference_data;
+
 use super::*;
-use crate::test_disks::reference_data;
 
 /// Parses `libgcc_s1-11.2.1+git610-1.3.9.x86_64 vendor=SUSE LLC <https://www.suse.com/> keyid=70af9e8139db7c82`.
 fn package(line: &str) -> (String, BTreeSet<String>) {

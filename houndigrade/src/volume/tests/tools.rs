@@ -5,12 +5,13 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use skip::{Missing, skip};
 use tempfile::TempDir;
 
 use super::super::*;
 use crate::source::DiskFile;
 use crate::test_disks::machine::{LoopDevice, Region};
-use crate::test_disks::{MIB, Missing, memory, skip};
+use crate::test_disks::{MIB, memory};
 
 /// Makes a volume and leaves it alone.
 pub(crate) const CREATE: &str = "lvcreate -an -Zn -Wn -y";

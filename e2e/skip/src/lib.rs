@@ -1,4 +1,4 @@
-//! Skipped tests. Every skip passes through [`skip`], so that none is silent.
+//! Skipped tests. Every skip passes through [`skip`], so that none is silent: `e2e/test` ends with their names.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::{env, io, thread};
 
 /// The reasons to skip a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
+pub enum Missing {
     /// A tool, loop devices, or the right to mount: machines can have them.
     Tool,
     /// Data that are not part of this repository.
@@ -19,7 +19,8 @@ pub(crate) enum Missing {
 ///
 /// # Panics
 /// With `CI=true`, unless reference data are missing: there, a test that does not run has failed.
-pub(crate) fn skip(missing: Missing, reason: &str) {
+#[expect(clippy::unwrap_used, reason = "support of tests panics, as tests do")]
+pub fn skip(missing: Missing, reason: &str) {
     let current = thread::current();
     let test = current.name().unwrap_or("a test");
     let in_ci = env::var("CI").is_ok_and(|ci| ci == "true");
@@ -41,7 +42,7 @@ pub(crate) fn skip(missing: Missing, reason: &str) {
 
 /// Returns the folder with the reference data called `name`: where `REFERENCE_NAME` says, or beside the checkout. Skips the test
 /// without it.
-pub(crate) fn reference_data(name: &str) -> Option<PathBuf> {
+pub fn reference_data(name: &str) -> Option<PathBuf> {
     let folder = env::var_os(format!("REFERENCE_{}", name.to_uppercase()))
         .map_or_else(|| format!("../../shared/{name}").into(), PathBuf::from);
     if !folder.is_dir() {
