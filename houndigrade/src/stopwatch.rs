@@ -6,7 +6,7 @@ use houndigrade_report::Stages;
 
 /// A stage of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum TimedStage {
     /// Opening the disks; of a snapshot: the first list of its blocks.
     Open,
     /// Reading partition tables and logical volumes, and opening the file systems with their journals.
@@ -25,7 +25,7 @@ pub struct Stopwatch {
 
 impl Stopwatch {
     /// Does `work`, which belongs to `stage`.
-    pub fn time<T>(&mut self, stage: Stage, work: impl FnOnce() -> T) -> T {
+    pub fn time<T>(&mut self, stage: TimedStage, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let result = work();
         self.add(stage, started.elapsed());
@@ -33,7 +33,7 @@ impl Stopwatch {
     }
 
     /// Counts `time` for `stage`.
-    pub fn add(&mut self, stage: Stage, time: Duration) {
+    pub fn add(&mut self, stage: TimedStage, time: Duration) {
         let spent = &mut self.spent[stage as usize];
         *spent = spent.saturating_add(time);
     }
@@ -42,10 +42,10 @@ impl Stopwatch {
     pub fn stages(&self) -> Stages {
         let milliseconds = |stage| milliseconds(self.spent[stage as usize]);
         Stages {
-            open: milliseconds(Stage::Open),
-            volumes: milliseconds(Stage::Volumes),
-            systems: milliseconds(Stage::Systems),
-            facts: milliseconds(Stage::Facts),
+            open: milliseconds(TimedStage::Open),
+            volumes: milliseconds(TimedStage::Volumes),
+            systems: milliseconds(TimedStage::Systems),
+            facts: milliseconds(TimedStage::Facts),
         }
     }
 }
@@ -63,14 +63,14 @@ mod tests {
     fn times_of_a_stage_add_up() {
         let mut watch = Stopwatch::default();
         for (stage, microseconds) in [
-            (Stage::Open, 5000),
-            (Stage::Facts, 700),
-            (Stage::Systems, 1100),
-            (Stage::Facts, 700),
+            (TimedStage::Open, 5000),
+            (TimedStage::Facts, 700),
+            (TimedStage::Systems, 1100),
+            (TimedStage::Facts, 700),
         ] {
             watch.add(stage, Duration::from_micros(microseconds));
         }
-        assert_eq!(watch.time(Stage::Volumes, || 7), 7);
+        assert_eq!(watch.time(TimedStage::Volumes, || 7), 7);
         let Stages {
             open,
             systems,

@@ -1,16 +1,16 @@
 //! Secrets that are not external ids, and roles that are not customers'.
 
 use cloudigrade_api::SecretKeyRef;
-use e2e::{Failure, World};
+use e2e::{Environment, Failure};
 use kube::ResourceExt;
 use kube::api::PostParams;
 
 #[tokio::test]
 async fn a_secret_that_is_not_marked_stays_unread() -> Result<(), Failure> {
     const PASSWORD: &str = "correct horse battery staple";
-    let world = World::enter().await?;
-    let customer = world.customer("secret").await?;
-    let resources = world.resources("secret").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("secret").await?;
+    let resources = environment.resources("secret").await?;
     resources.secret("database", "Opaque", PASSWORD).await?;
     let mut manifest = resources.manifest("secret", &customer)?;
     manifest.spec.aws.external_id = None;
@@ -37,9 +37,9 @@ async fn a_secret_that_is_not_marked_stays_unread() -> Result<(), Failure> {
 #[tokio::test]
 async fn an_external_id_in_a_secret_of_its_type_lets_an_account_be_metered() -> Result<(), Failure>
 {
-    let world = World::enter().await?;
-    let customer = world.customer("marked").await?;
-    let resources = world.resources("marked").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("marked").await?;
+    let resources = environment.resources("marked").await?;
     let secret = resources
         .secret(
             "marked",
@@ -62,9 +62,9 @@ async fn an_external_id_in_a_secret_of_its_type_lets_an_account_be_metered() -> 
 
 #[tokio::test]
 async fn a_role_of_the_own_account_is_refused() -> Result<(), Failure> {
-    let world = World::enter().await?;
-    let customer = world.customer("own").await?;
-    let resources = world.resources("own").await?;
+    let environment = Environment::enter().await?;
+    let customer = environment.customer("own").await?;
+    let resources = environment.resources("own").await?;
     let mut manifest = resources.manifest("own", &customer)?;
     manifest.spec.aws.role_arn = "arn:aws:iam::123456789012:role/administrator".into();
     let accounts = &resources.accounts;

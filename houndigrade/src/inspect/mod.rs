@@ -21,7 +21,7 @@ use crate::facts::{self, Findings, system_purpose};
 use crate::filesystem::MemoryBudget;
 use crate::filesystem::{FileSystem, FileSystemError, Root, fstab};
 use crate::source::BlockSource;
-use crate::stopwatch::{Stage, Stopwatch};
+use crate::stopwatch::{Stopwatch, TimedStage};
 use crate::verdict::{PartitionFindings, verdict};
 use houndigrade_report::{Facts, InspectedImage, InspectedPartition, Problem, ProblemCode};
 use layout::{Installed, PlannedMount};
@@ -43,8 +43,8 @@ pub struct Disk {
 pub fn inspect(disks: Vec<Disk>, memory: MemoryBudget) -> InspectedImage {
     let started = Instant::now();
     let mut watch = Stopwatch::default();
-    let observed = watch.time(Stage::Volumes, || volumes::observe(disks, memory));
-    let systems = watch.time(Stage::Systems, || Systems::on(&observed.volumes));
+    let observed = watch.time(TimedStage::Volumes, || volumes::observe(disks, memory));
+    let systems = watch.time(TimedStage::Systems, || Systems::on(&observed.volumes));
     let mut inspection = Inspection::default();
     for (drive, _) in &observed.disks {
         inspection.image.drives.entry(drive.clone()).or_default();
@@ -53,7 +53,7 @@ pub fn inspect(disks: Vec<Disk>, memory: MemoryBudget) -> InspectedImage {
         inspection.unreadable(problem);
     }
     for (index, volume) in observed.volumes.iter().enumerate() {
-        let (report, findings) = watch.time(Stage::Facts, || systems.read(index, volume));
+        let (report, findings) = watch.time(TimedStage::Facts, || systems.read(index, volume));
         inspection.add(volume, report, findings);
     }
     for (_, disk) in &observed.disks {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::envelope::{Caller, Envelope, REGIONS};
+use super::envelope::{CallerIdentity, Envelope, REGIONS};
 use super::lives::{ApiCall, CallKind, Lives};
 use super::random::Random;
 
@@ -27,16 +27,16 @@ pub(super) fn write(
         source: EC2,
         name: "",
         event_id: &call.event_id,
-        caller: Caller::Role,
+        caller: CallerIdentity::Role,
         read_only: false,
         error: None,
     };
     let (name, caller, request, response) = match call.kind {
         CallKind::Launch { fleet, wanted } => {
             let caller = if fleet {
-                Caller::ServiceRole(AUTO_SCALING)
+                CallerIdentity::ServiceRole(AUTO_SCALING)
             } else {
-                Caller::Role
+                CallerIdentity::Role
             };
             (
                 "RunInstances",
@@ -47,24 +47,29 @@ pub(super) fn write(
         }
         CallKind::Start => (
             "StartInstances",
-            Caller::Role,
+            CallerIdentity::Role,
             named,
             changed(call, lives, (0, "pending"), (80, "stopped")),
         ),
         CallKind::Stop => (
             "StopInstances",
-            Caller::Role,
+            CallerIdentity::Role,
             named,
             changed(call, lives, (64, "stopping"), (16, "running")),
         ),
         CallKind::StopUnanswered => {
             let left_out =
                 r#"{"omitted":true,"originalSize":123456,"reason":"responseElements too large"}"#;
-            ("StopInstances", Caller::Role, named, left_out.to_owned())
+            (
+                "StopInstances",
+                CallerIdentity::Role,
+                named,
+                left_out.to_owned(),
+            )
         }
-        CallKind::Terminate => terminated(Caller::Role, named, call, lives),
+        CallKind::Terminate => terminated(CallerIdentity::Role, named, call, lives),
         CallKind::TerminateByService => {
-            terminated(Caller::Service(AUTO_SCALING), named, call, lives)
+            terminated(CallerIdentity::Service(AUTO_SCALING), named, call, lives)
         }
         CallKind::ScaleIn => {
             let envelope = Envelope {
@@ -76,7 +81,7 @@ pub(super) fn write(
         CallKind::Evict => return evict(out, envelope, call, lives, random),
         CallKind::Resize { by_name } => (
             "ModifyInstanceAttribute",
-            Caller::Role,
+            CallerIdentity::Role,
             resize(call, lives, by_name),
             DONE.to_owned(),
         ),
@@ -86,7 +91,12 @@ pub(super) fn write(
             } else {
                 "DeleteTags"
             };
-            (name, Caller::Role, tag(call, lives), DONE.to_owned())
+            (
+                name,
+                CallerIdentity::Role,
+                tag(call, lives),
+                DONE.to_owned(),
+            )
         }
     };
     Envelope {
@@ -99,9 +109,9 @@ pub(super) fn write(
 
 const DONE: &str = r#"{"requestId":"59dbff89-35bd-4eac-99ed-be587EXAMPLE","_return":true}"#;
 
-type Parts = (&'static str, Caller, String, String);
+type Parts = (&'static str, CallerIdentity, String, String);
 
-fn terminated(caller: Caller, request: String, call: &ApiCall, lives: &Lives) -> Parts {
+fn terminated(caller: CallerIdentity, request: String, call: &ApiCall, lives: &Lives) -> Parts {
     let response = changed(call, lives, (32, "shutting-down"), (16, "running"));
     ("TerminateInstances", caller, request, response)
 }
@@ -227,7 +237,7 @@ fn evict(
         .collect();
     Envelope {
         name: "BidEvictedEvent",
-        caller: Caller::Account,
+        caller: CallerIdentity::Account,
         ..envelope
     }
     .write(out, random, "null", "null");

@@ -19,7 +19,7 @@ pub(super) const REGIONS: [&str; 8] = [
 
 /// The caller of an API call.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Caller {
+pub(super) enum CallerIdentity {
     /// The session of a person or program.
     Role,
     /// A service, in a session of its own role.
@@ -37,7 +37,7 @@ pub(super) struct Envelope<'a> {
     pub(super) source: &'a str,
     pub(super) name: &'a str,
     pub(super) event_id: &'a str,
-    pub(super) caller: Caller,
+    pub(super) caller: CallerIdentity,
     pub(super) read_only: bool,
     pub(super) error: Option<(&'a str, &'a str)>,
 }
@@ -72,13 +72,13 @@ impl Envelope<'_> {
         out.push_str(r#"{"eventVersion":"1.10","userIdentity":"#);
         self.caller(out, random);
         let agent = match self.caller {
-            Caller::Role => random.pick(&[
+            CallerIdentity::Role => random.pick(&[
                 "aws-cli/2.17.20 md/awscrt#0.20.11 ua/2.0 os/linux#5.10.0 md/arch#x86_64 lang/python#3.11.8 md/pyimpl#CPython cfg/retry-mode#standard md/installer#exe md/prompt#off md/command#ec2",
                 "APN/1.0 HashiCorp/1.0 Terraform/1.9.2 (+https://www.terraform.io) terraform-provider-aws/5.58.0 (+https://registry.terraform.io/providers/hashicorp/aws) aws-sdk-go-v2/1.30.1 os/linux lang/go#1.22.5 md/GOOS#linux md/GOARCH#amd64 api/ec2#1.168.0",
                 "Boto3/1.34.131 md/Botocore#1.34.131 ua/2.0 os/linux#6.1.94-99.176.amzn2023.x86_64 md/arch#x86_64 lang/python#3.9.16 md/pyimpl#CPython cfg/retry-mode#legacy Botocore/1.34.131",
             ]),
-            Caller::ServiceRole(service) | Caller::Service(service) => service,
-            Caller::Account => source,
+            CallerIdentity::ServiceRole(service) | CallerIdentity::Service(service) => service,
+            CallerIdentity::Account => source,
         };
         let address = random.next();
         let (a, b) = (address % 256, (address >> 8) % 256);
@@ -90,7 +90,7 @@ impl Envelope<'_> {
         if let Some((code, message)) = self.error {
             let _ = write!(out, r#","errorCode":"{code}","errorMessage":"{message}""#);
         }
-        let kind = if self.caller == Caller::Account {
+        let kind = if self.caller == CallerIdentity::Account {
             "AwsServiceEvent"
         } else {
             "AwsApiCall"
@@ -102,7 +102,7 @@ impl Envelope<'_> {
             random.next() >> 16,
             self.read_only
         );
-        if self.caller == Caller::Role {
+        if self.caller == CallerIdentity::Role {
             let host = source.strip_suffix(".amazonaws.com").unwrap_or(source);
             let _ = write!(
                 out,
@@ -115,10 +115,12 @@ impl Envelope<'_> {
     fn caller(&self, out: &mut String, random: &mut Random) {
         let account = self.account;
         match self.caller {
-            Caller::Role | Caller::ServiceRole(_) => {
+            CallerIdentity::Role | CallerIdentity::ServiceRole(_) => {
                 let key = random.next() >> 8;
                 let (role, path) = match self.caller {
-                    Caller::Role => (random.pick(&["deploy", "platform-admin", "batch-node"]), ""),
+                    CallerIdentity::Role => {
+                        (random.pick(&["deploy", "platform-admin", "batch-node"]), "")
+                    }
                     _ => (
                         "AWSServiceRoleForAutoScaling",
                         "aws-service-role/autoscaling.amazonaws.com/",
@@ -138,15 +140,15 @@ impl Envelope<'_> {
                     out.push_str(r#","ec2RoleDelivery":"2.0""#);
                 }
                 out.push('}');
-                if let Caller::ServiceRole(service) = self.caller {
+                if let CallerIdentity::ServiceRole(service) = self.caller {
                     let _ = write!(out, r#","invokedBy":"{service}""#);
                 }
                 out.push('}');
             }
-            Caller::Service(service) => {
+            CallerIdentity::Service(service) => {
                 let _ = write!(out, r#"{{"type":"AWSService","invokedBy":"{service}"}}"#);
             }
-            Caller::Account => {
+            CallerIdentity::Account => {
                 let _ = write!(
                     out,
                     r#"{{"accountId":"{account}","invokedBy":"ec2.amazonaws.com"}}"#

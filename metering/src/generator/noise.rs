@@ -1,6 +1,6 @@
 //! All other records of an account, some of which only look relevant.
 
-use super::envelope::{Caller, Envelope};
+use super::envelope::{CallerIdentity, Envelope};
 use super::lives::{GeneratedInstance, event_id};
 use super::random::Random;
 
@@ -121,7 +121,7 @@ impl RecordOrigin<'_> {
             source: "ec2.amazonaws.com",
             name: "StopInstances",
             event_id,
-            caller: Caller::Role,
+            caller: CallerIdentity::Role,
             read_only: false,
             error: None,
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, stream};
 use houndigrade::report::{InspectedImage, Problem, ProblemCode};
 use houndigrade::source::{BlockSource, Deadline, DiskFile, Snapshot, ebs_client};
-use houndigrade::stopwatch::{Stage, Stopwatch, milliseconds};
+use houndigrade::stopwatch::{Stopwatch, TimedStage, milliseconds};
 use houndigrade::{Disk, MemoryBudget, inspect};
 use tracing::{info, warn};
 
@@ -62,7 +62,7 @@ async fn inspect_image(
             disks.push(open(location, memory, until).await);
         }
         let mut watch = Stopwatch::default();
-        watch.add(Stage::Open, started.elapsed());
+        watch.add(TimedStage::Open, started.elapsed());
         let sources: Vec<_> = disks
             .iter()
             .filter_map(|disk| disk.source.as_ref().ok().map(Arc::clone))
