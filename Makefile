@@ -1,4 +1,4 @@
-# What can be done here. Every target works on a fresh machine: what is missing is installed or built first.
+# Every target works on a fresh machine: missing tools are installed or built first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 

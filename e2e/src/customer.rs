@@ -1,4 +1,4 @@
-//! A customer's AWS account, and what its people do in it.
+//! A customer's AWS account, and the calls of its people.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -21,7 +21,7 @@ pub struct Customer {
     pub org: String,
     /// External id demanded by the role's trust policy
     pub external_id: String,
-    /// The role the operator is let in by
+    /// The role that the operator assumes
     pub role_arn: String,
     seed: PathBuf,
     state: PathBuf,

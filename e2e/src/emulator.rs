@@ -1,4 +1,4 @@
-//! The emulator's own endpoints: faults, and what was asked of it.
+//! The emulator's own endpoints: faults, and the list of calls.
 
 use std::collections::BTreeMap;
 

@@ -39,7 +39,7 @@ impl Environment {
         let variable = |name: &str| {
             std::env::var(name).map_err(|_| format!("{name} is not set: start these tests with `make test`, or `e2e/in cargo test …`"))
         };
-        // Asked now, not when compiled: checkouts share what cargo has built.
+        // Read at run time: checkouts share cargo's builds.
         let repository = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("..");
         Ok(Self {
             kube: kube::Client::try_default().await?,

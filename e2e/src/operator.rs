@@ -74,7 +74,7 @@ impl Operator {
     }
 }
 
-/// SIGKILL for what runs in a pod: a force-deleted one would get SIGTERM and its time first.
+/// Sends SIGKILL to the process of a pod: a forced deletion sends SIGTERM first, and waits.
 async fn kill_processes(pod: &Pod) -> Result<(), Failure> {
     let statuses = pod
         .status

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{Customer, Failure, until};
 
-/// A namespace, and what tests do in it.
+/// A namespace with the custom resources of one test.
 pub struct Resources {
     /// CloudAccounts
     pub accounts: Api<CloudAccount>,
@@ -89,7 +89,7 @@ impl Resources {
     /// Waits until a condition of an account has that status (and reason, when given).
     ///
     /// # Errors
-    /// When it does not come; says what the conditions were.
+    /// When it does not come, with the conditions as they are.
     pub async fn condition(
         &self,
         name: &str,
@@ -192,7 +192,7 @@ impl Resources {
             .collect())
     }
 
-    /// Takes the namespace away. What a failed test leaves is for people to look at.
+    /// Deletes the namespace. A failed test leaves its own for people to look at.
     ///
     /// # Errors
     /// When the API server refuses.

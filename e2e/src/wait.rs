@@ -1,4 +1,4 @@
-//! Waiting for what is to become true: never for a fixed time.
+//! Waiting for a condition, never for a fixed time.
 
 use std::time::Duration;
 

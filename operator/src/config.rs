@@ -20,7 +20,7 @@ pub struct Database {
 /// Role of a process. Only `operator` needs a leader; `ingest` and `api` run on any number of pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProcessRole {
-    /// Reconcile resources and look up what logs mention
+    /// Reconcile resources, and describe the instances and images in logs
     Operator,
     /// Take in log files
     Ingest,
@@ -74,7 +74,7 @@ pub struct RunConfig {
     #[arg(long, env = "CLOUDIGRADE_API_LISTEN", default_value = "0.0.0.0:8000")]
     pub api_listen: SocketAddr,
 
-    /// Open the API's internal routes to whoever Kubernetes lets get their path
+    /// Open the API's internal routes to callers whom Kubernetes allows to get their paths
     #[arg(long, env = "CLOUDIGRADE_INTERNAL_ROUTES", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "false")]
     pub internal_routes: bool,
 

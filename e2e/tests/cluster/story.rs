@@ -52,7 +52,7 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     let before = customer.launch(&rhel, "us-east-1").await?;
     customer.launch(&debian, "eu-west-1").await?;
 
-    // Applied, it becomes ready, and what runs already is known.
+    // Applied, it becomes ready, and running instances are known.
     let resources = environment.resources("story").await?;
     resources.apply("story", &customer).await?;
     for condition in ["AccessVerified", "TrailConfigured", "Discovered", "Ready"] {
@@ -126,7 +126,7 @@ async fn an_account_is_metered_from_yaml_to_report() -> Result<(), Failure> {
     })
     .await?;
 
-    // Every image is looked into, and what cannot be read is not called clean.
+    // Every image is inspected, and an unreadable one is not called clean.
     for (image, phase, is_rhel) in [
         (&rhel, Phase::Inspected, Some(true)),
         (&certificate, Phase::Inspected, Some(true)),

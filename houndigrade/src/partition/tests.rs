@@ -176,7 +176,7 @@ fn a_disk_without_a_table_is_one_part(#[case] size: usize) {
 }
 
 proptest! {
-    /// Whatever the bytes: an answer, within bounds.
+    /// Any bytes have an answer, within bounds.
     #[test]
     fn random_tables_are_survived(
         mut disk in prop::collection::vec(any::<u8>(), 2048..16384),

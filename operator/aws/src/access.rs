@@ -98,7 +98,7 @@ async fn probe<T, E>(
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    // A yes comes as an error too, and is not to be counted as one.
+    // Permission is an error of the SDK too, and is not counted as one.
     let answer = async {
         match dry_run.await {
             Err(error) if error.code() == Some("DryRunOperation") => Ok(()),

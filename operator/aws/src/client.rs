@@ -241,7 +241,7 @@ fn strip_volatile(message: &str) -> &str {
         .trim_end()
 }
 
-/// The chain of error_chain, in one line.
+/// The error with its causes, in one line.
 fn error_chain(error: &dyn Error) -> String {
     let mut chain = vec![error.to_string()];
     let mut next = error.source();

@@ -105,7 +105,7 @@ impl InspectionCloud for Inspections {
             Err(error) => return Err(error),
         };
         let mut bytes = Vec::new();
-        // Not believing the length that is claimed, the limit is on what comes.
+        // The limit is on the bytes that arrive: a claimed length may be false.
         loop {
             let chunk = object.body.try_next().await.map_err(|error| CloudError {
                 kind: ErrorKind::Unavailable,

@@ -126,12 +126,12 @@ fn instance(instance: aws_sdk_ec2::types::Instance) -> Option<InstanceDescriptio
         instance_type: instance
             .instance_type
             .map(|type_| type_.as_str().to_owned()),
-        power: power(state.as_ref(), launched, &transition),
+        state: instance_state(state.as_ref(), launched, &transition),
         gone: state == Some(InstanceStateName::Terminated),
     })
 }
 
-fn power(
+fn instance_state(
     state: Option<&InstanceStateName>,
     launched: Option<Timestamp>,
     transition: &str,
@@ -218,7 +218,7 @@ mod tests {
     #[case(InstanceStateName::Terminated, InstanceState::Off { since: None })]
     fn knows_every_state(#[case] state: InstanceStateName, #[case] expected: InstanceState) {
         assert_eq!(
-            power(Some(&state), Some(Timestamp::UNIX_EPOCH), ""),
+            instance_state(Some(&state), Some(Timestamp::UNIX_EPOCH), ""),
             expected
         );
     }

@@ -22,7 +22,7 @@ const SESSION_DURATION: Duration = Duration::from_secs(3600);
 /// How long it is used, so that no call begins with a session about to end.
 const SESSION_USE: Duration = Duration::from_secs(50 * 60);
 
-/// A session policy: what a session may do at most, whatever the role allows.
+/// A session policy: the most that a session may do, even if the role allows more.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy(String);
 

@@ -21,7 +21,7 @@ pub enum ErrorKind {
     Timeout,
     /// No connection, or the service itself is in trouble.
     Unavailable,
-    /// Anything else: the code says what.
+    /// Any other error; the code names it.
     Other,
 }
 

@@ -15,7 +15,7 @@ pub struct InstanceDescription {
     /// Instance type
     pub instance_type: Option<String>,
     /// Running or not
-    pub power: InstanceState,
+    pub state: InstanceState,
     /// Terminated: the cloud will soon forget it
     pub gone: bool,
 }

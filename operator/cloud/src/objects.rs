@@ -5,7 +5,7 @@ use crate::CloudError;
 /// An object and which version of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object {
-    /// Tells its content from what lay under the same key before or will later
+    /// Identifies the content among earlier and later ones under the same key
     pub etag: String,
     /// Its content
     pub bytes: Vec<u8>,

@@ -40,5 +40,5 @@ pub trait Queue: Send + Sync {
     ) -> impl Future<Output = Result<(), CloudError>> + Send;
 }
 
-/// How long a message that was handed out stays with who got it.
+/// Time in which a received message is hidden from other consumers.
 pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! The trail that tells us what happens in an account.
+//! The trail that records the calls in a customer's account.
 
 use jiff::Timestamp;
 
@@ -71,7 +71,7 @@ pub trait Trails: Send + Sync + 'static {
         trail: &TrailConfiguration,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Makes an existing trail what is wanted.
+    /// Updates an existing trail to the configuration.
     fn update_trail(
         &self,
         role: &IamRole,

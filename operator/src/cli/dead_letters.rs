@@ -43,7 +43,7 @@ enum Action {
         #[command(flatten)]
         database: Database,
     },
-    /// Process messages again; those that are recorded now are forgotten
+    /// Process messages again; those that succeed are deleted
     Replay {
         /// Their numbers, from the list
         #[arg(required_unless_present = "all", value_name = "ID")]

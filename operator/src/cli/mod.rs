@@ -53,7 +53,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Record log files from a folder or a bucket: backfill, audits
     Replay(replay::ReplayArgs),
-    /// Give up old events and entries of the ledger; runs and usage stay
+    /// Delete old events and entries of the ledger; runs and usage stay
     Prune(prune::PruneArgs),
     /// Look at messages that could not be processed, and process them again
     DeadLetters(dead_letters::DeadLettersArgs),

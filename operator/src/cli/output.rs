@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-/// How a command shows what it found.
+/// Output format of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
     /// For people

@@ -13,7 +13,7 @@ pub(super) struct PruneArgs {
     #[arg(long, value_name = "DAYS")]
     keep_days: KeepDays,
 
-    /// Only tell what would be given up
+    /// Only print how much would be deleted
     #[arg(long)]
     dry_run: bool,
 
@@ -21,7 +21,7 @@ pub(super) struct PruneArgs {
     database: Database,
 }
 
-/// Gives up what is older.
+/// Deletes older events and entries of the ledger.
 pub(super) async fn run(args: &PruneArgs) -> Result<(), CommandError> {
     let kept_since = args.keep_days.before(Timestamp::now());
     let pool = cloudigrade_store::connect(args.database.database_url.expose(), 1)?;

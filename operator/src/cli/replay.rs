@@ -22,7 +22,7 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "FILE", required = true)]
     accounts: Vec<PathBuf>,
 
-    /// A folder with log files, or s3://BUCKET/PREFIX. Their paths must hold what CloudTrail names them: AWSLogs/ACCOUNT/CloudTrail/…
+    /// A folder with log files, or s3://BUCKET/PREFIX. Paths must contain those that CloudTrail writes: AWSLogs/ACCOUNT/CloudTrail/…
     #[arg(value_name = "LOCATION", required = true)]
     locations: Vec<LogLocation>,
 
@@ -39,7 +39,7 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
 
-    /// How to tell what was done
+    /// Format of the summary
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
 

@@ -25,7 +25,7 @@ use cloudigrade_aws::{Aws, Inspections, S3Objects, SqsQueue};
 use cloudigrade_store::Pool;
 use cloudigrade_store::retention::{self, Pruned};
 
-/// Time that tasks have after SIGTERM for what they have begun; below Kubernetes' grace period of 30 s.
+/// Time that tasks have to finish after SIGTERM; below Kubernetes' grace period of 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Time between two pings of the database.
 const PING: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ async fn first_end(tasks: &mut Tasks) -> Result<(), CommandError> {
     }
 }
 
-/// Lets the tasks finish what they have begun.
+/// Lets the tasks finish, within a limit.
 async fn drain(mut tasks: Tasks) {
     let all = async {
         while let Some(ended) = tasks.join_next().await {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::{Client, Config};
 
-/// Longest silence within a call, below the 25 s that a stopping process waits for what it has begun.
+/// Longest silence within a call, below the 25 s that a stopping process waits for its tasks.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest silence within a watch. The API server ends each after the 290 s that kube asks for.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(320);

@@ -40,7 +40,7 @@ impl ErrorReason for StoreError {
     }
 }
 
-/// Adds to an error of the API server what was being done.
+/// Adds the action to an error of the API server.
 pub trait KubernetesContext<T> {
     /// Wraps the error with `doing`, a participle.
     ///

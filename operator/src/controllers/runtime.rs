@@ -51,7 +51,7 @@ pub struct Runtime {
     pub client: Client,
     /// Counters
     pub metrics: Metrics,
-    /// Ends every controller; what is under way is finished
+    /// Ends every controller once its reconciliations in progress have ended
     pub shutdown: CancellationToken,
     watch_client: Client,
     namespace: Option<String>,
@@ -105,7 +105,7 @@ impl Runtime {
             .await;
     }
 
-    /// Repeats `round` every `period` until shutdown, for what is not about one object; `kind` names it in logs and metrics.
+    /// Repeats `round` every `period` until shutdown, for work that is not about one object; `kind` names it in logs and metrics.
     pub async fn run_rounds<E: ErrorReason, F: Future<Output = Result<(), E>>>(
         &self,
         kind: &'static str,

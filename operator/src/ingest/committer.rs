@@ -137,8 +137,8 @@ async fn commit_group<T>(
     Ok(results)
 }
 
-/// Records files in one transaction; doing it again changes nothing. If the database refuses what is in one of them, each
-/// has a transaction of its own, so that it keeps no other from being recorded.
+/// Records files in one transaction; doing it again changes nothing. If the database refuses the data of one, each
+/// gets a transaction of its own, so that one cannot keep others from being recorded.
 ///
 /// # Errors
 /// When the database does not do its work: nothing may have been recorded.

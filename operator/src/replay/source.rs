@@ -132,7 +132,7 @@ fn in_folder(
     })
 }
 
-/// A file of a folder is named as in a bucket: what lies above `AWSLogs` is the bucket.
+/// A file of a folder is named as in a bucket: the path above `AWSLogs` is the bucket.
 fn object_location(path: &Path) -> ObjectLocation {
     let above = path
         .ancestors()

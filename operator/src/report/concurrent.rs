@@ -58,7 +58,7 @@ pub async fn concurrent(
     days.into_iter().map(day).collect()
 }
 
-/// The same as JSON, for who passes it on, in a transaction that is to be committed.
+/// Like [`concurrent`], but returns the stored JSON and runs in the caller's transaction, which the caller must commit.
 ///
 /// Days that are not cached are computed from runs, and cached if they are past at `now`. A day that is not over counts
 /// up to `now`, later days count nothing.

@@ -83,7 +83,7 @@ pub async fn explain(
     let peak = peak(&rhel);
     let evidence = usage::evidence(&mut transaction, org_id).await?;
     let (mut instances, mut others) = (Vec::new(), Vec::new());
-    // With nothing that counts, what ran at all on the day is told.
+    // If nothing counts, all runs of the day are listed.
     let then = peak.unwrap_or(period);
     for run in runs {
         let part = Period {

@@ -1,4 +1,4 @@
-//! For how long instances ran and what they took up, by what the asker chooses.
+//! Hours, vCPU-hours and GiB-hours of instances, by chosen dimensions.
 
 use jiff::{SignedDuration, Timestamp};
 use metering::image;

@@ -1,4 +1,4 @@
-//! The runs themselves: what an auditor takes home.
+//! The runs themselves, for audits.
 
 use jiff::Timestamp;
 use metering::image::{self, ClassificationReason};

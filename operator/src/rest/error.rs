@@ -44,7 +44,7 @@ impl ApiError {
         Self::detail(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.")
     }
 
-    /// Parameters that make no sense, each with what is wrong with it.
+    /// Invalid parameters, each with the reason.
     pub(super) fn parameters(wrong: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let body: Map<String, Value> = wrong
             .into_iter()

@@ -154,7 +154,7 @@ async fn organization(
     Ok((organization, transaction))
 }
 
-/// Somebody who may see the usage of an organization that is known, and the transaction to read it in: with one of its own for
+/// An administrator or a service of a known organization, and the transaction to read it in: with one of its own for
 /// every question, a request would wait for Postgres twice as often.
 pub(super) struct OrgAdmin(pub(super) Organization, pub(super) PgTransaction<'static>);
 
@@ -182,7 +182,7 @@ impl FromRequestParts<AppState> for AnyIdentity {
     }
 }
 
-/// An organization that someone asks for who may ask for any: the authorizer of the internal routes has let them in.
+/// The organization of a request to an internal route. Its caller may ask for any: the authorizer has let it in.
 pub(super) struct Impersonated(pub(super) Organization, pub(super) PgTransaction<'static>);
 
 impl FromRequestParts<AppState> for Impersonated {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// Entries of a page when the caller does not say.
 const LIMIT: u64 = 10;
-/// Most entries of a page; who asks for more gets so many.
+/// Entries of the largest page; a larger limit is lowered to it.
 const MOST: u64 = 1000;
 
 /// Position and length of the page, and the other parameters.
@@ -91,7 +91,7 @@ impl ListParams {
         })
     }
 
-    /// The part of a list that is params.
+    /// The part of a list that is on the page.
     pub(super) fn page_of<T>(&self, mut list: Vec<T>) -> Vec<T> {
         let skip = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let take = usize::try_from(self.limit).unwrap_or(usize::MAX);

@@ -17,7 +17,7 @@ pub(super) struct Sysconfig {
     version: Option<String>,
 }
 
-/// IAM policies by what they are for.
+/// IAM policies by purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Policies {
     traditional_inspection: Policy,

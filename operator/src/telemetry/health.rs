@@ -1,14 +1,15 @@
-//! `/healthz`: the process answers. `/readyz`: every part that was started does its work. `/metrics`: numbers.
+//! `/healthz`: the process answers. `/readyz`: every component that was started works. `/metrics`: numbers.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -17,45 +18,42 @@ use tokio_util::sync::CancellationToken;
 pub struct Health(Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>);
 
 impl Health {
-    /// `part` will have to say that it is ready before the process is.
-    pub fn expect(&self, part: &'static str) {
-        self.set(part, Err("starting".into()));
+    /// `component` will have to say that it is ready before the process is.
+    pub fn expect(&self, component: &'static str) {
+        self.set(component, Err("starting".into()));
     }
 
-    /// `part` works.
-    pub fn ready(&self, part: &'static str) {
-        self.set(part, Ok(()));
+    /// `component` works.
+    pub fn ready(&self, component: &'static str) {
+        self.set(component, Ok(()));
     }
 
-    /// `part` does not work, and why.
-    pub fn unready(&self, part: &'static str, why: impl Into<String>) {
-        self.set(part, Err(why.into()));
+    /// `component` does not work, and why.
+    pub fn unready(&self, component: &'static str, why: impl Into<String>) {
+        self.set(component, Err(why.into()));
     }
 
-    /// Returns whether `part` said that it works.
-    pub fn is_ready(&self, part: &'static str) -> bool {
-        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.get(part).is_some_and(Result::is_ok)
+    /// Returns whether `component` said that it works.
+    pub fn is_ready(&self, component: &'static str) -> bool {
+        let components = self.0.lock();
+        components.get(component).is_some_and(Result::is_ok)
     }
 
-    fn set(&self, part: &'static str, state: Result<(), String>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(part, state);
+    fn set(&self, component: &'static str, state: Result<(), String>) {
+        self.0.lock().insert(component, state);
     }
 
-    /// One line a part, and whether all are ready.
+    /// One line a component, and whether all are ready.
     fn describe(&self) -> (bool, String) {
-        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = parts
+        let components = self.0.lock();
+        let text = components
             .iter()
-            .map(|(part, state)| match state {
-                Ok(()) => format!("[+] {part}\n"),
-                Err(why) => format!("[-] {part}: {why}\n"),
+            .map(|(component, state)| match state {
+                Ok(()) => format!("[+] {component}\n"),
+                Err(why) => format!("[-] {component}: {why}\n"),
             })
             .collect();
-        (parts.values().all(Result::is_ok), text)
+        (components.values().all(Result::is_ok), text)
     }
 }
 

@@ -8,14 +8,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// The kind of a custom resource, or of what an account has.
+/// The kind of a custom resource, or `instance` and `image`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[allow(missing_docs)]
 pub struct KindLabel {
     pub kind: &'static str,
 }
 
-/// A failed pass, by the stable word of its error.
+/// A failed reconciliation, by the stable word of its error.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 #[allow(missing_docs)]
 pub struct ReasonLabel {
@@ -85,17 +85,17 @@ impl Metrics {
         };
         r.register(
             "reconciles",
-            "Passes over a resource",
+            "Reconciliations of a resource",
             metrics.reconciles.clone(),
         );
         r.register(
             "reconcile_errors",
-            "Passes that failed, by reason",
+            "Reconciliations that failed, by reason",
             metrics.reconcile_errors.clone(),
         );
         r.register(
             "reconcile_seconds",
-            "How long passes took",
+            "How long reconciliations took",
             metrics.reconcile_seconds.clone(),
         );
         r.register(

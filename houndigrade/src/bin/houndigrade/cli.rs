@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) pretty: bool,
 
-    /// Print what was found as text, instead of the JSON unless --output says where that goes
+    /// Print a summary as text; the JSON is written only where --output says
     #[arg(long)]
     pub(crate) summary: bool,
 
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     timeout: Duration,
 
-    /// Memory to use, shared by the images inspected at the same time: half of it for blocks of the disks, a quarter for what the logs of their file systems change
+    /// Memory to use, shared by the images inspected at the same time: half of it for blocks of the disks, a quarter for changes in the logs of their file systems
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u16).range(32..))]
     max_memory: u16,
 }

@@ -59,7 +59,7 @@ impl Inventory for TestCloud {
             id: "i-1".into(),
             image_id,
             instance_type: None,
-            power,
+            state: power,
             gone: false,
         }])
     }

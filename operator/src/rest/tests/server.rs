@@ -22,7 +22,7 @@ pub(super) struct TestServer {
     shutdown: CancellationToken,
 }
 
-/// Lets in whoever has the right token.
+/// Authorizes one token.
 struct Token(&'static str);
 
 impl Authorizer for Token {

@@ -26,7 +26,7 @@ pub(crate) enum AccountPlan {
     Sync(Admitted),
 }
 
-/// A CloudAccount that no older one stands against: what access is verified for.
+/// A CloudAccount that no older one precedes; only for such a one access is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Admitted {
     /// This CloudAccount, as one that would meter its AWS account

@@ -40,7 +40,7 @@ enum Repair {
     Start,
 }
 
-/// Makes the trail what it should be.
+/// Creates the trail, or repairs it.
 pub(crate) async fn configure<C: Cloud>(
     claimed: &ClaimedAccount,
     account: &CloudAccount,

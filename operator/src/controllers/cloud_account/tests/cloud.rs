@@ -165,7 +165,7 @@ impl Inventory for TestAccountCloud {
             id: id.into(),
             image_id: Some("ami-1".into()),
             instance_type: Some("t3.micro".into()),
-            power,
+            state: power,
             gone: false,
         };
         Ok(vec![

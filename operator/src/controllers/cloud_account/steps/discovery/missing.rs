@@ -32,7 +32,7 @@ pub(super) fn events(
     let met: BTreeSet<&str> = known.iter().map(|instance| instance.id.as_str()).collect();
     let of_found = observed.instances.iter().filter_map(|(region, instance)| {
         let id = instance.id.as_str();
-        let (kind, at) = missing(instance.power, newest.get(id).copied(), run)
+        let (kind, at) = missing(instance.state, newest.get(id).copied(), run)
             .or_else(|| (!met.contains(id)).then(|| first_type(instance, run))?)?;
         let (image_id, instance_type) = (instance.image_id.clone(), instance.instance_type.clone());
         Some(NewEvent {
@@ -63,7 +63,7 @@ pub(super) fn events(
 /// It takes the cloud's own time, where that fits what is known: then the same event, still on its way
 /// from CloudTrail, changes nothing when it arrives. Otherwise it takes the time of the look.
 fn missing(
-    power: InstanceState,
+    state: InstanceState,
     newest: Option<(EventKind, Timestamp)>,
     run: DiscoveryRun,
 ) -> Option<(EventKind, Timestamp)> {
@@ -72,7 +72,7 @@ fn missing(
     }
     let runs = matches!(newest, Some((EventKind::PowerOn, _)));
     let fits = |since: &Timestamp| *since <= run.at && newest.is_none_or(|(_, at)| *since > at);
-    let (kind, since) = match power {
+    let (kind, since) = match state {
         InstanceState::On { since } if !runs => (EventKind::PowerOn, Some(since)),
         InstanceState::Off { since } if runs => (EventKind::PowerOff, since),
         _ => return None,
@@ -88,7 +88,7 @@ fn missing(
 fn first_type(instance: &InstanceDescription, run: DiscoveryRun) -> Option<(EventKind, Timestamp)> {
     let has_type = !instance.gone
         && instance.instance_type.is_some()
-        && matches!(instance.power, InstanceState::Off { .. });
+        && matches!(instance.state, InstanceState::Off { .. });
     has_type.then(|| (EventKind::AttributeChange, run.at.max(run.enabled_at)))
 }
 

@@ -77,7 +77,7 @@ fn found(id: &str, power: InstanceState) -> (String, InstanceDescription) {
         id: id.into(),
         image_id: Some("ami-1".into()),
         instance_type: Some("t3.micro".into()),
-        power,
+        state: power,
         gone: false,
     };
     ("us-east-1".into(), instance)
