@@ -45,7 +45,7 @@ fn event(enrolment: i64, hour: u8, kind: EventKind) -> NewEvent {
     }
 }
 
-/// Each hour's file tells of an instance that runs for one and a half; usage is asked for after each. The server processes that
+/// Each hour's file holds an instance that runs for one and a half; usage is asked for after each. The server processes that
 /// recorded them.
 async fn meter(pool: &Pool, account: &str) -> BTreeSet<i32> {
     let mut processes = BTreeSet::new();

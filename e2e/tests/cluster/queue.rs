@@ -53,7 +53,7 @@ impl Own {
         Ok(Self { s3, sqs, queue })
     }
 
-    /// Puts a log file, as CloudTrail would; returns its key. The bucket tells the queue.
+    /// Puts a log file, as CloudTrail would; returns its key. The bucket notifies the queue.
     async fn put(&self, customer: &Customer, name: &str, body: Vec<u8>) -> Result<String, Failure> {
         let key = format!(
             "AWSLogs/{}/CloudTrail/us-east-1/2026/01/01/{name}.json.gz",

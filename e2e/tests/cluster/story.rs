@@ -4,7 +4,7 @@ use cloudigrade_api::Phase;
 use e2e::{Environment, Failure, until};
 use jiff::Timestamp;
 
-/// The highest number of RHEL instances at once today, as `cloudigrade report -o json` tells it.
+/// The highest number of RHEL instances at once today, from `cloudigrade report -o json`.
 async fn concurrent_today(org: &str) -> Result<i64, Failure> {
     let output = tokio::process::Command::new("cloudigrade")
         .args(["report", "concurrent", "--org", org, "-o", "json"])

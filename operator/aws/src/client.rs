@@ -81,7 +81,7 @@ impl Aws {
     /// The 12 digits of the account that the own identity is in, asked for once.
     ///
     /// # Errors
-    /// When AWS does not tell.
+    /// When AWS refuses, or names no account.
     pub async fn own_account(&self) -> Result<String, CloudError> {
         const SERVICE: &str = "sts";
         const OPERATION: &str = "GetCallerIdentity";

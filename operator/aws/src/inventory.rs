@@ -147,7 +147,7 @@ fn instance_state(
     }
 }
 
-/// When a state was asked for, from the one place EC2 tells: `User initiated (2021-07-11 23:18:29 GMT)`.
+/// The time of the last state change, which only the text of its reason has: `User initiated (2021-07-11 23:18:29 GMT)`.
 fn transition_time(reason: &str) -> Option<Timestamp> {
     let (_, rest) = reason.rsplit_once('(')?;
     let time = rest

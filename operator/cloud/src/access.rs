@@ -14,7 +14,7 @@ pub trait Access: Send + Sync + 'static {
         external_id: Option<&ExternalId>,
     ) -> impl Future<Output = Result<bool, CloudError>> + Send;
 
-    /// Assumes `role` anew and tells the id of the account that leads to.
+    /// Assumes `role` anew; returns the id of its account.
     fn identity(&self, role: &IamRole) -> impl Future<Output = Result<String, CloudError>> + Send;
 
     /// Those of the actions we need that `role` may not do, in the cloud's own words, as in `ec2:DescribeImages`.

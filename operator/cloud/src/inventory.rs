@@ -10,7 +10,7 @@ use crate::{CloudError, IamRole};
 pub struct InstanceDescription {
     /// `i-…`
     pub id: String,
-    /// Image it was launched from, if the cloud still tells
+    /// Image it was launched from, if still known
     pub image_id: Option<String>,
     /// Instance type
     pub instance_type: Option<String>,
@@ -32,7 +32,7 @@ pub enum InstanceState {
     Starting,
     /// It is stopped or gone, or about to be.
     Off {
-        /// When that was asked for, if the cloud tells
+        /// Time of the request, if known
         since: Option<Timestamp>,
     },
 }

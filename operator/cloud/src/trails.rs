@@ -64,7 +64,7 @@ pub trait Trails: Send + Sync + 'static {
         name: &str,
     ) -> impl Future<Output = Result<LoggingStatus, CloudError>> + Send;
 
-    /// Makes the trail, which does not record yet, and tells its ARN.
+    /// Creates the trail, which does not log yet; returns its ARN.
     fn create_trail(
         &self,
         role: &IamRole,

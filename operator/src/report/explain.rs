@@ -48,7 +48,7 @@ pub struct Counted {
     pub start: Timestamp,
     /// The end of it; `None` while it runs.
     pub end: Option<Timestamp>,
-    /// Why it counts, or does not; empty if nothing tells yet.
+    /// Reasons for which it counts, or does not; empty if nothing is known yet.
     pub reasons: Vec<ClassificationReason>,
     /// Evidence on the disk, as `path: detail`.
     pub evidence: Vec<String>,

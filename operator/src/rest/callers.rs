@@ -22,7 +22,7 @@ pub(super) enum Caller {
     Organization(String),
     /// Somebody with a key that is none
     WrongKey,
-    /// Nobody who could be told from others
+    /// No caller by name: these share one budget
     Unknown,
 }
 

@@ -91,7 +91,7 @@ impl Status {
             "inspected" => Self::Inspected,
             _ if row.unavailable => Self::Unavailable,
             "error" => Self::Error,
-            // Something else told: there is nothing to inspect.
+            // Decided by something else: there is nothing to inspect.
             _ if !reasons.is_empty() => Self::Inspected,
             _ => Self::Pending,
         }
