@@ -72,8 +72,8 @@ impl Environment {
     /// When the database does not answer.
     pub async fn runs(&self, account: &str) -> Result<Vec<InstanceRun>, Failure> {
         let query = "select i.instance_id instance, r.ended_at is null open, r.instance_type
-            from run r join instance i on i.id = r.instance join enrolment e on e.id = i.enrolment_id
-            where e.cloud_account_id = $1 order by r.started_at, i.instance_id";
+            from clipped_run r join instance i on i.id = r.instance join cloud_account a on a.id = r.cloud_account
+            where a.account_id = $1 order by r.started_at, i.instance_id";
         Ok(sqlx::query_as(query)
             .bind(account)
             .fetch_all(&self.database)

@@ -13,12 +13,11 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use cloudigrade::report;
-use cloudigrade_store::NewEvent;
-use cloudigrade_store::enrolments::metered_accounts;
+use cloudigrade_store::accounts::recipients;
 use cloudigrade_store::events::record;
 use cloudigrade_store::ledger::{LedgerEntry, enter};
 use cloudigrade_store::testing::{PgBouncer, TestDatabase};
-use cloudigrade_store::{Pool, connect};
+use cloudigrade_store::{AccountKey, Changes, NewEvent, Pool, connect, invalidate};
 
 const CUSTOMERS: u8 = 16;
 const FILES: u8 = 12;
@@ -28,10 +27,10 @@ fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().expect("a time")
 }
 
-fn event(enrolment: i64, hour: u8, kind: EventKind) -> NewEvent {
+fn event(account: AccountKey, hour: u8, kind: EventKind) -> NewEvent {
     let on = Period::of_day(DAY).start + SignedDuration::from_hours(hour.into());
     NewEvent {
-        enrolment,
+        account,
         event_id: format!("{hour} {kind:?}"),
         instance_id: format!("i-{hour}"),
         region: "us-east-1".into(),
@@ -50,10 +49,8 @@ fn event(enrolment: i64, hour: u8, kind: EventKind) -> NewEvent {
 async fn meter(pool: &Pool, account: &str) -> BTreeSet<i32> {
     let mut processes = BTreeSet::new();
     for hour in 0..FILES {
-        let metered = metered_accounts(pool, &[account])
-            .await
-            .expect("recipients");
-        let enrolment = metered[account].enrolment;
+        let recipients = recipients(pool, &[account]).await.expect("recipients");
+        let key = recipients[account].account;
         let file = LedgerEntry {
             bucket: "b",
             key: &format!("{account}/{hour}"),
@@ -63,8 +60,14 @@ async fn meter(pool: &Pool, account: &str) -> BTreeSet<i32> {
         };
         let mut transaction = pool.begin().await.expect("a transaction");
         enter(&mut transaction, &[file]).await.expect("entering");
-        let events = [PowerOn, PowerOff].map(|kind| event(enrolment, hour, kind));
-        let recorded = record(&mut transaction, &events).await.expect("recording");
+        let events = [PowerOn, PowerOff].map(|kind| event(key, hour, kind));
+        let mut changes = Changes::default();
+        let recorded = record(&mut transaction, &events, &mut changes)
+            .await
+            .expect("recording");
+        invalidate(&mut transaction, &changes)
+            .await
+            .expect("invalidating");
         assert_eq!((recorded.events, recorded.runs), (2, 1));
         let process = sqlx::query_scalar("select pg_backend_pid()");
         processes.insert(

@@ -1,5 +1,9 @@
 //! Object keys of delivered log files.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 /// Returns the AWS account of the log file under this S3 object key, or `None` if the key is not that of a log file:
 /// digests, insights and the files of AWS Config lie beside them.
 ///
@@ -16,10 +20,43 @@ pub fn account_of_key(key: &str) -> Option<&str> {
     (is_account && parts.next() == Some("CloudTrail") && parts.next().is_some()).then_some(account)
 }
 
+/// Returns the time (to the minute) at which CloudTrail delivered the log file under this S3 object key, as its name tells:
+/// `<account>_CloudTrail_<region>_<YYYYMMDDTHHmmZ>_<unique>.json.gz`. `None` for files that are named otherwise.
+pub fn delivery_time_of_key(key: &str) -> Option<Timestamp> {
+    let name = key.rsplit('/').next()?;
+    let time = name.split('_').nth(3)?.strip_suffix('Z')?;
+    let time = DateTime::strptime("%Y%m%dT%H%M", time).ok()?;
+    let zoned = time.to_zoned(TimeZone::UTC).ok()?;
+    Some(zoned.timestamp())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::account_of_key;
+    use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case::plain(
+        "AWSLogs/210987654321/CloudTrail/us-east-1/2026/11/22/210987654321_CloudTrail_us-east-1_20261122T2359Z_Ab1.json.gz",
+        Some("2026-11-22T23:59:00Z")
+    )]
+    #[case::no_folder(
+        "210987654321_CloudTrail_us-east-1_20261122T2359Z_Ab1.json.gz",
+        Some("2026-11-22T23:59:00Z")
+    )]
+    #[case::another_name(
+        "AWSLogs/210987654321/CloudTrail/us-east-1/2026/11/22/file.json.gz",
+        None
+    )]
+    #[case::no_time("210987654321_CloudTrail_us-east-1_yesterday_Ab1.json.gz", None)]
+    #[case::no_such_time("210987654321_CloudTrail_us-east-1_20261322T2359Z_Ab1.json.gz", None)]
+    #[case::empty("", None)]
+    fn reads_the_time_of_delivery(#[case] key: &str, #[case] time: Option<&str>) {
+        assert_eq!(
+            delivery_time_of_key(key),
+            time.map(|time| time.parse().unwrap())
+        );
+    }
 
     #[rstest]
     #[case::plain(

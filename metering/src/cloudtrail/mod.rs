@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use file::{Record, Window};
-pub use key::account_of_key;
+pub use key::{account_of_key, delivery_time_of_key};
 
 /// The content of one log file, as far as metering goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Files that were read become rows: many in one transaction, so that each costs a small share of its statements.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
@@ -10,7 +9,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::file::{FileError, ParsedFile};
 use crate::telemetry::{Metrics, OutcomeLabel};
-use cloudigrade_store::{Doing, Pool, StoreError, events, images, ledger, locks};
+use cloudigrade_store::{
+    Changes, Doing, Pool, StoreError, accounts, events, images, invalidate, ledger,
+};
 
 /// Most files in one transaction.
 const MAX_FILES: usize = 512;
@@ -195,22 +196,13 @@ async fn write_with_retry(
 
 async fn write(pool: &Pool, files: &[ParsedFile]) -> Result<Vec<FileOutcome>, StoreError> {
     let mut transaction = pool.begin().await.doing("beginning to record log files")?;
-    // An account may have been suspended or released since it was looked up.
-    let enrolments: BTreeSet<i64> = files.iter().map(|file| file.enrolment).collect();
-    let open = locks::lock_exclusive(&mut transaction, &Vec::from_iter(enrolments)).await?;
-    let entries: Vec<ledger::LedgerEntry<'_>> = files
-        .iter()
-        .filter(|file| open.contains(&file.enrolment))
-        .map(entry)
-        .collect();
+    accounts::lock(&mut transaction, files.iter().map(|file| file.account)).await?;
+    let entries: Vec<ledger::LedgerEntry<'_>> = files.iter().map(entry).collect();
     let mut new = ledger::enter(&mut transaction, &entries).await?;
     let mut recorded = Vec::with_capacity(files.len());
     let (mut events, mut tags) = (Vec::new(), Vec::new());
     for file in files {
-        let of_file = entry(file);
-        recorded.push(if !open.contains(&file.enrolment) {
-            FileOutcome::Ignored
-        } else if new.remove(&of_file.identity()) {
+        recorded.push(if new.remove(&entry(file).identity()) {
             events.extend_from_slice(&file.log.events);
             tags.extend_from_slice(&file.log.tags);
             FileOutcome::Recorded
@@ -218,8 +210,10 @@ async fn write(pool: &Pool, files: &[ParsedFile]) -> Result<Vec<FileOutcome>, St
             FileOutcome::Duplicate
         });
     }
-    events::record(&mut transaction, &events).await?;
-    images::apply_tags(&mut transaction, &tags).await?;
+    let mut changes = Changes::default();
+    events::record(&mut transaction, &events, &mut changes).await?;
+    images::apply_tags(&mut transaction, &tags, &mut changes).await?;
+    invalidate(&mut transaction, &changes).await?;
     transaction.commit().await.doing("committing log files")?;
     Ok(recorded)
 }

@@ -144,7 +144,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
         healthy: &mut bool,
     ) -> Result<(), StoreError> {
         let locations = files.iter().flat_map(|(_, file)| file);
-        let accounts = file::metered_accounts(&self.pool, locations).await?;
+        let accounts = file::recipients(&self.pool, locations).await?;
         let pipeline = Pipeline {
             pool: &self.pool,
             metrics: &self.metrics,

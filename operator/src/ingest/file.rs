@@ -4,13 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use metering::cloudtrail::{ImageTag, InstanceEvent, LogFile, account_of_key};
+use metering::cloudtrail::{
+    ImageTag, InstanceEvent, LogFile, account_of_key, delivery_time_of_key,
+};
 use tokio::time::timeout;
 
 use super::contents::{self, ContentsError, MAX_LOG, MAX_OBJECT};
 use cloudigrade_cloud::{ObjectError, Objects};
-use cloudigrade_store::enrolments::{self, MeteredAccount};
-use cloudigrade_store::{NewEvent, Pool, StoreError};
+use cloudigrade_store::accounts::{self, Recipient};
+use cloudigrade_store::{AccountKey, NewEvent, Pool, StoreError};
 
 /// Longest time to get an object; it is tried again later.
 const GET_TIMEOUT: Duration = Duration::from_secs(45);
@@ -23,8 +25,8 @@ pub struct ObjectLocation {
     pub key: String,
 }
 
-/// The metered ones among some accounts, by account id.
-pub type MeteredAccounts = HashMap<String, MeteredAccount>;
+/// Those of some accounts that are metered, or were, by account id.
+pub type Recipients = HashMap<String, Recipient>;
 
 /// A file could not be recorded, and why.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +80,7 @@ pub(crate) struct ParsedFile {
     pub(crate) etag: String,
     /// Size of the object in bytes
     pub(crate) bytes: u64,
-    pub(crate) enrolment: i64,
+    pub(crate) account: AccountKey,
     pub(crate) log: ParsedLog,
 }
 
@@ -89,26 +91,27 @@ impl ParsedFile {
     }
 }
 
-/// Finds the metered accounts among those whose trails wrote the files.
-pub(super) async fn metered_accounts<'a>(
+/// Finds those of the accounts whose trails wrote the files that are metered, or were.
+pub(super) async fn recipients<'a>(
     pool: &Pool,
     files: impl Iterator<Item = &'a ObjectLocation>,
-) -> Result<MeteredAccounts, StoreError> {
-    let accounts: BTreeSet<&str> = files
+) -> Result<Recipients, StoreError> {
+    let account_ids: BTreeSet<&str> = files
         .filter_map(|location| account_of_key(&location.key))
         .collect();
-    enrolments::metered_accounts(pool, &Vec::from_iter(accounts)).await
+    accounts::recipients(pool, &Vec::from_iter(account_ids)).await
 }
 
-/// Reads one file; returns `None` for an account that is not metered, without reading: trails that customers forgot
-/// would cost for ever (docs/design/original.md#log-files).
+/// Reads one file; returns `None` for one that can hold nothing metered, without reading: trails that customers forgot would cost for
+/// ever (docs/design/original.md#log-files).
 pub(super) async fn read<O: Objects>(
     objects: &O,
     location: ObjectLocation,
-    accounts: &MeteredAccounts,
+    recipients: &Recipients,
 ) -> Result<Option<ParsedFile>, FileError> {
-    let Some((account, metered)) =
-        account_of_key(&location.key).and_then(|account| accounts.get_key_value(account))
+    let Some((account, recipient)) = account_of_key(&location.key)
+        .and_then(|account| recipients.get_key_value(account))
+        .filter(|(_, recipient)| recipient.wants(delivery_time_of_key(&location.key)))
     else {
         return Ok(None);
     };
@@ -140,8 +143,8 @@ pub(super) async fn read<O: Objects>(
     Ok(Some(ParsedFile {
         etag: object.etag,
         bytes,
-        enrolment: metered.enrolment,
-        log: ParsedLog::of(log, account, *metered),
+        account: recipient.account,
+        log: ParsedLog::of(log, account, recipient),
         location,
     }))
 }
@@ -159,26 +162,27 @@ pub(crate) struct ParsedLog {
 }
 
 impl ParsedLog {
-    /// Leaves out records of another account than the file's, and those from before the account was enabled
-    /// (docs/design/original.md#records) or older than the retention.
-    fn of(log: LogFile, account: &str, metered: MeteredAccount) -> Self {
+    /// Leaves out records of another account than the file's (docs/design/original.md#records) and those older than the retention. Records
+    /// of times at which the account is not metered stay: the runs that they make are clipped.
+    fn of(log: LogFile, account: &str, recipient: &Recipient) -> Self {
         let LogFile {
             records,
             instance_events,
             image_tags,
             skipped,
         } = log;
-        let (mut foreign, mut early) = (0, 0);
+        let (mut foreign, mut expired) = (0, 0);
         let mut counts = |of: &str, at: Timestamp| {
-            let (is_foreign, is_early) = (of != account, at < metered.counts_since);
+            let is_foreign = of != account;
+            let is_expired = recipient.kept_since.is_some_and(|since| at < since);
             foreign += u64::from(is_foreign);
-            early += u64::from(is_early && !is_foreign);
-            !is_foreign && !is_early
+            expired += u64::from(is_expired && !is_foreign);
+            !is_foreign && !is_expired
         };
         let events: Vec<NewEvent> = instance_events
             .into_iter()
             .filter(|event| counts(&event.account_id, event.at))
-            .map(|event| new_event(event, metered.enrolment))
+            .map(|event| new_event(event, recipient.account))
             .collect();
         let tags: Vec<ImageTag> = image_tags
             .into_iter()
@@ -193,7 +197,7 @@ impl ParsedLog {
             ("irrelevant", skipped.irrelevant),
             ("malformed", skipped.malformed),
             ("other_account", foreign),
-            ("before_enabled", early),
+            ("expired", expired),
         ];
         Self {
             records,
@@ -211,7 +215,7 @@ impl ParsedLog {
     }
 }
 
-fn new_event(event: InstanceEvent, enrolment: i64) -> NewEvent {
+fn new_event(event: InstanceEvent, account: AccountKey) -> NewEvent {
     let InstanceEvent {
         event_id,
         account_id: _,
@@ -223,7 +227,7 @@ fn new_event(event: InstanceEvent, enrolment: i64) -> NewEvent {
         kind,
     } = event;
     NewEvent {
-        enrolment,
+        account,
         event_id,
         instance_id,
         region,

@@ -123,7 +123,7 @@ pub async fn redrive<O: Objects>(
         ..Message::default()
     };
     let (mut messages, files) = parse(vec![message], trail_bucket);
-    let accounts = file::metered_accounts(pool, files.iter().flat_map(|(_, file)| file)).await?;
+    let accounts = file::recipients(pool, files.iter().flat_map(|(_, file)| file)).await?;
     let pipeline = Pipeline {
         pool,
         metrics,

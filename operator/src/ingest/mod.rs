@@ -22,7 +22,7 @@ mod tests;
 
 pub(crate) use committer::{CommittedFile, FileOutcome, FileResult};
 pub use contents::ContentsError;
-pub use file::{FileError, MeteredAccounts, ObjectLocation};
+pub use file::{FileError, ObjectLocation, Recipients};
 pub use message::{MessageError, redrive};
 pub use notification::NotificationError;
 pub(crate) use pipeline::Pipeline;

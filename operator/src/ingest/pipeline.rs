@@ -4,7 +4,7 @@ use futures::{Stream, StreamExt, future, stream};
 use tokio::sync::mpsc;
 
 use super::committer::{self, FileResult};
-use super::file::{self, FileError, MeteredAccounts, ObjectLocation};
+use super::file::{self, FileError, ObjectLocation, Recipients};
 use crate::telemetry::Metrics;
 use cloudigrade_cloud::Objects;
 use cloudigrade_store::{Pool, StoreError};
@@ -15,7 +15,7 @@ pub(crate) struct Pipeline<'a, O> {
     pub(crate) pool: &'a Pool,
     pub(crate) metrics: &'a Metrics,
     pub(crate) objects: &'a O,
-    pub(crate) accounts: &'a MeteredAccounts,
+    pub(crate) accounts: &'a Recipients,
     /// Files read at the same time; each may hold an object in memory
     pub(crate) parallel_reads: usize,
 }

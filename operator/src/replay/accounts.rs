@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::ingest::MeteredAccounts;
+use crate::ingest::Recipients;
 use cloudigrade_api::CloudAccountSpec;
 use cloudigrade_cloud::RoleArn;
 use cloudigrade_store::enrolments::{self, Claim, Claimant};
-use cloudigrade_store::{Pool, StoreError};
+use cloudigrade_store::{Pool, StoreError, accounts};
 
 /// Namespace of the UIDs of accounts that no Kubernetes has given one.
 const UIDS: Uuid = uuid::uuid!("6d2f0b4e-0f59-5d2c-9d0c-2f6c52b0a1de");
@@ -105,12 +105,17 @@ fn claimant(manifest: Manifest) -> Result<Claimant, AccountsError> {
 /// If an account is metered for another organization, or Postgres does not answer.
 pub async fn enrol(
     pool: &Pool,
-    accounts: &[Claimant],
+    claimants: &[Claimant],
     since: Timestamp,
     backfill: bool,
-) -> Result<MeteredAccounts, AccountsError> {
-    for account in accounts {
-        let enrolment = match enrolments::claim(pool, account, since).await? {
+) -> Result<Recipients, AccountsError> {
+    for account in claimants {
+        // A CloudAccount of the same name that has it already goes on having it.
+        let enrolment = match enrolments::holder(pool, &account.account_id).await? {
+            Some(holder) => Claim::Held(holder),
+            None => enrolments::claim(pool, account, None, since).await?,
+        };
+        let enrolment = match enrolment {
             Claim::Ours(enrolment) => enrolment,
             Claim::Held(holder) if holder.org_id == account.org_id => holder,
             Claim::Held(holder) => {
@@ -123,13 +128,13 @@ pub async fn enrol(
                 });
             }
         };
-        if enrolment.enabled_at.is_none() {
-            enrolments::enable(pool, enrolment.id, since).await?;
+        if enrolment.enabled_at.is_none() && !enrolment.suspended {
+            enrolments::enable(pool, enrolment.account, enrolment.uid, since).await?;
         }
         if backfill {
-            enrolments::backfill(pool, enrolment.id, since).await?;
+            enrolments::backfill(pool, enrolment.account, since).await?;
         }
     }
-    let ids: Vec<&str> = accounts.iter().map(|a| a.account_id.as_str()).collect();
-    Ok(enrolments::metered_accounts(pool, &ids).await?)
+    let ids: Vec<&str> = claimants.iter().map(|a| a.account_id.as_str()).collect();
+    Ok(accounts::recipients(pool, &ids).await?)
 }

@@ -18,7 +18,7 @@ use futures::{Stream, StreamExt};
 use serde::Serialize;
 
 use crate::ingest::{
-    CommittedFile, FileError, FileOutcome, FileResult, MeteredAccounts, ObjectLocation, Pipeline,
+    CommittedFile, FileError, FileOutcome, FileResult, ObjectLocation, Pipeline, Recipients,
 };
 use crate::telemetry::Metrics;
 use cloudigrade_cloud::Objects;
@@ -63,7 +63,7 @@ pub async fn replay<O: Objects>(
     metrics: &Metrics,
     objects: &O,
     files: impl Stream<Item = Result<ObjectLocation, FileError>> + Send,
-    accounts: &MeteredAccounts,
+    accounts: &Recipients,
     parallel_reads: usize,
     progress: impl Fn(&ReplaySummary),
 ) -> Result<ReplaySummary, StoreError> {

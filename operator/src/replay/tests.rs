@@ -59,7 +59,7 @@ async fn replay_folder(db: &TestDatabase, folder: &Path) -> ReplaySummary {
 }
 
 async fn instances(db: &TestDatabase) -> Vec<String> {
-    sqlx::query_scalar("select instance_id || ' ' || org_id from instance join enrolment on enrolment.id = enrolment_id order by 1")
+    sqlx::query_scalar("select instance_id || ' ' || org_id from visible_instance join organization on organization.id = organization order by 1")
         .fetch_all(&**db)
         .await
         .unwrap()
@@ -128,9 +128,8 @@ async fn an_account_of_another_organization_is_not_taken() {
 #[tokio::test]
 async fn events_before_an_account_was_enabled_count_only_by_backfill() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol(ACME, "11111111").await;
-    sqlx::query("update enrolment set enabled_at = '2026-03-01T12:00:00Z' where id = $1")
-        .bind(enrolment)
+    db.enrol(ACME, "11111111").await;
+    sqlx::query("update metered_period set span = '[2026-03-01T12:00Z,)'")
         .execute(&*db)
         .await
         .unwrap();
@@ -138,11 +137,11 @@ async fn events_before_an_account_was_enabled_count_only_by_backfill() {
     let since: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let plain = enrol(&db, &accounts, since, false).await.unwrap();
     assert_eq!(
-        plain[ACME].counts_since,
+        plain[ACME].periods[0].start,
         "2026-03-01T12:00:00Z".parse().unwrap()
     );
     let backfilled = enrol(&db, &accounts, since, true).await.unwrap();
-    assert_eq!(backfilled[ACME].counts_since, since);
+    assert_eq!(backfilled[ACME].periods[0].start, since);
 }
 
 #[tokio::test]

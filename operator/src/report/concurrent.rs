@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use cloudigrade_store::usage::{self, ImageRun, KnownImage};
 use cloudigrade_store::usage_days::DayCounts;
-use cloudigrade_store::{Doing, Pool, StoreError, locks, usage_days};
+use cloudigrade_store::{Doing, Pool, StoreError, organizations, usage_days};
 
 /// Concurrent usage of one organization on one day (UTC).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,15 +73,16 @@ pub async fn concurrent_counts(
     now: Timestamp,
 ) -> Result<Vec<(Date, DayCounts)>, StoreError> {
     let today = now.to_zoned(TimeZone::UTC).date();
-    let mut known = usage_days::cached(&mut *transaction, org_id, first, last).await?;
+    let version = organizations::version(&mut *transaction, org_id).await?;
+    let mut known = match version {
+        Some(version) => usage_days::cached(&mut *transaction, version, first, last).await?,
+        None => HashMap::new(),
+    };
 
     let days = || first.series(1.day()).take_while(|day| *day <= last);
     let mut missing = days().filter(|day| !known.contains_key(day));
     if let Some(from) = missing.next() {
         let to = missing.last().unwrap_or(from);
-        if from < today {
-            locks::lock_shared(&mut *transaction, org_id).await?;
-        }
         let images = usage::images(&mut *transaction, org_id).await?;
         let period = Period::of_days(from, to).until(now);
         let runs = usage::runs(&mut *transaction, org_id, period).await?;
@@ -92,8 +93,8 @@ pub async fn concurrent_counts(
             }
         }
         let over = derived.partition_point(|(day, _)| *day < today);
-        if let Some(over @ [_, ..]) = derived.get(..over) {
-            usage_days::cache(&mut *transaction, org_id, over).await?;
+        if let (Some(version), Some(over @ [_, ..])) = (version, derived.get(..over)) {
+            usage_days::cache(&mut *transaction, version, over).await?;
         }
         known.extend(derived);
     }

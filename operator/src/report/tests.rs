@@ -3,10 +3,9 @@ use metering::cloudtrail::EventKind::{self, PowerOff, PowerOn};
 use metering::usage::Period;
 
 use super::{By, concurrent, hours};
-use cloudigrade_store::NewEvent;
 use cloudigrade_store::events::record;
 use cloudigrade_store::testing::{TestDatabase, events_of};
-use cloudigrade_store::{Pool, usage_days};
+use cloudigrade_store::{AccountKey, Changes, NewEvent, Pool, invalidate};
 
 const ACME: &str = "11111111";
 const GLOBEX: &str = "22222222";
@@ -27,7 +26,7 @@ fn day(day: i8) -> Date {
 /// An event on a day of November 2026, written `20T10:00`.
 fn event(kind: EventKind, instance: &str, image: &str, at: &str) -> NewEvent {
     NewEvent {
-        enrolment: 0,
+        account: AccountKey(0),
         event_id: format!("{instance} {kind:?} {at}"),
         instance_id: instance.into(),
         region: "us-east-1".into(),
@@ -38,17 +37,12 @@ fn event(kind: EventKind, instance: &str, image: &str, at: &str) -> NewEvent {
     }
 }
 
-async fn record_all(database: &TestDatabase, enrolment: i64, events: &[NewEvent]) {
-    let mut transaction = database.begin().await.expect("a transaction");
-    record(&mut transaction, &events_of(enrolment, events))
-        .await
-        .expect("recording events");
-    transaction.commit().await.expect("committing events");
+async fn record_all(database: &TestDatabase, account: AccountKey, events: &[NewEvent]) {
+    database.record(&events_of(account, events)).await;
 }
 
 /// Leaves the result of an inspection.
 async fn inspected(database: &TestDatabase, image: &str, rhel: bool, distribution: &str) {
-    let mut transaction = database.begin().await.expect("a transaction");
     let key: i64 = sqlx::query_scalar(
         r#"update image
               set architecture = 'x86_64', inspection = 'inspected', inspected_at = now(), rhel_found = $2,
@@ -58,16 +52,10 @@ async fn inspected(database: &TestDatabase, image: &str, rhel: bool, distributio
     .bind(image)
     .bind(rhel)
     .bind(distribution)
-    .fetch_one(&mut *transaction)
+    .fetch_one(&**database)
     .await
     .expect("an image");
-    usage_days::drop_for_images(&mut transaction, &[key])
-        .await
-        .expect("dropping days");
-    transaction
-        .commit()
-        .await
-        .expect("committing an inspection");
+    database.image_changed(key).await;
 }
 
 /// The most on each day from the 19th to the 22nd.
@@ -83,7 +71,7 @@ async fn most(pool: &Pool, org_id: &str) -> Vec<u64> {
 }
 
 async fn kept(database: &TestDatabase) -> Vec<String> {
-    sqlx::query_scalar("select org_id || ' ' || day from usage_day order by 1")
+    sqlx::query_scalar("select org_id || ' ' || day from usage_day join organization on organization.id = organization order by 1")
         .fetch_all(&**database)
         .await
         .expect("the kept days")
@@ -190,12 +178,14 @@ async fn nothing_is_kept_that_a_change_under_way_makes_wrong() {
     inspected(&database, "ami-rhel", true, "rhel").await;
 
     let mut change = database.begin().await.expect("a transaction");
-    record(
-        &mut change,
-        &events_of(acme, &[event(PowerOff, "i-1", "ami-rhel", "20T11:00")]),
-    )
-    .await
-    .expect("recording");
+    let mut changes = Changes::default();
+    let off = events_of(acme, &[event(PowerOff, "i-1", "ami-rhel", "20T11:00")]);
+    record(&mut change, &off, &mut changes)
+        .await
+        .expect("recording");
+    invalidate(&mut change, &changes)
+        .await
+        .expect("invalidating");
     let pool = (*database).clone();
     let reader = tokio::spawn(async move { most(&pool, ACME).await });
     // The reader has got as far as it can: it has an answer, or it waits for the change.
@@ -265,12 +255,12 @@ async fn hours_are_sized_and_told_apart_by_what_is_asked() {
         })
     };
     for (account, instance) in [("210987654321", "i-1"), ("310987654321", "i-2")] {
-        let enrolment = database.enrol(account, ACME).await;
+        let account = database.enrol(account, ACME).await;
         let events = [
             of_type(instance, "ami-a", "m5.large", "20T00:00", "20T01:00"),
             of_type("i-b", "ami-b", "x9.huge", "20T00:00", "20T04:00"),
         ];
-        record_all(&database, enrolment, events.as_flattened()).await;
+        record_all(&database, account, events.as_flattened()).await;
     }
     sqlx::query(
         "insert into instance_type (name, vcpus, memory_mib, described_at)

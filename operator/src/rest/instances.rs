@@ -43,7 +43,7 @@ struct AwsInstance {
 impl Instance {
     fn of(row: InstanceRow) -> Self {
         Self {
-            cloud_account_id: row.enrolment,
+            cloud_account_id: row.account,
             created_at: row.created_at,
             instance_id: row.id,
             machine_image_id: row.image,

@@ -14,7 +14,7 @@ const LIMIT: u64 = 32 << 20;
 /// Past days by organization and its version: a change of anything that its usage is derived from makes another version, and the days
 /// of the older one are evicted as the least recently used.
 #[derive(Clone, Debug)]
-pub struct UsageCache(Cache<(String, String, Date), DayCounts>);
+pub struct UsageCache(Cache<(String, i64, Date), DayCounts>);
 
 impl Default for UsageCache {
     fn default() -> Self {
@@ -52,11 +52,11 @@ impl UsageCache {
     }
 }
 
-fn key(organization: &Organization, day: Date) -> (String, String, Date) {
+fn key(organization: &Organization, day: Date) -> (String, i64, Date) {
     let Organization {
         org_id, version, ..
     } = organization;
-    (org_id.clone(), version.clone(), day)
+    (org_id.clone(), *version, day)
 }
 
 #[cfg(test)]
@@ -65,11 +65,11 @@ mod tests {
 
     use super::*;
 
-    fn organization(org_id: &str, version: &str) -> Organization {
+    fn organization(org_id: &str, version: i64) -> Organization {
         Organization {
             org_id: org_id.into(),
             since: day(1),
-            version: version.into(),
+            version,
         }
     }
 
@@ -97,17 +97,17 @@ mod tests {
     #[tokio::test]
     async fn days_are_cached_until_something_changes() {
         let cache = UsageCache::default();
-        let acme = organization("acme", "1");
+        let acme = organization("acme", 1);
         assert_eq!(days(&cache, &acme, 2).await, None);
         let both = [(day(1), counts(1)), (day(2), counts(1))];
         cache.insert(&acme, &both).await;
         assert_eq!(days(&cache, &acme, 2).await, Some(vec![day(1), day(2)]));
         assert_eq!(days(&cache, &acme, 3).await, None, "one is missing");
-        assert_eq!(days(&cache, &organization("globex", "1"), 2).await, None);
+        assert_eq!(days(&cache, &organization("globex", 1), 2).await, None);
         cache.insert(&acme, &[(day(3), counts(1))]).await;
         assert_eq!(days(&cache, &acme, 3).await.unwrap().len(), 3);
 
-        let changed = organization("acme", "2");
+        let changed = organization("acme", 2);
         assert_eq!(days(&cache, &changed, 2).await, None);
         cache.insert(&changed, &[(day(1), counts(1))]).await;
         assert_eq!(days(&cache, &changed, 1).await, Some(vec![day(1)]));
@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn the_least_recently_used_days_make_room() {
         let cache = UsageCache::default();
-        let (acme, globex) = (organization("acme", "1"), organization("globex", "1"));
+        let (acme, globex) = (organization("acme", 1), organization("globex", 1));
         for organization in [&acme, &globex] {
             for n in 1..20 {
                 let counts = counts(1 << 20);

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::image::classify;
 
+use super::accounts::AccountKey;
 use super::images::image_attributes;
 use super::{Doing, Pool, StoreError};
 
-/// Numbers of an enrolment in the status of its CloudAccount.
+/// Numbers of an account in the status of its CloudAccount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccountCounts {
     /// Instances ever seen
@@ -30,18 +31,19 @@ pub struct AccountCounts {
     pub last_event: Option<Timestamp>,
 }
 
-/// Counts instances and images of an enrolment.
-pub async fn counts(pool: &Pool, id: i64) -> Result<AccountCounts, StoreError> {
+/// Counts instances and images of an account, as far as its holder's organization may see them (view `visible_instance`).
+pub async fn counts(pool: &Pool, account: AccountKey) -> Result<AccountCounts, StoreError> {
     let row = sqlx::query!(
         r#"select count(*) as "instances!",
                   count(*) filter (where exists (
-                      select from run where run.instance = instance.id and run.ended_at is null)) as "running!",
+                      select from run join metered_period using (cloud_account)
+                       where run.instance = visible.id and ended_at = 'infinity' and upper_inf(span))) as "running!",
                   count(*) filter (where image is null) as "unidentified!",
-                  max((select max(occurred_at) from instance_event where instance_event.instance = instance.id
+                  max((select max(occurred_at) from instance_event where instance_event.instance = visible.id
                           and event_id not like 'discovery:%'))
                       as "last_event: jiff_sqlx::Timestamp"
-             from instance where enrolment_id = $1"#,
-        id
+             from visible_instance as visible where cloud_account = $1"#,
+        account.0
     )
     .fetch_one(pool)
     .await
@@ -49,8 +51,8 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<AccountCounts, StoreError> {
     let images = sqlx::query!(
         "select name, owner_id, platform, marketplace, architecture, rhel_tag, openshift_tag, rhel_found, facts -> 'syspurpose' as syspurpose,
                 described_at is null as \"unidentified!\", unavailable or inspection = 'error' as \"error!\"
-           from image where id in (select image from instance where enrolment_id = $1)",
-        id
+           from image where id in (select image from visible_instance where cloud_account = $1)",
+        account.0
     )
     .fetch_all(pool)
     .await
@@ -73,11 +75,11 @@ pub async fn counts(pool: &Pool, id: i64) -> Result<AccountCounts, StoreError> {
     Ok(counts)
 }
 
-/// An enrolment of which something has changed that a status tells.
+/// An account of which something has changed that a status tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedAccount {
     /// Row id
-    pub id: i64,
+    pub account: AccountKey,
     /// Namespace of the CloudAccount
     pub namespace: String,
     /// Its name
@@ -86,21 +88,27 @@ pub struct ChangedAccount {
     pub at: Timestamp,
 }
 
-/// Returns the enrolments that have changed since then.
+/// Returns the accounts that have changed since then.
 pub async fn changed_since(
     pool: &Pool,
     since: Timestamp,
 ) -> Result<Vec<ChangedAccount>, StoreError> {
     sqlx::query!(
-        r#"select id, namespace, name, changed_at as "changed_at: jiff_sqlx::Timestamp"
-             from enrolment where released_at is null and changed_at > $1"#,
-        since.to_sqlx() as _,
+        r#"select id, namespace, name, max(at) as "at!: jiff_sqlx::Timestamp"
+             from (select id, changed_at as at from cloud_account where changed_at > $1
+                    union all
+                   select cloud_account, verdicts_changed_at
+                     from organization join holder on holder.organization = organization.id
+                    where verdicts_changed_at > $1) as changed
+             join holder on holder.cloud_account = changed.id
+            group by id, namespace, name"#,
+        &since.to_sqlx() as _,
     )
     .map(|row| ChangedAccount {
-        id: row.id,
+        account: AccountKey(row.id.unwrap_or_default()),
         namespace: row.namespace,
         name: row.name,
-        at: row.changed_at.to_jiff(),
+        at: row.at.to_jiff(),
     })
     .fetch_all(pool)
     .await

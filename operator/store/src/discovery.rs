@@ -6,8 +6,10 @@ use metering::cloudtrail::{EventKind, ImageTag, Tag};
 use metering::described::ImageDescription;
 use sqlx::PgConnection;
 
+use super::accounts::AccountKey;
+use super::changes::{Changes, invalidate};
 use super::event::kind_from_sql;
-use super::{Doing, Pool, StoreError, images, usage_days};
+use super::{Doing, Pool, StoreError, images};
 
 /// An instance as recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +33,10 @@ pub struct FoundInstance {
     pub image_id: Option<String>,
 }
 
-/// Every instance of an enrolment.
+/// Every instance of an account.
 pub async fn instances(
     connection: &mut PgConnection,
-    enrolment: i64,
+    account: AccountKey,
 ) -> Result<Vec<KnownInstance>, StoreError> {
     sqlx::query!(
         r#"select instance.instance_id, instance.region, newest.kind as "kind?",
@@ -44,8 +46,8 @@ pub async fn instances(
                   select kind, occurred_at from instance_event
                    where instance_event.instance = instance.id and kind in ('power_on', 'power_off')
                    order by occurred_at desc, kind limit 1) as newest on true
-            where instance.enrolment_id = $1"#,
-        enrolment
+            where instance.cloud_account = $1"#,
+        account.0
     )
     .map(|row| KnownInstance {
         id: row.instance_id,
@@ -60,14 +62,17 @@ pub async fn instances(
     .doing("reading the account's instances")
 }
 
-/// Makes rows for instances that have none, and gives an image to those that had none.
+/// Makes rows for instances that have none, and gives an image to those that had none. The account must be locked.
+///
+/// The transaction goes on with `changes`, which usage follows.
 ///
 /// # Errors
 /// When a statement fails; the transaction is of no use then.
 pub async fn name_instances(
     connection: &mut PgConnection,
-    enrolment: i64,
+    account: AccountKey,
     found: &[FoundInstance],
+    changes: &mut Changes,
 ) -> Result<(), StoreError> {
     images::upsert(
         connection,
@@ -80,14 +85,14 @@ pub async fn name_instances(
     let regions: Vec<&str> = found.iter().map(|i| i.region.as_str()).collect();
     let of_images: Vec<Option<&str>> = found.iter().map(|i| i.image_id.as_deref()).collect();
     let given_image = sqlx::query_scalar!(
-        r#"insert into instance (enrolment_id, instance_id, region, image)
+        r#"insert into instance (cloud_account, instance_id, region, image)
            select $1, found.id, found.region, image.id
              from unnest($2::text[], $3::text[], $4::text[]) as found (id, region, image_id)
              left join image on image.cloud = 'aws' and image.image_id = found.image_id
-               on conflict (enrolment_id, instance_id) do update set image = excluded.image
+               on conflict (cloud_account, instance_id) do update set image = excluded.image
             where instance.image is null and excluded.image is not null
         returning image as "image""#,
-        enrolment,
+        account.0,
         &ids as _,
         &regions as _,
         &of_images as _,
@@ -95,8 +100,10 @@ pub async fn name_instances(
     .fetch_all(&mut *connection)
     .await
     .doing("inserting found instances")?;
-    let given_image: Vec<i64> = given_image.into_iter().flatten().collect();
-    usage_days::drop_for_images(connection, &given_image).await
+    let given_image = given_image.into_iter().flatten();
+    given_image.for_each(|image| changes.image(image));
+    changes.account(account);
+    Ok(())
 }
 
 /// Keeps what the cloud says of images, as of `now`.
@@ -113,8 +120,11 @@ pub async fn describe_images(
     const DOING: &str = "describing images";
     let mut transaction = pool.begin().await.doing(DOING)?;
     let changed = describe(&mut transaction, described, now).await?;
-    images::apply_tags(&mut transaction, &tags(account_id, region, described, now)).await?;
-    usage_days::drop_for_images(&mut transaction, &changed).await?;
+    let mut changes = Changes::default();
+    changed.into_iter().for_each(|image| changes.image(image));
+    let tags = tags(account_id, region, described, now);
+    images::apply_tags(&mut transaction, &tags, &mut changes).await?;
+    invalidate(&mut transaction, &changes).await?;
     transaction.commit().await.doing(DOING)
 }
 

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use metering::cloudtrail::EventKind;
 
+use super::accounts::AccountKey;
+
 /// One event of one instance, from a log or from discovery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Row id of the enrolment it is recorded for
-    pub enrolment: i64,
+    /// The account of the instance
+    pub account: AccountKey,
     /// CloudTrail's `eventID`, or `discovery:…`; recorded once an instance, however often it comes
     pub event_id: String,
     /// The cloud's id of the instance

@@ -1,12 +1,14 @@
 //! Events of instances: recording them, with the rows that follow.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 
+use super::accounts::{self, AccountKey};
+use super::changes::Changes;
 use super::event::{NewEvent, kind_to_sql};
-use super::{Doing, StoreError, images, instances, locks, runs, usage_days};
+use super::{Doing, StoreError, images, instances, runs};
 
 /// Numbers of rows that [`record`] changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,96 +19,82 @@ pub struct RecordedEvents {
     pub runs: u64,
 }
 
-/// Records events, of any enrolments, and what follows from them: instances, images by name only, runs; drops the
-/// usage of the days that changed. Repeating it, or recording in another order, gives the same rows. However many
-/// events there are, it takes the same few statements.
+/// Records events, of any accounts, and what follows from them: instances, images by name only, runs. Repeating it, or recording in
+/// another order, gives the same rows. However many events there are, it takes the same few statements.
 ///
-/// `connection` must be in a transaction. The enrolments' rows stay locked until its end, so that an
-/// account has one writer at a time and its instances need no locks of their own.
+/// The transaction goes on with `changes`, which usage follows.
 ///
 /// # Errors
 /// When a statement fails; the transaction is of no use then.
 pub async fn record(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     events: &[NewEvent],
+    changes: &mut Changes,
 ) -> Result<RecordedEvents, StoreError> {
     if events.is_empty() {
         return Ok(RecordedEvents::default());
     }
-    let enrolments: BTreeSet<i64> = events.iter().map(|e| e.enrolment).collect();
-    locks::lock_exclusive(connection, &Vec::from_iter(enrolments)).await?;
+    accounts::lock(transaction, events.iter().map(|event| event.account)).await?;
     images::upsert(
-        connection,
+        transaction,
         events
             .iter()
             .filter_map(|e| Some((e.image_id.as_deref()?, e.region.as_str()))),
     )
     .await?;
-    let given_image = instances::upsert(connection, events).await?;
-    let events_of = insert(connection, events).await?;
-
-    let touched = Vec::from_iter(events_of.iter().copied().collect::<BTreeSet<_>>());
-    let mut changed = runs::rebuild(connection, &touched).await?;
-    let recorded = RecordedEvents {
-        events: events_of.len() as u64,
-        runs: changed.runs,
-    };
-    changed
-        .spans
-        .extend(runs::spans(connection, &given_image).await?);
-    mark_changed(connection, &[touched, given_image].concat()).await?;
-    usage_days::drop_spans(connection, &changed.spans).await?;
-    Ok(recorded)
-}
-
-/// Marks the enrolments of these instances as changed, which updates the status of their CloudAccounts.
-async fn mark_changed(connection: &mut PgConnection, instances: &[i64]) -> Result<(), StoreError> {
-    if instances.is_empty() {
-        return Ok(());
+    let given_image = instances::upsert(transaction, events).await?;
+    let inserted = insert(transaction, events).await?;
+    let touched: BTreeMap<i64, AccountKey> = inserted.iter().copied().collect();
+    let runs = runs::rebuild(transaction, &touched, changes).await?;
+    runs::change_spans(transaction, &given_image, changes).await?;
+    for account in touched.into_values().chain(given_image.into_values()) {
+        changes.account(account);
     }
-    sqlx::query!(
-        "update enrolment set changed_at = clock_timestamp()
-          where id in (select enrolment_id from instance where id = any($1))",
-        instances
-    )
-    .execute(connection)
-    .await
-    .doing("marking enrolments as changed")?;
-    Ok(())
+    Ok(RecordedEvents {
+        events: inserted.len() as u64,
+        runs,
+    })
 }
 
-/// Inserts events and returns the row id of the instance of each new one. Events older than the retention limit are dropped: whether they
+/// Inserts events and returns the instance of each new one, with its account. Events older than the retention limit are dropped: whether they
 /// are duplicates can't be told any more. Events of discovery are exempt, because they are newer than anything stored.
 async fn insert(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     events: &[NewEvent],
-) -> Result<Vec<i64>, StoreError> {
-    let enrolments: Vec<i64> = events.iter().map(|e| e.enrolment).collect();
+) -> Result<Vec<(i64, AccountKey)>, StoreError> {
+    let accounts = accounts::ids(events.iter().map(|e| e.account));
     let instances: Vec<&str> = events.iter().map(|e| e.instance_id.as_str()).collect();
     let ids: Vec<&str> = events.iter().map(|e| e.event_id.as_str()).collect();
     let kinds: Vec<&str> = events.iter().map(|e| kind_to_sql(e.kind)).collect();
     let times: Vec<jiff_sqlx::Timestamp> = events.iter().map(|e| e.at.to_sqlx()).collect();
     let types: Vec<Option<&str>> = events.iter().map(|e| e.instance_type.as_deref()).collect();
-    sqlx::query_scalar!(
-        r#"insert into instance_event (instance, event_id, kind, occurred_at, instance_type)
-           select instance.id, event.id, event.kind, event.at, event.type
-             from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
-               as event (enrolment_id, instance_id, id, kind, at, type)
-             join instance using (enrolment_id, instance_id)
-            where event.at >= coalesce((select kept_since from retention), '-infinity')
-               or starts_with(event.id, 'discovery:')
-               on conflict do nothing
-        returning instance"#,
-        &enrolments,
+    let rows = sqlx::query!(
+        r#"with inserted as (
+               insert into instance_event (instance, event_id, kind, occurred_at, instance_type)
+               select instance.id, event.id, event.kind, event.at, event.type
+                 from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+                   as event (cloud_account, instance_id, id, kind, at, type)
+                 join instance using (cloud_account, instance_id)
+                where event.at >= coalesce((select kept_since from retention), '-infinity')
+                   or starts_with(event.id, 'discovery:')
+                   on conflict do nothing
+            returning instance)
+           select inserted.instance, instance.cloud_account
+             from inserted join instance on instance.id = inserted.instance"#,
+        &accounts,
         &instances as _,
         &ids as _,
         &kinds as _,
         &times as _,
         &types as _,
     )
-    .fetch_all(connection)
+    .fetch_all(transaction)
     .await
-    .doing("inserting instance events")
+    .doing("inserting instance events")?;
+    let instances = rows.into_iter();
+    Ok(instances
+        .map(|row| (row.instance, AccountKey(row.cloud_account)))
+        .collect())
 }
 
 #[cfg(test)]

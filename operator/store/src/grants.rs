@@ -5,11 +5,32 @@ use sqlx::AssertSqlSafe;
 use super::pool::options;
 use super::{Doing, Pool, StoreError};
 
-/// Tables that the operator deletes from: derived rows, and rows with a retention limit.
-const DELETED_FROM: [&str; 5] = [
+/// Tables and views that the operator reads and writes. Others in the schema are none of its business.
+const USED: [&str; 15] = [
+    "clipped_run",
+    "cloud_account",
     "dead_letter",
+    "holder",
+    "image",
+    "instance",
+    "instance_event",
+    "instance_type",
+    "log_file",
+    "metered_period",
+    "organization",
+    "retention",
+    "run",
+    "usage_day",
+    "visible_instance",
+];
+
+/// Tables that the operator deletes from: holders and periods that end, derived rows, and rows with a retention limit.
+const DELETED_FROM: [&str; 7] = [
+    "dead_letter",
+    "holder",
     "instance_event",
     "log_file",
+    "metered_period",
     "run",
     "usage_day",
 ];
@@ -28,17 +49,19 @@ pub async fn grant(pool: &Pool, role: &str) -> Result<(), StoreError> {
         r#"select format('grant usage on schema %I to %I', current_schema(), $1::text) as "grant!"
             union all
            select format('revoke delete on %I.%I from %I', schemaname, tablename, $1::text)
-             from pg_tables where schemaname = current_schema() and tableowner <> $1
+             from pg_tables where schemaname = current_schema() and tablename = any($2) and tableowner <> $1
             union all
-           select format('grant select, insert, update on %I.%I to %I', schemaname, tablename, $1::text)
-             from pg_tables where schemaname = current_schema() and tablename <> '_sqlx_migrations'
+           select format('grant select, insert, update on %I.%I to %I', current_schema(), name, $1::text)
+             from unnest($2::text[]) as name
             union all
-           select format('grant delete on %I.%I to %I', schemaname, tablename, $1::text)
-             from pg_tables where schemaname = current_schema() and tablename = any($2)
+           select format('grant delete on %I.%I to %I', current_schema(), name, $1::text)
+             from unnest($3::text[]) as name
             union all
-           select format('grant usage, select on sequence %I.%I to %I', schemaname, sequencename, $1::text)
-             from pg_sequences where schemaname = current_schema()"#,
+           select format('grant usage, select on sequence %s to %I', pg_get_serial_sequence(format('%I.%I', current_schema(), table_name), column_name), $1::text)
+             from information_schema.columns
+            where table_schema = current_schema() and table_name = any($2) and is_identity = 'YES'"#,
         role,
+        &USED as _,
         &DELETED_FROM as _
     );
     for grant in grants.fetch_all(&mut *transaction).await.doing(DOING)? {
@@ -68,10 +91,13 @@ mod tests {
 
     use super::*;
     use crate::NewEvent;
-    use crate::enrolments::{self, Claim, Claimant};
+    use crate::enrolments::{self, Claim, Claimant, Enrolment};
     use crate::events::record;
     use crate::testing::TestDatabase;
-    use crate::{instance_types, inventory, ledger, locks, retention, usage, usage_days};
+    use crate::{
+        Changes, instance_types, invalidate, inventory, ledger, organizations, resources,
+        retention, usage, usage_days,
+    };
 
     fn time(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -89,15 +115,16 @@ mod tests {
             created_at: time("2026-01-01T00:00:00Z"),
             role_arn: "arn:aws:iam::210987654321:role/m".into(),
         };
-        let claim = enrolments::claim(pool, &claimant, claimant.created_at).await;
+        let claim = enrolments::claim(pool, &claimant, None, claimant.created_at).await;
         let Claim::Ours(enrolment) = claim.expect("a claim") else {
             panic!("somebody else has the account");
         };
-        enrolments::enable(pool, enrolment.id, claimant.created_at)
+        let Enrolment { account, uid, .. } = enrolment;
+        enrolments::enable(pool, account, uid, claimant.created_at)
             .await
             .expect("enabling");
         let event = |kind, at: &str| NewEvent {
-            enrolment: enrolment.id,
+            account,
             event_id: at.into(),
             instance_id: "i-1".into(),
             region: "us-east-1".into(),
@@ -121,14 +148,18 @@ mod tests {
             event(PowerOn, "2026-11-20T10:00:00Z"),
             event(PowerOff, "2026-11-20T11:00:00Z"),
         ];
-        record(&mut transaction, &events).await.expect("recording");
-        locks::lock_shared(&mut transaction, "org")
+        let mut changes = Changes::default();
+        record(&mut transaction, &events, &mut changes)
             .await
-            .expect("holding");
+            .expect("recording");
+        invalidate(&mut transaction, &changes)
+            .await
+            .expect("invalidating");
+        let version = organizations::version(&mut *transaction, "org").await;
         let day = jiff::civil::date(2026, 11, 20);
         usage_days::cache(
             &mut transaction,
-            "org",
+            version.expect("a version").expect("the organization"),
             &[(day, usage_days::DayCounts::of(&[]).expect("JSON"))],
         )
         .await
@@ -144,9 +175,15 @@ mod tests {
         inventory::due_images(pool, now).await.expect("images");
         let pruned = retention::prune(pool, now, false).await.expect("pruning");
         assert_eq!(pruned.events, 0);
-        enrolments::suspend(pool, enrolment.id, now)
+        enrolments::suspend(pool, account, uid, now)
             .await
             .expect("suspending");
+        resources::accounts(&mut pool.begin().await.expect("a transaction"), None, None)
+            .await
+            .expect("accounts");
+        enrolments::release(pool, uid, now)
+            .await
+            .expect("releasing");
     }
 
     #[tokio::test]
@@ -162,6 +199,7 @@ mod tests {
                 .expect("what the owner does");
         };
         as_owner("create role ROLE; grant ROLE to current_user").await;
+        as_owner("create table of_somebody_else (id int)").await;
         grant(&database, &role).await.expect("granting");
         grant(&database, &role).await.expect("granting again");
 
@@ -174,7 +212,8 @@ mod tests {
             "alter table run add column more int",
             "truncate run",
             "delete from instance",
-            "delete from enrolment",
+            "delete from cloud_account",
+            "select * from of_somebody_else",
             "create index on run (ended_at)",
             "delete from _sqlx_migrations",
         ] {
@@ -187,6 +226,22 @@ mod tests {
         as_owner("drop owned by ROLE").await;
         as_owner("drop role ROLE").await;
         assert!(grant(&database, &role).await.is_err(), "the role is gone");
+    }
+
+    #[tokio::test]
+    async fn only_our_tables_are_granted() {
+        let database = TestDatabase::new().await;
+        let all: Vec<String> = sqlx::query_scalar(
+            "select table_name::text from information_schema.tables
+              where table_schema = current_schema() and table_name <> '_sqlx_migrations' order by 1",
+        )
+        .fetch_all(&*database)
+        .await
+        .expect("the tables");
+        assert_eq!(
+            all, USED,
+            "a new table is granted or it is none of the operator's business"
+        );
     }
 
     #[rstest]

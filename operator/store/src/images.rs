@@ -7,7 +7,8 @@ use jiff_sqlx::ToSqlx;
 use metering::cloudtrail::{ImageTag, Tag};
 use sqlx::PgConnection;
 
-use super::{Doing, StoreError, usage_days};
+use super::changes::Changes;
+use super::{Doing, StoreError};
 
 /// Builds from a row of `image` the attributes that decide whether it counts as RHEL. This is the only place that does: a query that
 /// leaves out one of the columns does not compile.
@@ -59,16 +60,16 @@ pub(crate) async fn upsert<'a>(
 }
 
 /// Sets and takes off metering tags. The newest change of an image's tag wins, whatever order changes come in;
-/// of changes in the same second the one that sets it. Drops the usage of every day the image was used. Gives the
-/// number of images that changed.
+/// of changes in the same second the one that sets it. Returns the number of images that changed.
 ///
-/// `connection` must be in a transaction.
+/// The transaction goes on with `changes`, which usage follows.
 ///
 /// # Errors
 /// When a statement fails; the transaction is of no use then.
 pub async fn apply_tags(
     connection: &mut PgConnection,
     tags: &[ImageTag],
+    changes: &mut Changes,
 ) -> Result<u64, StoreError> {
     upsert(
         connection,
@@ -80,7 +81,7 @@ pub async fn apply_tags(
     changed.extend(set_openshift_tags(connection, &newest(tags, Tag::OpenShift)).await?);
     changed.sort_unstable();
     changed.dedup();
-    usage_days::drop_for_images(connection, &changed).await?;
+    changed.iter().for_each(|image| changes.image(*image));
     Ok(changed.len() as u64)
 }
 

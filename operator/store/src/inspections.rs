@@ -5,8 +5,9 @@ use jiff_sqlx::ToSqlx;
 use metering::image::ImageAttributes;
 use serde_json::Value;
 
+use super::changes::{Changes, invalidate};
 use super::images::image_attributes;
-use super::{Doing, Pool, StoreError, usage_days};
+use super::{Doing, Pool, StoreError};
 
 /// An image and the result of its inspection so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,7 +83,9 @@ pub async fn record(
     .fetch_one(&mut *transaction)
     .await
     .doing(doing)?;
-    usage_days::drop_for_images(&mut transaction, &[image]).await?;
+    let mut changes = Changes::default();
+    changes.image(image);
+    invalidate(&mut transaction, &changes).await?;
     transaction.commit().await.doing(doing)
 }
 
@@ -118,7 +121,9 @@ pub async fn record_error(
     .await
     .doing(doing)?;
     if let Some(image) = image {
-        usage_days::drop_for_images(&mut transaction, &[image]).await?;
+        let mut changes = Changes::default();
+        changes.image(image);
+        invalidate(&mut transaction, &changes).await?;
     }
     transaction.commit().await.doing(doing)
 }
@@ -128,6 +133,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::account_status::changed_since;
     use crate::testing::TestDatabase;
 
     const FOUND: &str = "2026-11-22T12:00:00Z";
@@ -205,13 +211,13 @@ mod tests {
     #[tokio::test]
     async fn usage_of_the_days_an_image_ran_is_computed_anew() {
         let database = TestDatabase::new().await;
-        let enrolment = database.enrol("210987654321", "org").await;
+        let account = database.enrol("210987654321", "org").await;
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
             "insert into image (image_id, region) values ('ami-1', 'us-east-1');
-             insert into instance (enrolment_id, instance_id, region, image) select {enrolment}, 'i-1', 'us-east-1', id from image;
-             insert into run select id, '2026-03-02T10:00Z', '2026-03-03T10:00Z', 't3.small' from instance;
-             update enrolment set changed_at = 'epoch';
-             insert into usage_day select 'org', day, '[]' from generate_series('2026-03-01'::date, '2026-03-04', '1 day') day"
+             insert into instance (cloud_account, instance_id, region, image) select {account}, 'i-1', 'us-east-1', id from image;
+             insert into run select id, {account}, '2026-03-02T10:00Z', '2026-03-03T10:00Z', 't3.small' from instance;
+             update organization set verdicts_changed_at = 'epoch'; update cloud_account set changed_at = 'epoch';
+             insert into usage_day select id, day, '[]' from organization, generate_series('2026-03-01'::date, '2026-03-04', '1 day') day"
         )))
         .execute(&*database)
         .await
@@ -222,10 +228,11 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(days, ["2026-03-01", "2026-03-04"]);
-        let changed: bool = sqlx::query_scalar("select changed_at > 'epoch' from enrolment")
-            .fetch_one(&*database)
-            .await
-            .unwrap();
-        assert!(changed, "the CloudAccount counts its images anew");
+        let changed = changed_since(&database, Timestamp::UNIX_EPOCH).await;
+        assert_eq!(
+            changed.unwrap().len(),
+            1,
+            "the CloudAccount counts its images anew"
+        );
     }
 }

@@ -84,10 +84,9 @@ mod tests {
     use metering::usage::Period;
 
     use super::*;
-    use crate::NewEvent;
-    use crate::events::record;
-    use crate::testing::{TestDatabase, events_of};
+    use crate::testing::TestDatabase;
     use crate::usage;
+    use crate::{AccountKey, NewEvent};
 
     const NOW: &str = "2026-11-22T12:00:00Z";
 
@@ -95,9 +94,9 @@ mod tests {
         NOW.parse().expect("a time")
     }
 
-    async fn runs_of(database: &TestDatabase, enrolment: i64, runs: &[(&str, &str, &str)]) {
+    async fn runs_of(database: &TestDatabase, account: AccountKey, runs: &[(&str, &str, &str)]) {
         let event = |kind, &(instance, type_, region): &(&str, &str, &str)| NewEvent {
-            enrolment: 0,
+            account,
             event_id: format!("{instance} {kind:?}"),
             instance_id: instance.into(),
             region: region.into(),
@@ -112,11 +111,7 @@ mod tests {
             .iter()
             .flat_map(|run| [event(PowerOn, run), event(PowerOff, run)])
             .collect();
-        let mut transaction = database.begin().await.expect("a transaction");
-        record(&mut transaction, &events_of(enrolment, &events))
-            .await
-            .expect("recording");
-        transaction.commit().await.expect("committing");
+        database.record(&events).await;
     }
 
     async fn due_then(database: &TestDatabase, at: Timestamp) -> Vec<(String, Vec<String>)> {
@@ -136,7 +131,7 @@ mod tests {
     async fn types_that_ran_are_described_once_a_week() {
         let database = TestDatabase::new().await;
         assert_eq!(due_then(&database, now()).await, []);
-        let enrolment = database.enrol("210987654321", "org").await;
+        let account = database.enrol("210987654321", "org").await;
         let runs = [
             ("i-1", "m5.large", "us-east-1"),
             ("i-2", "m5.large", "us-east-1"),
@@ -144,7 +139,7 @@ mod tests {
             ("i-4", "x9.huge", "eu-west-1"),
             ("i-5", "", "eu-west-1"),
         ];
-        runs_of(&database, enrolment, &runs).await;
+        runs_of(&database, account, &runs).await;
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (east, west): (Vec<String>, Vec<String>) =
             (names(&["c5.large", "m5.large"]), names(&["x9.huge"]));

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use metering::image;
 
+use super::accounts::AccountKey;
 use super::images::image_attributes;
 use super::{Doing, Pool, StoreError};
 
@@ -15,8 +16,8 @@ const ROUND: i64 = 1000;
 /// Things of one account and region that are due to be described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The enrolment they are looked up for
-    pub enrolment: i64,
+    /// The account that they are looked up for
+    pub key: AccountKey,
     /// Namespace of its CloudAccount
     pub namespace: String,
     /// Name of its CloudAccount
@@ -44,14 +45,14 @@ pub struct Uninspected {
 pub async fn due_instances(database: &Pool, now: Timestamp) -> Result<Vec<Due>, StoreError> {
     sqlx::query_as!(
         Due,
-        r#"select enrolment.id as enrolment, namespace, name as account, cloud_account_id as account_id, region,
-                  array_agg(instance_id) as "ids!"
-             from (select enrolment_id, region, instance_id from instance
+        r#"select cloud_account as "key: AccountKey", namespace, name as account, account_id, region, array_agg(instance_id) as "ids!"
+             from (select cloud_account, region, instance_id from instance
                     where image is null and next_lookup_at <= $1 and lookups < $2
                     order by next_lookup_at limit $3) as due
-             join enrolment on enrolment.id = due.enrolment_id
-            where released_at is null and not suspended
-            group by enrolment.id, region"#,
+             join holder using (cloud_account)
+             join cloud_account on cloud_account.id = cloud_account
+            where not suspended
+            group by cloud_account, namespace, name, account_id, region"#,
         &now.to_sqlx() as _,
         MOST_LOOKUPS,
         ROUND,
@@ -66,18 +67,19 @@ pub async fn due_instances(database: &Pool, now: Timestamp) -> Result<Vec<Due>, 
 pub async fn due_images(database: &Pool, now: Timestamp) -> Result<Vec<Due>, StoreError> {
     sqlx::query_as!(
         Due,
-        r#"select enrolment as "enrolment!", namespace as "namespace!", account as "account!",
-                  cloud_account_id as "account_id!", region as "region!", array_agg(image_id) as "ids!"
-             from (select distinct on (due.id) enrolment.id as enrolment, namespace, enrolment.name as account, cloud_account_id,
+        r#"select key as "key!: AccountKey", namespace as "namespace!", account as "account!",
+                  account_id as "account_id!", region as "region!", array_agg(image_id) as "ids!"
+             from (select distinct on (due.id) holder.cloud_account as key, namespace, holder.name as account, account_id,
                           due.region, image_id
                      from (select id, image_id, region, lookups from image
                             where described_at is null and not unavailable and next_lookup_at <= $1
                             order by next_lookup_at limit $2) as due
                      join instance on instance.image = due.id
-                     join enrolment on enrolment.id = instance.enrolment_id
-                    where released_at is null and not suspended
-                    order by due.id, hashint8(enrolment.id + due.lookups)) as chosen
-            group by enrolment, namespace, account, cloud_account_id, region"#,
+                     join holder on holder.cloud_account = instance.cloud_account
+                     join cloud_account on cloud_account.id = holder.cloud_account
+                    where not suspended
+                    order by due.id, hashint8(holder.cloud_account + due.lookups)) as chosen
+            group by key, namespace, account, account_id, region"#,
         &now.to_sqlx() as _,
         ROUND,
     )
@@ -89,12 +91,11 @@ pub async fn due_images(database: &Pool, now: Timestamp) -> Result<Vec<Due>, Sto
 /// How many instances and how many images of metered accounts are known from logs only.
 pub async fn unidentified(database: &Pool) -> Result<(i64, i64), StoreError> {
     sqlx::query!(
-        r#"select (select count(*) from instance join enrolment on enrolment.id = enrolment_id
-                    where image is null and released_at is null) as "instances!",
+        r#"select (select count(*) from instance join holder using (cloud_account) where image is null) as "instances!",
                   (select count(*) from image
                     where described_at is null
-                      and exists (select from instance join enrolment on enrolment.id = enrolment_id
-                                   where instance.image = image.id and released_at is null)) as "images!""#,
+                      and exists (select from instance join holder using (cloud_account)
+                                   where instance.image = image.id)) as "images!""#,
     )
     .map(|row| (row.instances, row.images))
     .fetch_one(database)
@@ -105,14 +106,14 @@ pub async fn unidentified(database: &Pool) -> Result<(i64, i64), StoreError> {
 /// These instances were not found: asked for again later, in the end not any more.
 pub async fn missed_instances(
     database: &Pool,
-    enrolment: i64,
+    account: AccountKey,
     ids: &[String],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update instance set lookups = lookups + 1, next_lookup_at = $3::timestamptz + interval '30 seconds' * 2 ^ lookups
-          where enrolment_id = $1 and instance_id = any($2)",
-        enrolment,
+          where cloud_account = $1 and instance_id = any($2)",
+        account.0,
         ids,
         &now.to_sqlx() as _,
     )
@@ -146,8 +147,8 @@ pub async fn missed_images(
 pub async fn put_off(database: &Pool, due: &Due, until: Timestamp) -> Result<(), StoreError> {
     let doing = "putting off a lookup";
     sqlx::query!(
-        "update instance set next_lookup_at = $3 where enrolment_id = $1 and instance_id = any($2) and image is null",
-        due.enrolment,
+        "update instance set next_lookup_at = $3 where cloud_account = $1 and instance_id = any($2) and image is null",
+        due.key.0,
         &due.ids,
         &until.to_sqlx() as _,
     )
@@ -169,13 +170,13 @@ pub async fn put_off(database: &Pool, due: &Due, until: Timestamp) -> Result<(),
 pub async fn uninspected(database: &Pool) -> Result<Vec<Uninspected>, StoreError> {
     let rows = sqlx::query!(
         "select image_id, image.region, image.name, owner_id, platform, marketplace, architecture, rhel_tag, openshift_tag, rhel_found,
-                facts -> 'syspurpose' as syspurpose, namespace, enrolment.name as account
+                facts -> 'syspurpose' as syspurpose, namespace, holder.name as account
            from image
-           join lateral (select distinct enrolment_id from instance where instance.image = image.id) as used on true
-           join enrolment on enrolment.id = used.enrolment_id
+           join lateral (select distinct cloud_account from instance where instance.image = image.id) as used on true
+           join holder using (cloud_account)
           where inspection = 'pending' and described_at is not null and not unavailable
-            and platform = 'none' and not marketplace and not rhel_tag and released_at is null and not suspended
-          order by image.id, enrolment.id",
+            and platform = 'none' and not marketplace and not rhel_tag and not suspended
+          order by image.id, cloud_account",
     )
     .fetch_all(database)
     .await

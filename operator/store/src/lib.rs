@@ -9,6 +9,8 @@
 //! run `operator/store/sqlx-prepare` and commit `.sqlx` with it; tests take a `testing::TestDatabase`.
 
 pub mod account_status;
+pub mod accounts;
+mod changes;
 pub mod dead_letters;
 pub mod discovery;
 pub mod enrolments;
@@ -21,7 +23,6 @@ pub mod instance_types;
 mod instances;
 pub mod inventory;
 pub mod ledger;
-pub mod locks;
 pub mod organizations;
 #[cfg(test)]
 mod plans;
@@ -36,6 +37,8 @@ pub mod testing;
 pub mod usage;
 pub mod usage_days;
 
+pub use accounts::AccountKey;
+pub use changes::{Changes, invalidate};
 pub use event::NewEvent;
 pub use pool::{Pool, connect, connect_once};
 
@@ -115,7 +118,7 @@ pub async fn migrate(url: &str) -> Result<(), StoreError> {
 
 /// Proves that the database answers and has the schema.
 pub async fn ping(pool: &Pool) -> Result<(), StoreError> {
-    sqlx::query!("select id from enrolment limit 1")
+    sqlx::query!("select id from cloud_account limit 1")
         .fetch_optional(pool)
         .await
         .map(drop)

@@ -4,22 +4,22 @@
 use jiff::Timestamp;
 use metering::cloudtrail::EventKind::PowerOff;
 use metering::usage::Period;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
-use super::NewEvent;
 use super::events::record;
 use super::testing::TestDatabase;
-use super::{enrolments, usage};
+use super::{AccountKey, Changes, NewEvent, accounts, usage};
 
 /// Five hundred accounts of fifty organizations, twenty instances each, with five runs and ten events each.
 const FILL: &str = "
-    insert into enrolment (cloud_account_id, org_id, uid, namespace, name, created_at, enabled_at)
-    select lpad(n::text, 12, '0'), (n % 50)::text, gen_random_uuid(), 'customers', n::text, 'epoch', 'epoch'
-      from generate_series(1, 500) n;
-    insert into instance (enrolment_id, instance_id, region)
-    select e.id, 'i-' || n, 'us-east-1' from enrolment e, generate_series(1, 20) n;
-    insert into run (instance, started_at, ended_at, instance_type)
-    select i.id, '2026-01-01'::timestamptz + n * interval '30 days', '2026-01-11'::timestamptz + n * interval '30 days', 'm5.large'
+    insert into organization (org_id) select n::text from generate_series(0, 49) n;
+    insert into cloud_account (account_id) select lpad(n::text, 12, '0') from generate_series(1, 500) n;
+    insert into metered_period (cloud_account, organization, namespace, name, span)
+    select a.id, o.id, 'customers', account_id, '[epoch,)' from cloud_account a join organization o on org_id = (account_id::bigint % 50)::text;
+    insert into instance (cloud_account, instance_id, region)
+    select a.id, 'i-' || n, 'us-east-1' from cloud_account a, generate_series(1, 20) n;
+    insert into run (instance, cloud_account, started_at, ended_at, instance_type)
+    select i.id, i.cloud_account, '2026-01-01'::timestamptz + n * interval '30 days', '2026-01-11'::timestamptz + n * interval '30 days', 'm5.large'
       from instance i, generate_series(0, 4) n;
     insert into instance_event (instance, event_id, kind, occurred_at, instance_type)
     select instance, kind || at, kind, at, instance_type
@@ -31,7 +31,7 @@ const FILL: &str = "
 async fn scans(transaction: &mut PgConnection) -> (Vec<String>, Vec<String>) {
     let scanned: Vec<(String, bool, bool)> = sqlx::query_as(
         "select relname::text, seq_scan > 0, idx_scan > 0 from pg_stat_xact_user_tables
-          where relname in ('enrolment', 'instance', 'instance_event', 'run') order by relname",
+          where relname in ('cloud_account', 'instance', 'instance_event', 'run') order by relname",
     )
     .fetch_all(transaction)
     .await
@@ -46,6 +46,18 @@ async fn scans(transaction: &mut PgConnection) -> (Vec<String>, Vec<String>) {
     )
 }
 
+/// A transaction on a connection of its own: what another one has scanned on the same connection may not be counted off yet.
+async fn transaction(database: &TestDatabase) -> PgConnection {
+    let mut connection = PgConnection::connect(database.url())
+        .await
+        .expect("a connection");
+    sqlx::query("begin")
+        .execute(&mut connection)
+        .await
+        .expect("a transaction");
+    connection
+}
+
 #[tokio::test]
 async fn what_is_asked_most_reads_neither_events_nor_runs_from_end_to_end() {
     let database = TestDatabase::new().await;
@@ -55,18 +67,18 @@ async fn what_is_asked_most_reads_neither_events_nor_runs_from_end_to_end() {
         .expect("filling");
     let time = |text: &str| text.parse::<Timestamp>().expect("a time");
 
-    let mut asking = database.begin().await.expect("a transaction");
-    let accounts = ["000000000007", "000000000042"];
-    let recipients = enrolments::metered_accounts(&mut *asking, &accounts).await;
+    let mut asking = transaction(&database).await;
+    let account_ids = ["000000000007", "000000000042"];
+    let recipients = accounts::recipients(&mut asking, &account_ids).await;
     assert_eq!(recipients.expect("recipients").len(), 2);
     let (_, indexed) = scans(&mut asking).await;
-    assert_eq!(indexed, ["enrolment"]);
-    asking.rollback().await.expect("rolling back");
+    assert_eq!(indexed, ["cloud_account"]);
+    asking.close().await.expect("rolling back");
 
-    let mut taking_in = database.begin().await.expect("a transaction");
+    let mut taking_in = transaction(&database).await;
     let late: Vec<NewEvent> = (1..20)
         .map(|instance| NewEvent {
-            enrolment: 7,
+            account: AccountKey(7),
             event_id: "late".into(),
             instance_id: format!("i-{instance}"),
             region: "us-east-1".into(),
@@ -76,18 +88,21 @@ async fn what_is_asked_most_reads_neither_events_nor_runs_from_end_to_end() {
             instance_type: None,
         })
         .collect();
-    let recorded = record(&mut taking_in, &late).await.expect("recording");
+    let mut changes = Changes::default();
+    let recorded = record(&mut taking_in, &late, &mut changes)
+        .await
+        .expect("recording");
     assert_eq!((recorded.events, recorded.runs), (19, 19));
-    let all = ["enrolment", "instance", "instance_event", "run"].map(str::to_owned);
+    let all = ["instance", "instance_event", "run"].map(str::to_owned);
     assert_eq!(scans(&mut taking_in).await, (vec![], all.to_vec()));
-    taking_in.rollback().await.expect("rolling back");
+    taking_in.close().await.expect("rolling back");
 
-    let mut reporting = database.begin().await.expect("a transaction");
+    let mut reporting = transaction(&database).await;
     let day = Period::of_day(jiff::civil::date(2026, 4, 5));
     let runs = usage::runs(&mut reporting, "7", day).await.expect("runs");
     assert_eq!(runs.len(), 200);
     let (whole, indexed) = scans(&mut reporting).await;
     assert_eq!(whole, [""; 0]);
     assert!(indexed.contains(&"run".to_owned()), "{indexed:?}");
-    reporting.rollback().await.expect("rolling back");
+    reporting.close().await.expect("rolling back");
 }

@@ -14,10 +14,10 @@ use super::{Doing, StoreError};
 #[allow(missing_docs)]
 pub struct AccountRow {
     pub id: i64,
-    /// The first enrolment of its organization, which stands for it
+    /// Its organization
     pub user_id: i64,
     pub cloud_account_id: String,
-    pub role_arn: Option<String>,
+    pub role_arn: String,
     pub created_at: Timestamp,
     pub changed_at: Timestamp,
     /// Events are recorded now
@@ -32,14 +32,15 @@ pub async fn accounts(
     id: Option<i64>,
 ) -> Result<Vec<AccountRow>, StoreError> {
     let rows = sqlx::query!(
-        r#"select id, (select min(id) from enrolment as first where first.org_id = enrolment.org_id) as "user_id!",
-                  cloud_account_id, role_arn, suspended,
-                  enabled_at is not null and not suspended as "enabled!",
-                  coalesce(enabled_at, changed_at) as "created_at!: jiff_sqlx::Timestamp",
+        r#"select account.id, organization.id as user_id, account_id, role_arn, suspended, period.id is not null as "enabled!",
+                  coalesce(lower(span), changed_at) as "created_at!: jiff_sqlx::Timestamp",
                   changed_at as "changed_at: jiff_sqlx::Timestamp"
-             from enrolment
-            where released_at is null and ($1::text is null or org_id = $1) and ($2::bigint is null or id = $2)
-            order by id"#,
+             from holder
+             join cloud_account as account on account.id = holder.cloud_account
+             join organization on organization.id = holder.organization
+             left join metered_period as period on period.cloud_account = account.id and upper_inf(span)
+            where ($1::text is null or org_id = $1) and ($2::bigint is null or account.id = $2)
+            order by account.id"#,
         org_id,
         id,
     )
@@ -47,9 +48,9 @@ pub async fn accounts(
     .await
     .doing("listing accounts")?;
     let accounts = rows.into_iter().map(|row| AccountRow {
-        id: row.id,
-        user_id: row.user_id,
-        cloud_account_id: row.cloud_account_id,
+        id: row.id.into(),
+        user_id: row.user_id.into(),
+        cloud_account_id: row.account_id,
         role_arn: row.role_arn,
         created_at: row.created_at.to_jiff(),
         changed_at: row.changed_at.to_jiff(),
@@ -64,7 +65,7 @@ pub async fn accounts(
 #[allow(missing_docs)]
 pub struct InstanceRow {
     pub id: i64,
-    pub enrolment: i64,
+    pub account: i64,
     pub instance_id: String,
     pub region: String,
     pub image: Option<i64>,
@@ -100,10 +101,10 @@ pub async fn instances(
     let since = running_since.map(ToSqlx::to_sqlx);
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!"
-             from instance join enrolment on enrolment.id = enrolment_id
-            where org_id = $1 and released_at is null and ($2::bigint is null or instance.id = $2)
+             from visible_instance as instance join organization on organization.id = instance.organization
+            where org_id = $1 and ($2::bigint is null or instance.id = $2)
               and ($3::timestamptz is null or exists (
-                    select from run where run.instance = instance.id and ended_at is null and started_at <= $3))"#,
+                    select from run where run.instance = instance.id and ended_at = 'infinity' and started_at <= $3))"#,
         org_id,
         id,
         &since as _,
@@ -112,13 +113,13 @@ pub async fn instances(
     .await
     .doing("counting instances")?;
     let rows = sqlx::query!(
-        r#"select instance.id, enrolment_id, instance_id, region, image,
-                  instance.created_at as "created_at: jiff_sqlx::Timestamp",
-                  instance.updated_at as "updated_at: jiff_sqlx::Timestamp"
-             from instance join enrolment on enrolment.id = enrolment_id
-            where org_id = $1 and released_at is null and ($2::bigint is null or instance.id = $2)
+        r#"select instance.id as "id!", cloud_account as "account!", instance_id as "instance_id!", region as "region!", image,
+                  instance.created_at as "created_at!: jiff_sqlx::Timestamp",
+                  instance.updated_at as "updated_at!: jiff_sqlx::Timestamp"
+             from visible_instance as instance join organization on organization.id = instance.organization
+            where org_id = $1 and ($2::bigint is null or instance.id = $2)
               and ($3::timestamptz is null or exists (
-                    select from run where run.instance = instance.id and ended_at is null and started_at <= $3))
+                    select from run where run.instance = instance.id and ended_at = 'infinity' and started_at <= $3))
             order by instance.id limit $4 offset $5"#,
         org_id,
         id,
@@ -131,7 +132,7 @@ pub async fn instances(
     .doing("listing instances")?;
     let instances = rows.into_iter().map(|row| InstanceRow {
         id: row.id,
-        enrolment: row.enrolment_id,
+        account: row.account.into(),
         instance_id: row.instance_id,
         region: row.region,
         image: row.image,
@@ -170,8 +171,9 @@ pub async fn images(
                   created_at as "created_at: jiff_sqlx::Timestamp", updated_at as "updated_at: jiff_sqlx::Timestamp"
              from image
             where ($2::bigint is null or id = $2)
-              and id in (select image from instance join enrolment on enrolment.id = enrolment_id
-                          where org_id = $1 and released_at is null)
+              and id in (select image from visible_instance as instance
+                           join organization on organization.id = instance.organization
+                          where org_id = $1)
             order by id"#,
         org_id,
         id,

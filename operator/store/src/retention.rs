@@ -3,12 +3,15 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{Doing, Pool, StoreError, locks};
+use super::accounts::{self, AccountKey};
+use super::{Doing, Pool, StoreError};
 
 /// Fewest days that must be kept: what is late comes in that time.
 pub const FEWEST_DAYS: u32 = 90;
-/// Log files or instances seen to in one transaction.
-const CHUNK: i64 = 2000;
+/// Log files deleted in one transaction.
+const FILES: i64 = 2000;
+/// Instances whose events are deleted in one transaction, each of an account that is locked, at the most.
+const INSTANCES: i64 = 500;
 
 /// Numbers of deleted rows, or of rows to delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +70,7 @@ async fn log_files(pool: &Pool, kept_since: Timestamp, dry_run: bool) -> Result<
         let gone = sqlx::query!(
             "delete from log_file where ctid = any(array(select ctid from log_file where recorded_at < $1 limit $2))",
             kept_since as _,
-            CHUNK,
+            FILES,
         );
         match gone.execute(pool).await.doing(DOING)?.rows_affected() {
             0 => return Ok(pruned),
@@ -81,9 +84,9 @@ async fn events(pool: &Pool, kept_since: Timestamp, dry_run: bool) -> Result<u64
     let (mut pruned, mut last) = (0, 0);
     loop {
         let chunk = sqlx::query!(
-            "select id, enrolment_id from instance where id > $1 order by id limit $2",
+            "select id, cloud_account from instance where id > $1 order by id limit $2",
             last,
-            CHUNK
+            INSTANCES
         );
         let chunk = chunk.fetch_all(pool).await.doing(DOING)?;
         let Some(newest) = chunk.last() else {
@@ -91,9 +94,11 @@ async fn events(pool: &Pool, kept_since: Timestamp, dry_run: bool) -> Result<u64
         };
         last = newest.id;
         let instances: Vec<i64> = chunk.iter().map(|instance| instance.id).collect();
-        let enrolments: Vec<i64> = chunk.iter().map(|instance| instance.enrolment_id).collect();
+        let of_accounts = chunk
+            .iter()
+            .map(|instance| AccountKey(instance.cloud_account));
         let mut transaction = pool.begin().await.doing(DOING)?;
-        locks::lock_exclusive(&mut transaction, &enrolments).await?;
+        accounts::lock(&mut transaction, of_accounts).await?;
         // A run begins where the one before ended if only the type changed: both hang on one power-on, which then stays.
         // Of what was before it a rebuild needs no more than the type, by the order that metering::runs goes by.
         let gone = sqlx::query_scalar!(

@@ -5,34 +5,30 @@ use std::collections::BTreeMap;
 use jiff_sqlx::{Timestamp, ToSqlx};
 use metering::cloudtrail::EventKind;
 use metering::runs::{Event, Run, difference, runs};
-use metering::usage::Period;
 use sqlx::PgConnection;
 
+use super::accounts::{self, AccountKey};
+use super::changes::Changes;
 use super::event::kind_from_sql;
 use super::{Doing, StoreError};
 
-/// Changes made by a rebuild.
-#[derive(Debug, Default)]
-pub(super) struct ChangedRuns {
-    /// Rows written or removed.
-    pub(super) runs: u64,
-    /// When an instance runs now and did not before, or the other way round.
-    pub(super) spans: Vec<(i64, Period)>,
-}
-
-/// Derives the runs of these instances anew. Their enrolment's row must be locked. Runs from before the first power-on that
-/// is kept are history: what they were derived from is gone (see [`super::retention`]).
+/// Derives the runs of these instances, whose accounts must be locked, anew. Returns the number of rows written or deleted. Runs from
+/// before the first power-on that is kept are history: the events that they were derived from are gone (see [`super::retention`]).
 pub(super) async fn rebuild(
     connection: &mut PgConnection,
-    instances: &[i64],
-) -> Result<ChangedRuns, StoreError> {
-    if instances.is_empty() {
-        return Ok(ChangedRuns::default());
+    accounts: &BTreeMap<i64, AccountKey>,
+    changes: &mut Changes,
+) -> Result<u64, StoreError> {
+    if accounts.is_empty() {
+        return Ok(0);
     }
-    let mut stored = stored(connection, instances).await?;
-    let mut changed = ChangedRuns::default();
+    let instances: Vec<i64> = accounts.keys().copied().collect();
+    let mut stored = stored(connection, &instances).await?;
     let (mut gone, mut new, mut other) = (Vec::new(), Vec::new(), Vec::new());
-    for (instance, events) in events_of(connection, instances).await? {
+    for (instance, events) in events_of(connection, &instances).await? {
+        let Some(&account) = accounts.get(&instance) else {
+            continue;
+        };
         let mut before = stored.remove(&instance).unwrap_or_default();
         let power_ons = events
             .iter()
@@ -40,10 +36,9 @@ pub(super) async fn rebuild(
         let first = power_ons.map(|event| event.at).min();
         before.retain(|run| first.is_some_and(|first| run.start >= first));
         let after = runs(events);
-        let spans = difference(&before, &after);
-        changed
-            .spans
-            .extend(spans.into_iter().map(|span| (instance, span)));
+        for span in difference(&before, &after) {
+            changes.span(account, &span);
+        }
         gone.extend(
             before
                 .iter()
@@ -52,17 +47,17 @@ pub(super) async fn rebuild(
         );
         for run in after {
             match starting(&before, run.start) {
-                None => new.push((instance, run)),
-                Some(stored) if *stored != run => other.push((instance, run)),
+                None => new.push((instance, account, run)),
+                Some(stored) if *stored != run => other.push((instance, account, run)),
                 Some(_) => {}
             }
         }
     }
-    changed.runs = (gone.len() + new.len() + other.len()) as u64;
+    let written = (gone.len() + new.len() + other.len()) as u64;
     delete(connection, gone).await?;
     insert(connection, &new).await?;
     update(connection, &other).await?;
-    Ok(changed)
+    Ok(written)
 }
 
 /// The run of an instance's, in order, that starts then.
@@ -72,21 +67,23 @@ fn starting(runs: &[Run], start: jiff::Timestamp) -> Option<&Run> {
         .and_then(|position| runs.get(position))
 }
 
-/// When each of these instances ran.
-pub(super) async fn spans(
+/// Notes the times at which these instances ran as changed.
+pub(super) async fn change_spans(
     connection: &mut PgConnection,
-    instances: &[i64],
-) -> Result<Vec<(i64, Period)>, StoreError> {
-    if instances.is_empty() {
-        return Ok(Vec::new());
+    accounts: &BTreeMap<i64, AccountKey>,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    if accounts.is_empty() {
+        return Ok(());
     }
-    let stored = stored(connection, instances).await?;
-    let spans_of = |(instance, runs): (&i64, &Vec<Run>)| {
-        let instance = *instance;
-        let spans: Vec<_> = runs.iter().map(|run| (instance, run.period())).collect();
-        spans
-    };
-    Ok(stored.iter().flat_map(spans_of).collect())
+    let instances: Vec<i64> = accounts.keys().copied().collect();
+    for (instance, runs) in stored(connection, &instances).await? {
+        if let Some(&account) = accounts.get(&instance) {
+            runs.iter()
+                .for_each(|run| changes.span(account, &run.period()));
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn stored(
@@ -94,7 +91,7 @@ pub(super) async fn stored(
     instances: &[i64],
 ) -> Result<BTreeMap<i64, Vec<Run>>, StoreError> {
     let rows = sqlx::query!(
-        r#"select instance, started_at as "started_at: Timestamp", ended_at as "ended_at: Timestamp", instance_type
+        r#"select instance, started_at as "started_at: Timestamp", nullif(ended_at, 'infinity') as "ended_at: Timestamp", instance_type
              from run where instance = any($1) order by instance, started_at"#,
         instances,
     )
@@ -161,36 +158,44 @@ async fn delete(
 /// Runs column by column.
 struct Columns<'a> {
     instances: Vec<i64>,
+    accounts: Vec<i32>,
     starts: Vec<Timestamp>,
     ends: Vec<Option<Timestamp>>,
     types: Vec<Option<&'a str>>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(runs: &'a [(i64, Run)]) -> Self {
+    fn of(runs: &'a [(i64, AccountKey, Run)]) -> Self {
         let end = |run: &Run| run.end.map(ToSqlx::to_sqlx);
         Self {
-            instances: runs.iter().map(|(instance, _)| *instance).collect(),
-            starts: runs.iter().map(|(_, run)| run.start.to_sqlx()).collect(),
-            ends: runs.iter().map(|(_, run)| end(run)).collect(),
+            instances: runs.iter().map(|(instance, ..)| *instance).collect(),
+            accounts: accounts::ids(runs.iter().map(|(_, account, _)| *account)),
+            starts: runs.iter().map(|(.., run)| run.start.to_sqlx()).collect(),
+            ends: runs.iter().map(|(.., run)| end(run)).collect(),
             types: runs
                 .iter()
-                .map(|(_, run)| run.instance_type.as_deref())
+                .map(|(.., run)| run.instance_type.as_deref())
                 .collect(),
         }
     }
 }
 
-/// Nobody else can have inserted them: their enrolment is locked. To have Postgres look for them takes half as long again.
-async fn insert(connection: &mut PgConnection, new: &[(i64, Run)]) -> Result<(), StoreError> {
+/// Nobody else can have inserted them: their account is locked. To have Postgres look for them takes half as long again.
+async fn insert(
+    connection: &mut PgConnection,
+    new: &[(i64, AccountKey, Run)],
+) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());
     }
     let new = Columns::of(new);
     sqlx::query!(
-        "insert into run (instance, started_at, ended_at, instance_type)
-         select * from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[])",
+        "insert into run (instance, cloud_account, started_at, ended_at, instance_type)
+         select instance, account, started_at, coalesce(ended_at, 'infinity'), instance_type
+           from unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+                as new (instance, account, started_at, ended_at, instance_type)",
         &new.instances,
+        &new.accounts,
         &new.starts as _,
         &new.ends as _,
         &new.types as _,
@@ -201,13 +206,16 @@ async fn insert(connection: &mut PgConnection, new: &[(i64, Run)]) -> Result<(),
     Ok(())
 }
 
-async fn update(connection: &mut PgConnection, other: &[(i64, Run)]) -> Result<(), StoreError> {
+async fn update(
+    connection: &mut PgConnection,
+    other: &[(i64, AccountKey, Run)],
+) -> Result<(), StoreError> {
     if other.is_empty() {
         return Ok(());
     }
     let other = Columns::of(other);
     sqlx::query!(
-        "update run set ended_at = other.ended_at, instance_type = other.instance_type
+        "update run set ended_at = coalesce(other.ended_at, 'infinity'), instance_type = other.instance_type
            from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::text[])
                 as other (instance, started_at, ended_at, instance_type)
           where run.instance = other.instance and run.started_at = other.started_at",

@@ -31,9 +31,9 @@ pub struct ImageRun {
     pub end: Option<Timestamp>,
 }
 
-/// Every organization that ever had an account enrolled, sorted.
+/// Every organization that has, or had, an account metered, sorted.
 pub async fn organizations(executor: impl PgExecutor<'_>) -> Result<Vec<String>, StoreError> {
-    sqlx::query_scalar!("select distinct org_id from enrolment order by org_id")
+    sqlx::query_scalar!("select org_id from organization order by org_id")
         .fetch_all(executor)
         .await
         .doing("listing organizations")
@@ -49,7 +49,8 @@ pub async fn images(
                   rhel_found, facts -> 'syspurpose' as syspurpose, distribution
              from image
             where id in (select image from instance
-                          where enrolment_id in (select id from enrolment where org_id = $1))"#,
+                          where cloud_account in (select cloud_account from metered_period
+                                                   where organization = (select id from organization where org_id = $1)))"#,
         org_id,
     )
     .fetch_all(connection)
@@ -67,20 +68,20 @@ pub async fn images(
     Ok(images.collect())
 }
 
-/// The runs of an organization that have a moment in `period`, in no order.
+/// The runs of an organization that have a moment in `period`, in no order, each clipped to the time in which its account is metered for
+/// the organization. One run may have a part in each of several metered periods.
 pub async fn runs(
     connection: &mut PgConnection,
     org_id: &str,
     period: Period,
 ) -> Result<Vec<ImageRun>, StoreError> {
     let rows = sqlx::query!(
-        r#"select instance.image,
-                  run.started_at as "start: jiff_sqlx::Timestamp", run.ended_at as "end: jiff_sqlx::Timestamp"
-             from enrolment
-             join instance on instance.enrolment_id = enrolment.id
-             join run on run.instance = instance.id
-            where enrolment.org_id = $1
-              and run.started_at < $3 and (run.ended_at is null or run.ended_at > $2)"#,
+        r#"select instance.image, run.started_at as "start!: jiff_sqlx::Timestamp", run.ended_at as "end: jiff_sqlx::Timestamp"
+             from clipped_run as run
+             join organization on organization.id = run.organization
+             join instance on instance.id = run.instance
+            where org_id = $1 and period && tstzrange($2, $3)
+              and stored_start < $3 and stored_end > $2"#,
         org_id,
         &period.start.to_sqlx() as _,
         &period.end.to_sqlx() as _,
@@ -121,23 +122,24 @@ pub struct DetailedRun {
     pub end: Option<Timestamp>,
 }
 
-/// The runs of an organization that have a moment in `period`, in no order, with all that is known of their instances.
+/// The same runs as [`runs`], with all that is known of their instances.
 pub async fn detailed_runs(
     connection: &mut PgConnection,
     org_id: &str,
     period: Period,
 ) -> Result<Vec<DetailedRun>, StoreError> {
     let rows = sqlx::query!(
-        r#"select cloud_account_id, instance.instance_id, instance.region, instance.image, image.image_id as "image_id?",
+        r#"select account_id, instance.instance_id, instance.region, instance.image, image.image_id as "image_id?",
                   run.instance_type, vcpus as "vcpus?", memory_mib as "memory_mib?",
-                  run.started_at as "start: jiff_sqlx::Timestamp", run.ended_at as "end: jiff_sqlx::Timestamp"
-             from enrolment
-             join instance on instance.enrolment_id = enrolment.id
-             join run on run.instance = instance.id
+                  run.started_at as "start!: jiff_sqlx::Timestamp", run.ended_at as "end: jiff_sqlx::Timestamp"
+             from clipped_run as run
+             join organization on organization.id = run.organization
+             join cloud_account on cloud_account.id = run.cloud_account
+             join instance on instance.id = run.instance
              left join image on image.id = instance.image
-             left join instance_type on instance_type.cloud = enrolment.cloud and instance_type.name = run.instance_type
-            where enrolment.org_id = $1
-              and run.started_at < $3 and (run.ended_at is null or run.ended_at > $2)"#,
+             left join instance_type on instance_type.cloud = cloud_account.cloud and instance_type.name = run.instance_type
+            where org_id = $1 and period && tstzrange($2, $3)
+              and stored_start < $3 and stored_end > $2"#,
         org_id,
         &period.start.to_sqlx() as _,
         &period.end.to_sqlx() as _,
@@ -146,7 +148,7 @@ pub async fn detailed_runs(
     .await
     .doing("reading the runs of an organization")?;
     let runs = rows.into_iter().map(|row| DetailedRun {
-        account_id: row.cloud_account_id,
+        account_id: row.account_id,
         instance_id: row.instance_id,
         region: row.region,
         image: row.image,
@@ -169,7 +171,8 @@ pub async fn evidence(
         r#"select id, facts -> 'evidence' as "evidence!" from image
             where facts -> 'evidence' is not null
               and id in (select image from instance
-                          where enrolment_id in (select id from enrolment where org_id = $1))"#,
+                          where cloud_account in (select cloud_account from metered_period
+                                                   where organization = (select id from organization where org_id = $1)))"#,
         org_id,
     )
     .fetch_all(connection)

@@ -146,8 +146,8 @@ async fn events(database: &TruthDatabase) -> Result<Vec<EventRow>, Failure> {
         Option<String>,
     );
     let rows: Vec<Row> = sqlx::query_as(
-        "select cloud_account_id, region, instance.instance_id, event_id, kind, occurred_at, instance_type
-           from instance_event join instance on instance.id = instance join enrolment on enrolment.id = enrolment_id",
+        "select account_id, region, instance.instance_id, event_id, kind, occurred_at, instance_type
+           from instance_event join instance on instance.id = instance join cloud_account on cloud_account.id = cloud_account",
     )
     .fetch_all(&database.pool)
     .await?;
@@ -176,9 +176,12 @@ async fn runs(database: &TruthDatabase) -> Result<Vec<GeneratedRun>, Failure> {
         String,
     );
     let rows: Vec<Row> = sqlx::query_as(
-        "select org_id, cloud_account_id, instance.region, instance.instance_id, started_at, ended_at,
+        "select org_id, account_id, instance.region, instance.instance_id, started_at, ended_at,
                 coalesce(instance_type, ''), coalesce(image_id, '')
-           from run join instance on instance.id = instance join enrolment on enrolment.id = enrolment_id
+           from clipped_run as run
+           join organization on organization.id = organization
+           join cloud_account on cloud_account.id = run.cloud_account
+           join instance on instance.id = instance
            left join image on image.id = image",
     )
     .fetch_all(&database.pool)

@@ -8,9 +8,10 @@ use super::reconcile::Next;
 use super::status::{StatusBuilder, prior_failures};
 use super::steps::{READY, TRAIL_CONFIGURED, admit, trail};
 use crate::controllers::event::{normal, warning};
+use crate::controllers::role::RoleError;
 use cloudigrade_api::{CloudAccount, DeletionPolicy};
 use cloudigrade_store::StoreError;
-use cloudigrade_store::enrolments;
+use cloudigrade_store::enrolments::{self, ClaimPlan, Enrolment};
 
 /// Failures after which access counts as revoked: some 40 s.
 const TRIES: u32 = 4;
@@ -35,7 +36,15 @@ pub(super) async fn clean_up<C: Cloud>(
     status: &mut StatusBuilder<'_>,
     now: Timestamp,
 ) -> Result<Next, Stop> {
-    let ours = has_trail(account, context).await.for_condition(READY)?;
+    let holder = holder(account, context).await.for_condition(READY)?;
+    let ours = match &holder {
+        Ok(holder) => holder.is_some(),
+        // The ARN can't be read, which must not hold the object for ever: its status knows.
+        Err(_) => account
+            .status
+            .as_ref()
+            .is_some_and(|status| status.trail.is_some()),
+    };
     let next_check = context.schedule.next(account);
     let event = match decide(account.spec.deletion_policy, ours, next_check, now) {
         Plan::Wait(until) => return Ok(Next::NotDue(until)),
@@ -71,29 +80,30 @@ pub(super) async fn clean_up<C: Cloud>(
             }
         },
     };
-    enrolments::release(&context.database, admit::uid(account), now)
+    let holder = holder.ok().flatten();
+    let uid = holder.map_or_else(|| admit::uid(account), |holder| holder.uid);
+    enrolments::release(&context.database, uid, now)
         .await
         .for_condition(READY)?;
     event.into_iter().for_each(|event| status.add_event(event));
     Ok(Next::LetGo)
 }
 
-/// Returns whether there may be a trail of ours: only the holder of an account makes one.
-async fn has_trail<C>(
+/// Returns the enrolment of the account, if this CloudAccount has it: only the holder of an account makes a trail.
+async fn holder<C>(
     account: &CloudAccount,
     context: &AccountContext<C>,
-) -> Result<bool, StoreError> {
-    match admit::claimant(account) {
-        Ok(claimant) => {
-            let holder = enrolments::holder(&context.database, &claimant.account_id).await?;
-            Ok(holder.is_some_and(|holder| holder.uid == claimant.uid))
-        }
-        // The ARN can't be read, which must not hold the object for ever: its status knows.
-        Err(_) => Ok(account
-            .status
-            .as_ref()
-            .is_some_and(|status| status.trail.is_some())),
-    }
+) -> Result<Result<Option<Enrolment>, RoleError>, StoreError> {
+    let claimant = match admit::claimant(account) {
+        Ok(claimant) => claimant,
+        Err(error) => return Ok(Err(error)),
+    };
+    let holder = enrolments::holder(&context.database, &claimant.account_id).await?;
+    let ours = |holder: &Enrolment| {
+        let plan = claimant.plan(holder, None);
+        matches!(plan, ClaimPlan::Keep | ClaimPlan::CarryOn)
+    };
+    Ok(Ok(holder.filter(ours)))
 }
 
 fn decide(

@@ -98,7 +98,7 @@ async fn suspend<C: Cloud>(
     status.set_enrolment(enrolment.as_ref());
     if let Some(enrolment) = enrolment {
         if !enrolment.suspended {
-            enrolments::suspend(&context.database, enrolment.id, now)
+            enrolments::suspend(&context.database, enrolment.account, enrolment.uid, now)
                 .await
                 .for_condition(READY)?;
         }

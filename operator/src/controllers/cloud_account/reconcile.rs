@@ -79,8 +79,8 @@ async fn count<C>(
     status: &mut StatusBuilder<'_>,
     context: &AccountContext<C>,
 ) -> Result<(), StepError> {
-    if let Some(enrolment) = status.enrolment() {
-        let counts = account_status::counts(&context.database, enrolment)
+    if let Some(account) = status.enrolled() {
+        let counts = account_status::counts(&context.database, account)
             .await
             .for_condition(READY)?;
         status.set_counts(&counts);

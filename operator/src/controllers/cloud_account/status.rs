@@ -14,6 +14,7 @@ use cloudigrade_api::{
     CloudAccount, CloudAccountStatus, ConditionUpdate, ImageCounts, InstanceCounts, TrailStatus,
     same_ignoring_times,
 };
+use cloudigrade_store::AccountKey;
 use cloudigrade_store::account_status::AccountCounts;
 use cloudigrade_store::enrolments::Enrolment;
 
@@ -29,7 +30,7 @@ pub(super) struct StatusBuilder<'a> {
     next: Timestamp,
     status: CloudAccountStatus,
     conditions: ConditionBuilder,
-    enrolment: Option<i64>,
+    enrolled: Option<AccountKey>,
     events: Vec<Event>,
 }
 
@@ -54,7 +55,7 @@ impl<'a> StatusBuilder<'a> {
             next: now,
             status: account.status.clone().unwrap_or_default(),
             conditions: ConditionBuilder::new(account),
-            enrolment: None,
+            enrolled: None,
             events: Vec::new(),
         }
     }
@@ -76,15 +77,15 @@ impl<'a> StatusBuilder<'a> {
 
     /// The enrolment that is this CloudAccount's, if any.
     pub(super) fn set_enrolment(&mut self, enrolment: Option<&Enrolment>) {
-        self.enrolment = enrolment.map(|enrolment| enrolment.id);
+        self.enrolled = enrolment.map(|enrolment| enrolment.account);
         self.status.enabled_at = enrolment
             .and_then(|enrolment| enrolment.enabled_at)
             .map(Time);
     }
 
-    /// Row id of the enrolment whose counts belong into the status.
-    pub(super) fn enrolment(&self) -> Option<i64> {
-        self.enrolment
+    /// The account whose counts belong into the status.
+    pub(super) fn enrolled(&self) -> Option<AccountKey> {
+        self.enrolled
     }
 
     /// The time from which events count.

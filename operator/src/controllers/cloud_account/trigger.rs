@@ -12,8 +12,8 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use crate::controllers::watch::Guarded;
 use cloudigrade_api::CloudAccount;
-use cloudigrade_store::Pool;
 use cloudigrade_store::account_status::{self, ChangedAccount};
+use cloudigrade_store::{AccountKey, Pool};
 
 /// Time between two polls.
 const PERIOD: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ struct Poll {
     database: Pool,
     timer: tokio::time::Interval,
     newest: Timestamp,
-    reported: HashMap<i64, Timestamp>,
+    reported: HashMap<AccountKey, Timestamp>,
 }
 
 /// CloudAccounts whose rows have changed in Postgres, as it happens.
@@ -70,7 +70,7 @@ impl Poll {
         self.reported.retain(|_, at| *at > oldest);
         changed
             .into_iter()
-            .filter(|change| self.reported.insert(change.id, change.at) != Some(change.at))
+            .filter(|change| self.reported.insert(change.account, change.at) != Some(change.at))
             .collect()
     }
 }

@@ -12,8 +12,7 @@ use cloudigrade_cloud::IamRole;
 use cloudigrade_cloud::{CloudError, Inventory};
 use cloudigrade_store::discovery::{self, FoundInstance};
 use cloudigrade_store::inventory::{self, Due};
-use cloudigrade_store::locks;
-use cloudigrade_store::{Doing, StoreError};
+use cloudigrade_store::{Changes, Doing, StoreError, accounts, invalidate};
 
 /// Accounts and regions asked at once.
 const CONCURRENCY: usize = 8;
@@ -90,11 +89,13 @@ impl<C: Inventory> Rounds<C> {
             .collect();
         let doing = "saving the images of instances";
         let mut transaction = self.database.begin().await.doing(doing)?;
-        locks::lock_exclusive(&mut transaction, &[due.enrolment]).await?;
-        discovery::name_instances(&mut transaction, due.enrolment, &found).await?;
+        accounts::lock(&mut transaction, [due.key]).await?;
+        let mut changes = Changes::default();
+        discovery::name_instances(&mut transaction, due.key, &found, &mut changes).await?;
+        invalidate(&mut transaction, &changes).await?;
         transaction.commit().await.doing(doing)?;
         let undescribed = undescribed(&due.ids, found.iter().map(|instance| instance.id.as_str()));
-        Ok(inventory::missed_instances(&self.database, due.enrolment, &undescribed, now).await?)
+        Ok(inventory::missed_instances(&self.database, due.key, &undescribed, now).await?)
     }
 
     async fn describe_images(&self, due: &Due, now: Timestamp) -> Result<(), DescribeError> {

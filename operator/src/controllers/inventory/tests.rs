@@ -146,10 +146,10 @@ async fn round(database: &Pool, ready: &str) -> (Vec<String>, Vec<String>) {
 #[tokio::test]
 async fn what_a_log_mentions_is_described_once_and_its_image_inspected() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "org").await;
+    let account = database.enrol("210987654321", "org").await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "insert into instance (enrolment_id, instance_id, region, next_lookup_at) values
-             ({enrolment}, 'i-1', 'us-east-1', 'epoch'), ({enrolment}, 'i-gone', 'us-east-1', 'epoch'), ({enrolment}, 'i-2', 'eu-west-1', 'epoch');
+        "insert into instance (cloud_account, instance_id, region, next_lookup_at) values
+             ({account}, 'i-1', 'us-east-1', 'epoch'), ({account}, 'i-gone', 'us-east-1', 'epoch'), ({account}, 'i-2', 'eu-west-1', 'epoch');
          alter table image alter next_lookup_at set default 'epoch'"
     )))
     .execute(&*database)
@@ -208,13 +208,13 @@ async fn sizes(database: &Pool) -> Vec<(String, Option<i32>, Option<i64>)> {
 #[tokio::test]
 async fn types_that_ran_are_sized_and_a_region_that_refuses_is_left_alone_for_a_while() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "org").await;
+    let account = database.enrol("210987654321", "org").await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "insert into instance (enrolment_id, instance_id, region, lookups) values
-             ({enrolment}, 'i-1', 'us-east-1', 99), ({enrolment}, 'i-2', 'us-east-1', 99), ({enrolment}, 'i-3', 'eu-west-1', 99),
-             ({enrolment}, 'i-4', 'us-east-1', 99);
-         insert into run (instance, started_at, instance_type)
-             select id, 'epoch', case instance_id when 'i-1' then 'm5.large' when 'i-2' then 'x9.huge' when 'i-3' then 'c5.large' else '*' end
+        "insert into instance (cloud_account, instance_id, region, lookups) values
+             ({account}, 'i-1', 'us-east-1', 99), ({account}, 'i-2', 'us-east-1', 99), ({account}, 'i-3', 'eu-west-1', 99),
+             ({account}, 'i-4', 'us-east-1', 99);
+         insert into run (instance, cloud_account, started_at, instance_type)
+             select id, cloud_account, 'epoch', case instance_id when 'i-1' then 'm5.large' when 'i-2' then 'x9.huge' when 'i-3' then 'c5.large' else '*' end
                from instance"
     )))
     .execute(&*database)

@@ -65,15 +65,22 @@ async fn a_bad_record_is_skipped_and_the_rest_of_its_file_counts() {
 }
 
 #[rstest]
-#[case::suspended("update enrolment set suspended = true")]
-#[case::not_enabled_yet("update enrolment set enabled_at = null")]
-#[case::released("update enrolment set released_at = now()")]
-#[case::unknown("delete from enrolment")]
+#[case::suspended(
+    "update metered_period set span = '[epoch, 2026-02-01)'",
+    "20260301T1205Z"
+)]
+#[case::not_metered_yet("update metered_period set span = '[2026-04-01,)'", "20260301T1205Z")]
+#[case::never_enabled("delete from metered_period", "20260301T1205Z")]
+#[case::never_enabled_and_no_time("delete from metered_period", "file")]
 #[tokio::test]
-async fn nothing_is_read_for_an_account_that_nobody_meters(#[case] change: &'static str) {
+async fn nothing_is_read_for_an_account_that_nobody_meters(
+    #[case] change: &'static str,
+    #[case] time: &str,
+) {
     let mut world = IngestWorld::new().await;
     sqlx::query(change).execute(&*world.db).await.unwrap();
-    world.deliver("file", &log(&["i-1 on 10:00"]));
+    let name = format!("{ACCOUNT}_CloudTrail_us-east-1_{time}_a");
+    world.deliver(&name, &log(&["i-1 on 10:00"]));
     let world = world.run().await;
     assert!(world.ingest.objects.read.lock().unwrap().is_empty());
     assert_eq!(
@@ -84,6 +91,19 @@ async fn nothing_is_read_for_an_account_that_nobody_meters(#[case] change: &'sta
         ),
         (1, vec![], 0)
     );
+}
+
+#[tokio::test]
+async fn a_late_file_from_before_a_suspension_counts() {
+    let mut world = IngestWorld::new().await;
+    sqlx::query("update metered_period set span = '[epoch, 2026-03-01T10:30Z)'")
+        .execute(&*world.db)
+        .await
+        .unwrap();
+    let name = format!("{ACCOUNT}_CloudTrail_us-east-1_20260302T0900Z_a");
+    world.deliver(&name, &log(&["i-1 on 10:00", "i-2 on 11:00"]));
+    let world = world.run().await;
+    assert_eq!(world.runs().await, ["i-1 10:00-10:30"]);
 }
 
 #[tokio::test]
@@ -105,25 +125,40 @@ async fn test_events_and_other_files_are_passed_over() {
 }
 
 #[tokio::test]
-async fn what_is_of_another_account_or_too_early_does_not_count() {
+async fn records_of_another_account_do_not_count() {
     let mut world = IngestWorld::new().await;
-    sqlx::query("update enrolment set enabled_at = '2026-03-01T10:00:00Z'")
-        .execute(&*world.db)
-        .await
-        .unwrap();
-    let mut file = log(&["i-1 on 09:59", "i-2 on 10:00"]);
+    let mut file = log(&["i-2 on 10:00"]);
     let foreign = record("310987654321", "i-3 on 10:30");
     file["Records"].as_array_mut().unwrap().push(foreign);
     world.deliver("file", &file);
     let world = world.run().await;
     assert_eq!(world.runs().await, ["i-2 10:00-"]);
-    assert_eq!(
-        (
-            world.records("other_account"),
-            world.records("before_enabled")
-        ),
-        (1, 1)
-    );
+    assert_eq!(world.records("other_account"), 1);
+}
+
+#[tokio::test]
+async fn an_instance_from_before_its_account_was_metered_counts_from_then_on() {
+    let mut world = IngestWorld::new().await;
+    sqlx::query("update metered_period set span = '[2026-03-01T10:00Z,)'")
+        .execute(&*world.db)
+        .await
+        .unwrap();
+    world.deliver("file", &log(&["i-1 on 09:59", "i-2 on 10:05"]));
+    let world = world.run().await;
+    assert_eq!(world.runs().await, ["i-1 10:00-", "i-2 10:05-"]);
+}
+
+#[tokio::test]
+async fn records_from_before_what_is_kept_do_not_count() {
+    let mut world = IngestWorld::new().await;
+    sqlx::query("insert into retention (kept_since) values ('2026-03-01T10:00Z')")
+        .execute(&*world.db)
+        .await
+        .unwrap();
+    world.deliver("file", &log(&["i-1 on 09:59", "i-2 on 10:00"]));
+    let world = world.run().await;
+    assert_eq!(world.runs().await, ["i-2 10:00-"]);
+    assert_eq!(world.records("expired"), 1);
 }
 
 #[tokio::test]

@@ -229,7 +229,7 @@ impl IngestWorld {
         self.all(
             "select instance_id || ' ' || to_char(started_at at time zone 'UTC', 'HH24:MI') || '-'
                     || coalesce(to_char(ended_at at time zone 'UTC', 'HH24:MI'), '')
-               from run join instance on instance.id = run.instance order by instance_id, started_at",
+               from clipped_run as run join instance on instance.id = run.instance order by instance_id, started_at",
         )
         .await
     }

@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use cloudigrade_store::testing::TestDatabase;
-use cloudigrade_store::{NewEvent, events};
+use cloudigrade_store::{AccountKey, NewEvent};
 
 pub(super) const ACME: &str = "11111111";
 
 /// A server with one organization: two instances of one image, one of which has stopped.
 pub(super) struct TestServer {
     pub(super) db: TestDatabase,
-    enrolment: i64,
+    account: AccountKey,
     pub(super) address: std::net::SocketAddr,
     shutdown: CancellationToken,
 }
@@ -42,7 +42,7 @@ impl TestServer {
 
     pub(super) async fn with_limits(limits: serve::ConnectionLimits) -> Self {
         let db = TestDatabase::new().await;
-        let enrolment = db.enrol("210987654321", ACME).await;
+        let account = db.enrol("210987654321", ACME).await;
         db.enrol("310987654321", "22222222").await;
         let api = AppState {
             pool: (*db).clone(),
@@ -64,7 +64,7 @@ impl TestServer {
         ));
         let server = Self {
             db,
-            enrolment,
+            account,
             address,
             shutdown,
         };
@@ -86,7 +86,7 @@ impl TestServer {
 
     pub(super) fn event(&self, instance: &str, kind: EventKind, at: &str) -> NewEvent {
         NewEvent {
-            enrolment: self.enrolment,
+            account: self.account,
             event_id: format!("{instance}-{at}"),
             instance_id: instance.into(),
             region: "us-east-1".into(),
@@ -98,9 +98,7 @@ impl TestServer {
     }
 
     pub(super) async fn record(&self, events: &[NewEvent]) {
-        let mut transaction = self.db.begin().await.unwrap();
-        events::record(&mut transaction, events).await.unwrap();
-        transaction.commit().await.unwrap();
+        self.db.record(events).await;
     }
 
     /// Status, headers in lower case, and body.

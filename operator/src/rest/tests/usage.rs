@@ -4,7 +4,6 @@ use metering::cloudtrail::EventKind;
 use serde_json::{Value, json};
 
 use super::server::{ACME, TestServer};
-use cloudigrade_store::usage_days;
 
 const THREE_DAYS: &str = "/concurrent/?start_date=2026-02-28&end_date=2026-03-03";
 
@@ -51,10 +50,6 @@ async fn usage_that_was_asked_for_before_is_as_it_is_now() {
         .fetch_one(&*server.db)
         .await
         .unwrap();
-    let mut transaction = server.db.begin().await.unwrap();
-    usage_days::drop_for_images(&mut transaction, &[image])
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
+    server.db.image_changed(image).await;
     assert_eq!(most(&server.get(ACME, THREE_DAYS).await.1), [0, 0, 0]);
 }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::NewEvent;
 use crate::account_status;
-use crate::events;
 use crate::testing::{TestDatabase, events_of};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -17,7 +16,7 @@ fn found(id: &str, image_id: Option<&str>) -> FoundInstance {
 fn event(kind: EventKind, minutes: i64) -> NewEvent {
     let at = NOW + jiff::SignedDuration::from_mins(minutes);
     NewEvent {
-        enrolment: 0,
+        account: AccountKey(0),
         event_id: format!("{kind:?}-{minutes}"),
         instance_id: "i-1".into(),
         region: "us-east-1".into(),
@@ -44,20 +43,24 @@ fn image(id: &str, rhel_tag: bool) -> ImageDescription {
 #[tokio::test]
 async fn the_newest_power_event_is_told_whatever_came_after_it() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "11111111").await;
-    let mut transaction = database.begin().await.unwrap();
+    let account = database.enrol("210987654321", "11111111").await;
     let events = [
         event(EventKind::PowerOff, 2),
         event(EventKind::AttributeChange, 3),
         event(EventKind::PowerOn, 1),
     ];
-    events::record(&mut transaction, &events_of(enrolment, &events))
-        .await
-        .unwrap();
-    name_instances(&mut transaction, enrolment, &[found("i-2", None)])
-        .await
-        .unwrap();
-    let mut known = instances(&mut transaction, enrolment).await.unwrap();
+    database.record(&events_of(account, &events)).await;
+    let mut transaction = database.begin().await.unwrap();
+    let mut changes = Changes::default();
+    name_instances(
+        &mut transaction,
+        account,
+        &[found("i-2", None)],
+        &mut changes,
+    )
+    .await
+    .unwrap();
+    let mut known = instances(&mut transaction, account).await.unwrap();
     known.sort_by(|a, b| a.id.cmp(&b.id));
     let told: Vec<_> = known
         .into_iter()
@@ -76,21 +79,22 @@ async fn the_newest_power_event_is_told_whatever_came_after_it() {
 #[tokio::test]
 async fn found_twice_is_found_once_and_what_the_cloud_says_of_images_is_kept() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "11111111").await;
+    let account = database.enrol("210987654321", "11111111").await;
     let found = [
         found("i-1", Some("ami-1")),
         found("i-2", Some("ami-2")),
         found("i-3", Some("ami-2")),
     ];
     let mut transaction = database.begin().await.unwrap();
+    let mut changes = Changes::default();
     for _ in 0..2 {
-        name_instances(&mut transaction, enrolment, &found)
+        name_instances(&mut transaction, account, &found, &mut changes)
             .await
             .unwrap();
     }
     transaction.commit().await.unwrap();
     let counted = async || {
-        let counts = account_status::counts(&database, enrolment).await.unwrap();
+        let counts = account_status::counts(&database, account).await.unwrap();
         (counts.instances, counts.images, counts.pending, counts.rhel)
     };
     assert_eq!(counted().await, (3, 2, 2, 0));

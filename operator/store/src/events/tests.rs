@@ -7,6 +7,8 @@ use rstest::rstest;
 
 use super::*;
 use crate::testing::{TestDatabase, events_of};
+use crate::usage_days::{DayCounts, cache};
+use crate::{enrolments, invalidate, organizations};
 
 const NOON: i64 = 1_772_366_400; // 2026-03-01T12:00:00Z
 
@@ -18,7 +20,7 @@ fn at(minute: i64) -> Timestamp {
 fn event(text: &str) -> NewEvent {
     let words: Vec<&str> = text.split(' ').collect();
     NewEvent {
-        enrolment: 0,
+        account: AccountKey(0),
         event_id: text.to_owned(),
         instance_id: words[0].to_owned(),
         region: "us-east-1".into(),
@@ -37,20 +39,15 @@ fn events(texts: &[&str]) -> Vec<NewEvent> {
     texts.iter().map(|text| event(text)).collect()
 }
 
-async fn record_all(db: &TestDatabase, enrolment: i64, events: &[NewEvent]) -> RecordedEvents {
-    let mut transaction = db.begin().await.unwrap();
-    let recorded = record(&mut transaction, &events_of(enrolment, events))
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
-    recorded
+async fn record_all(db: &TestDatabase, account: AccountKey, events: &[NewEvent]) -> RecordedEvents {
+    db.record(&events_of(account, events)).await
 }
 
 /// Every run, as `instance start-end type` in minutes from noon.
 async fn stored_runs(db: &TestDatabase) -> Vec<String> {
     sqlx::query_scalar(
         "select instance_id || ' ' || extract(epoch from started_at - to_timestamp($1))::bigint / 60
-                || '-' || coalesce((extract(epoch from ended_at - to_timestamp($1))::bigint / 60)::text, '')
+                || '-' || case when ended_at < 'infinity' then (extract(epoch from ended_at - to_timestamp($1))::bigint / 60)::text else '' end
                 || coalesce(' ' || instance_type, '')
            from run join instance on instance.id = run.instance order by instance_id, started_at",
     )
@@ -62,7 +59,7 @@ async fn stored_runs(db: &TestDatabase) -> Vec<String> {
 
 async fn keep_usage(db: &TestDatabase, org: &str, days: &[&str]) {
     for day in days {
-        sqlx::query("insert into usage_day values ($1, $2::date, '[]') on conflict do nothing")
+        sqlx::query("insert into usage_day select id, $2::date, '[]' from organization where org_id = $1 on conflict do nothing")
             .bind(org)
             .bind(day)
             .execute(&**db)
@@ -72,7 +69,7 @@ async fn keep_usage(db: &TestDatabase, org: &str, days: &[&str]) {
 }
 
 async fn kept_usage(db: &TestDatabase, org: &str) -> Vec<String> {
-    sqlx::query_scalar("select day::text from usage_day where org_id = $1 order by day")
+    sqlx::query_scalar("select day::text from usage_day join organization on organization.id = organization where org_id = $1 order by day")
         .bind(org)
         .fetch_all(&**db)
         .await
@@ -82,10 +79,10 @@ async fn kept_usage(db: &TestDatabase, org: &str) -> Vec<String> {
 #[tokio::test]
 async fn events_make_instances_images_and_runs() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
+    let account = db.enrol("210987654321", "org").await;
     let recorded = record_all(
         &db,
-        enrolment,
+        account,
         &events(&["i-1 on 0 t3.micro", "i-1 off 5", "i-2 on 3"]),
     )
     .await;
@@ -103,16 +100,16 @@ async fn events_make_instances_images_and_runs() {
 #[tokio::test]
 async fn a_repetition_writes_nothing() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
+    let account = db.enrol("210987654321", "org").await;
     let seen = events(&["i-1 on 0", "i-1 on 0", "i-1 off 5"]);
     assert_eq!(
-        record_all(&db, enrolment, &seen).await,
+        record_all(&db, account, &seen).await,
         RecordedEvents { events: 2, runs: 1 }
     );
-    let state = "select (select changed_at::text from enrolment) || (select string_agg(xmin::text, ' ') from run)";
+    let state = "select (select changed_at::text from cloud_account) || (select version::text from organization) || (select string_agg(xmin::text, ' ') from run)";
     let before: String = sqlx::query_scalar(state).fetch_one(&*db).await.unwrap();
     assert_eq!(
-        record_all(&db, enrolment, &seen).await,
+        record_all(&db, account, &seen).await,
         RecordedEvents::default()
     );
     let after: String = sqlx::query_scalar(state).fetch_one(&*db).await.unwrap();
@@ -126,13 +123,13 @@ async fn a_repetition_writes_nothing() {
 #[tokio::test]
 async fn any_order_over_any_files_gives_the_runs_of_the_pure_function(#[case] files: &[&str]) {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
+    let account = db.enrol("210987654321", "org").await;
     let files: Vec<Vec<NewEvent>> = files
         .iter()
         .map(|file| file.split(", ").map(event).collect())
         .collect();
     for file in &files {
-        record_all(&db, enrolment, file).await;
+        record_all(&db, account, file).await;
     }
     let pure = runs(
         files
@@ -167,7 +164,7 @@ async fn any_order_over_any_files_gives_the_runs_of_the_pure_function(#[case] fi
 #[tokio::test]
 async fn writers_side_by_side_lose_nothing() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
+    let account = db.enrol("210987654321", "org").await;
     let files: Vec<Vec<NewEvent>> = (0..20)
         .map(|n| {
             let texts = [
@@ -182,7 +179,7 @@ async fn writers_side_by_side_lose_nothing() {
     let writers = files
         .iter()
         .chain(files.iter().rev())
-        .map(|file| record_all(&db, enrolment, file));
+        .map(|file| record_all(&db, account, file));
     let recorded = futures::future::join_all(writers).await;
     assert_eq!(recorded.iter().map(|r| r.events).sum::<u64>(), 60);
     let runs = stored_runs(&db).await;
@@ -196,7 +193,7 @@ async fn writers_side_by_side_lose_nothing() {
 #[tokio::test]
 async fn just_the_days_that_changed_are_dropped() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
+    let account = db.enrol("210987654321", "org").await;
     db.enrol("310987654321", "other").await;
     let day = 24 * 60;
     let days = [
@@ -209,7 +206,7 @@ async fn just_the_days_that_changed_are_dropped() {
     keep_usage(&db, "org", &days).await;
     keep_usage(&db, "other", &days).await;
 
-    record_all(&db, enrolment, &events(&[&format!("i-1 on {day}")])).await;
+    record_all(&db, account, &events(&[&format!("i-1 on {day}")])).await;
     assert_eq!(
         kept_usage(&db, "org").await,
         ["2026-02-28", "2026-03-01"],
@@ -217,7 +214,7 @@ async fn just_the_days_that_changed_are_dropped() {
     );
 
     keep_usage(&db, "org", &days).await;
-    record_all(&db, enrolment, &events(&[&format!("i-1 off {}", 2 * day)])).await;
+    record_all(&db, account, &events(&[&format!("i-1 off {}", 2 * day)])).await;
     assert_eq!(
         kept_usage(&db, "org").await,
         ["2026-02-28", "2026-03-01", "2026-03-02"],
@@ -229,15 +226,15 @@ async fn just_the_days_that_changed_are_dropped() {
 #[tokio::test]
 async fn an_image_learnt_late_drops_the_days_its_instance_ran() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
+    let account = db.enrol("210987654321", "org").await;
     let mut start = event("i-1 on 0");
     start.image_id = None;
-    record_all(&db, enrolment, &[start, event("i-1 off 5")]).await;
+    record_all(&db, account, &[start, event("i-1 off 5")]).await;
     keep_usage(&db, "org", &["2026-02-28", "2026-03-01"]).await;
     let mut named = event("i-1 type 3 t3.micro");
     named.image_id = Some("ami-1".into());
     named.event_id = "i-1 on 0".into();
-    assert_eq!(record_all(&db, enrolment, &[named]).await.events, 0);
+    assert_eq!(record_all(&db, account, &[named]).await.events, 0);
     assert_eq!(kept_usage(&db, "org").await, ["2026-02-28"]);
 }
 
@@ -255,7 +252,11 @@ fn tag(minute: i64, tag: Tag, present: bool) -> ImageTag {
 
 async fn apply(db: &TestDatabase, tags: &[ImageTag]) -> u64 {
     let mut transaction = db.begin().await.unwrap();
-    let changed = images::apply_tags(&mut transaction, tags).await.unwrap();
+    let mut changes = Changes::default();
+    let changed = images::apply_tags(&mut transaction, tags, &mut changes)
+        .await
+        .unwrap();
+    invalidate(&mut transaction, &changes).await.unwrap();
     transaction.commit().await.unwrap();
     changed
 }
@@ -263,8 +264,8 @@ async fn apply(db: &TestDatabase, tags: &[ImageTag]) -> u64 {
 #[tokio::test]
 async fn the_newest_tag_wins_across_files_and_drops_days() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
-    record_all(&db, enrolment, &events(&["i-1 on 0", "i-1 off 5"])).await;
+    let account = db.enrol("210987654321", "org").await;
+    record_all(&db, account, &events(&["i-1 on 0", "i-1 off 5"])).await;
     keep_usage(&db, "org", &["2026-02-28", "2026-03-01", "2026-03-02"]).await;
     let tags = || async {
         let row: (bool, bool) = sqlx::query_as("select rhel_tag, openshift_tag from image")
@@ -314,53 +315,101 @@ async fn a_tag_on_an_unknown_image_makes_it_known() {
     assert_eq!(known, ("ami-1".into(), "us-east-1".into(), true));
 }
 
+/// A day is computed from facts that another connection changes meanwhile, before or after it is kept.
+#[rstest]
+#[case::before_it_is_kept(true)]
+#[case::after_it_was_kept(false)]
 #[tokio::test]
-async fn a_report_that_holds_the_org_sees_later_changes_drop_what_it_kept() {
+async fn a_day_is_not_kept_when_its_facts_change_meanwhile(#[case] writer_first: bool) {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
+    let account = db.enrol("210987654321", "org").await;
     let mut report = db.begin().await.unwrap();
-    locks::lock_shared(&mut report, "org").await.unwrap();
+    let version = organizations::version(&mut *report, "org").await.unwrap();
+    let days = [(jiff::civil::date(2026, 3, 1), DayCounts::of(&[]).unwrap())];
     let events = events(&["i-1 on 0", "i-1 off 5"]);
-    let write = record_all(&db, enrolment, &events);
-    let keep = async {
-        sqlx::query("insert into usage_day values ('org', '2026-03-01', '[]')")
-            .execute(&mut *report)
-            .await
-            .unwrap();
+    if writer_first {
+        record_all(&db, account, &events).await;
+    }
+    cache(&mut report, version.unwrap(), &days).await.unwrap();
+    if writer_first {
         report.commit().await.unwrap();
-    };
-    tokio::join!(write, keep);
+    } else {
+        // The writer waits for the reader's lock, and then sees the day.
+        let write = record_all(&db, account, &events);
+        let commit = async { report.commit().await.unwrap() };
+        tokio::join!(write, commit);
+    }
     assert!(kept_usage(&db, "org").await.is_empty());
 }
 
 #[tokio::test]
-async fn what_starts_while_its_account_is_suspended_does_not_run_on() {
+async fn a_day_whose_facts_do_not_change_is_kept() {
     let db = TestDatabase::new().await;
-    let enrolment = db.enrol("210987654321", "org").await;
-    let mut transaction = db.begin().await.unwrap();
-    record(
-        &mut transaction,
-        &events_of(enrolment, &events(&["i-1 on 0"])),
-    )
-    .await
-    .unwrap();
-    let commit_once_waited_for = async {
-        let waiting = "select count(*) from pg_stat_activity
-                        where datname = current_database() and wait_event_type = 'Lock'";
-        while sqlx::query_scalar::<_, i64>(waiting)
-            .fetch_one(&*db)
+    db.enrol("210987654321", "org").await;
+    let other = db.enrol("310987654321", "other").await;
+    let mut report = db.begin().await.unwrap();
+    let version = organizations::version(&mut *report, "org").await.unwrap();
+    record_all(&db, other, &events(&["i-1 on 0", "i-1 off 5"])).await;
+    let days = [(jiff::civil::date(2026, 3, 1), DayCounts::of(&[]).unwrap())];
+    cache(&mut report, version.unwrap(), &days).await.unwrap();
+    report.commit().await.unwrap();
+    assert_eq!(kept_usage(&db, "org").await, ["2026-03-01"]);
+}
+
+/// Log files, tags, descriptions and claims, all at once on the same few accounts and images: nobody waits in a circle.
+#[tokio::test]
+async fn no_two_writers_wait_for_each_other() {
+    let db = TestDatabase::new().await;
+    let accounts = [
+        db.enrol("210987654321", "org").await,
+        db.enrol("310987654321", "org").await,
+        db.enrol("410987654321", "other").await,
+    ];
+    let of_all: Vec<NewEvent> = accounts
+        .iter()
+        .flat_map(|account| events_of(*account, &events(&["i-1 on 0", "i-2 on 1"])))
+        .collect();
+    db.record(&of_all).await;
+    let image: i64 = sqlx::query_scalar("select id from image")
+        .fetch_one(&*db)
+        .await
+        .unwrap();
+    let log_files = (0..20).map(async |minute| {
+        let mut events: Vec<NewEvent> = of_all.clone();
+        for event in &mut events {
+            event.event_id = minute.to_string();
+            event.at = at(minute);
+        }
+        if minute % 2 == 0 {
+            events.reverse();
+        }
+        db.record(&events).await;
+    });
+    let tags = (0..20).map(async |minute| {
+        apply(&db, &[tag(minute, Tag::Rhel, minute % 2 == 0)]).await;
+    });
+    let verdicts = (0..20).map(async |_| db.image_changed(image).await);
+    let suspensions = (0..20).map(async |minute| {
+        let holder = enrolments::holder(&db, "310987654321")
             .await
             .unwrap()
-            == 0
-        {
-            tokio::task::yield_now().await;
-        }
-        transaction.commit().await.unwrap();
+            .unwrap();
+        let (account, uid) = (holder.account, holder.uid);
+        enrolments::suspend(&db, account, uid, at(minute))
+            .await
+            .unwrap();
+        enrolments::enable(&db, account, uid, at(minute))
+            .await
+            .unwrap();
+    });
+    let all = async {
+        tokio::join!(
+            futures::future::join_all(log_files),
+            futures::future::join_all(tags),
+            futures::future::join_all(verdicts),
+            futures::future::join_all(suspensions),
+        )
     };
-    let suspend = crate::enrolments::suspend(&db, enrolment, at(5));
-    let both = async { tokio::join!(suspend, commit_once_waited_for) };
-    let limit = std::time::Duration::from_secs(10);
-    let (suspended, ()) = tokio::time::timeout(limit, both).await.unwrap();
-    suspended.unwrap();
-    assert_eq!(stored_runs(&db).await, ["i-1 0-5"]);
+    let limit = std::time::Duration::from_secs(60);
+    tokio::time::timeout(limit, all).await.unwrap();
 }

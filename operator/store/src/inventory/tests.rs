@@ -32,10 +32,10 @@ fn ids(due: &[Due]) -> Vec<(&str, Vec<&str>)> {
 #[tokio::test]
 async fn instances_are_asked_for_less_and_less_and_then_no_more() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "org").await;
+    let account = database.enrol("210987654321", "org").await;
     run(&database, &format!(
-        "insert into instance (enrolment_id, instance_id, region, next_lookup_at) values
-             ({enrolment}, 'i-1', 'us-east-1', 'epoch'), ({enrolment}, 'i-2', 'us-east-1', 'epoch'), ({enrolment}, 'i-3', 'eu-west-1', 'epoch')"
+        "insert into instance (cloud_account, instance_id, region, next_lookup_at) values
+             ({account}, 'i-1', 'us-east-1', 'epoch'), ({account}, 'i-2', 'us-east-1', 'epoch'), ({account}, 'i-3', 'eu-west-1', 'epoch')"
     )).await;
     let due = due_instances(&database, at(NOW)).await.unwrap();
     assert_eq!(
@@ -55,7 +55,7 @@ async fn instances_are_asked_for_less_and_less_and_then_no_more() {
         .into_iter()
         .find(|due| due.region == "eu-west-1")
     {
-        missed_instances(&database, enrolment, &due.ids, now)
+        missed_instances(&database, account, &due.ids, now)
             .await
             .unwrap();
         let next: jiff_sqlx::Timestamp =
@@ -78,14 +78,14 @@ async fn images_that_nobody_can_describe_become_unavailable() {
     );
     run(&database, &format!(
         "insert into image (image_id, region, next_lookup_at) values ('ami-1', 'us-east-1', 'epoch'), ('ami-unused', 'us-east-1', 'epoch');
-         insert into instance (enrolment_id, instance_id, region, image)
-             select unnest('{{{one},{two}}}'::bigint[]), 'i-1', 'us-east-1', id from image where image_id = 'ami-1'"
+         insert into instance (cloud_account, instance_id, region, image)
+             select unnest('{{{one},{two}}}'::int[]), 'i-1', 'us-east-1', id from image where image_id = 'ami-1'"
     )).await;
     let mut now = at(NOW);
     let mut asked = Vec::new();
     while let Some(due) = due_images(&database, now).await.unwrap().pop() {
         assert_eq!(due.ids, ["ami-1"]);
-        asked.push(due.enrolment);
+        asked.push(due.key);
         missed_images(&database, &due.ids, now).await.unwrap();
         now += jiff::Span::new().hours(1);
     }
@@ -105,9 +105,9 @@ async fn images_that_nobody_can_describe_become_unavailable() {
 #[tokio::test]
 async fn what_is_put_off_is_not_due() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "org").await;
+    let account = database.enrol("210987654321", "org").await;
     run(&database, &format!(
-        "insert into instance (enrolment_id, instance_id, region, next_lookup_at) values ({enrolment}, 'i-1', 'us-east-1', 'epoch')"
+        "insert into instance (cloud_account, instance_id, region, next_lookup_at) values ({account}, 'i-1', 'us-east-1', 'epoch')"
     )).await;
     let due = due_instances(&database, at(NOW)).await.unwrap();
     put_off(&database, &due[0], at("2026-11-22T12:01:00Z"))
@@ -141,9 +141,9 @@ async fn only_what_its_disk_must_tell_is_inspected() {
              ('ami-gone', 'us-east-1', now(), 'none', false, false, 'pending', true, 'g', '1'),
              ('ami-cloud-access', 'us-east-1', now(), 'none', false, false, 'pending', false, 'RHEL-9-Access2', '309956199498'),
              ('ami-hourly', 'us-east-1', now(), 'none', false, false, 'pending', false, 'RHEL-9-Hourly2', '309956199498');
-         insert into instance (enrolment_id, instance_id, region, image)
-             select enrolment, image_id || n, region, image.id
-               from image, unnest('{{{one},{one},{two}}}'::bigint[]) with ordinality as used_by (enrolment, n);
+         insert into instance (cloud_account, instance_id, region, image)
+             select account, image_id || n, region, image.id
+               from image, unnest('{{{one},{one},{two}}}'::int[]) with ordinality as used_by (account, n);
          insert into image (image_id, region, described_at) values ('ami-unused', 'us-east-1', now())"
     )).await;
     let account = |id: &str| ("customers".to_owned(), id.to_owned());
@@ -161,13 +161,13 @@ async fn only_what_its_disk_must_tell_is_inspected() {
     );
     run(
         &database,
-        &format!("update enrolment set suspended = true where id = {one}"),
+        &format!("update holder set suspended = true where cloud_account = {one}"),
     )
     .await;
     assert_eq!(
         uninspected(&database).await.unwrap(),
         [image(vec![account("310987654321")])]
     );
-    run(&database, "update enrolment set released_at = now()").await;
+    run(&database, "delete from holder").await;
     assert_eq!(uninspected(&database).await.unwrap(), []);
 }

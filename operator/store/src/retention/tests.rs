@@ -7,12 +7,11 @@ use metering::cloudtrail::EventKind::{self, AttributeChange, PowerOff, PowerOn};
 use metering::runs::{Event, Run, runs};
 
 use super::*;
-use crate::NewEvent;
-use crate::enrolments::metered_accounts;
-use crate::events::record;
+use crate::accounts::recipients;
 use crate::ledger::{LedgerEntry, enter};
 use crate::runs::{rebuild, stored};
 use crate::testing::TestDatabase;
+use crate::{Changes, NewEvent};
 
 const INSTANCES: u64 = 120;
 
@@ -38,14 +37,19 @@ impl Numbers {
     }
 
     /// Events of some instances in some of these hours: few hours, so that many are at the same time.
-    fn events(&mut self, enrolment: i64, round: u64, hours: std::ops::Range<u64>) -> Vec<NewEvent> {
+    fn events(
+        &mut self,
+        account: AccountKey,
+        round: u64,
+        hours: std::ops::Range<u64>,
+    ) -> Vec<NewEvent> {
         let mut events = Vec::new();
         for instance in 0..INSTANCES {
             for number in 0..self.below(25) {
                 let kind = self.pick(&[PowerOn, PowerOn, PowerOff, PowerOff, AttributeChange]);
                 let told = self.pick(&[None, Some("m5.large"), Some("c5.large"), Some("r5.large")]);
                 events.push(NewEvent {
-                    enrolment,
+                    account,
                     event_id: format!("{} {round} {number}", self.below(1000)),
                     instance_id: format!("i-{instance}"),
                     region: "us-east-1".into(),
@@ -58,12 +62,6 @@ impl Numbers {
         }
         events
     }
-}
-
-async fn record_all(database: &TestDatabase, events: &[NewEvent]) {
-    let mut transaction = database.begin().await.expect("a transaction");
-    record(&mut transaction, events).await.expect("recording");
-    transaction.commit().await.expect("committing");
 }
 
 /// The runs that are stored, by the instance's name.
@@ -99,24 +97,26 @@ fn runs_of(events: &[NewEvent]) -> BTreeMap<String, Vec<Run>> {
     runs.filter(|(_, runs)| !runs.is_empty()).collect()
 }
 
-async fn rebuild_all(database: &TestDatabase) -> u64 {
+async fn rebuild_all(database: &TestDatabase, account: AccountKey) -> u64 {
     let ids: Vec<i64> = sqlx::query_scalar("select id from instance")
         .fetch_all(&**database)
         .await
         .expect("instances");
+    let instances = ids.into_iter().map(|id| (id, account)).collect();
     let mut transaction = database.begin().await.expect("a transaction");
-    let changed = rebuild(&mut transaction, &ids).await.expect("a rebuild");
-    transaction.commit().await.expect("committing");
-    changed.runs
+    let mut changes = Changes::default();
+    rebuild(&mut transaction, &instances, &mut changes)
+        .await
+        .expect("a rebuild")
 }
 
 #[tokio::test]
 async fn pruning_changes_no_run_then_or_later() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "org").await;
+    let account = database.enrol("210987654321", "org").await;
     let mut numbers = Numbers(42);
-    let mut all = numbers.events(enrolment, 0, 0..60);
-    record_all(&database, &all).await;
+    let mut all = numbers.events(account, 0, 0..60);
+    database.record(&all).await;
     let mut total = 0;
     for (round, kept_since) in [20, 33, 50].into_iter().enumerate() {
         let would = prune(&database, hour(kept_since), true)
@@ -130,7 +130,7 @@ async fn pruning_changes_no_run_then_or_later() {
         total += pruned.events;
         assert_eq!(stored_runs(&database).await, runs_of(&all));
         assert_eq!(
-            rebuild_all(&database).await,
+            rebuild_all(&database, account).await,
             0,
             "a rebuild finds all as it was"
         );
@@ -142,13 +142,13 @@ async fn pruning_changes_no_run_then_or_later() {
             "there is nothing more to prune"
         );
 
-        let early = numbers.events(enrolment, 100, 0..kept_since);
-        record_all(&database, &early).await;
+        let early = numbers.events(account, 100, 0..kept_since);
+        database.record(&early).await;
         assert_eq!(stored_runs(&database).await, runs_of(&all), "too late");
-        let late = numbers.events(enrolment, round as u64 + 1, kept_since..70);
+        let late = numbers.events(account, round as u64 + 1, kept_since..70);
         // With what came before, as when a log file is read again.
         all.extend(late);
-        record_all(&database, &all).await;
+        database.record(&all).await;
         assert_eq!(stored_runs(&database).await, runs_of(&all));
     }
     let kept: i64 = sqlx::query_scalar("select count(*) from instance_event")
@@ -161,9 +161,9 @@ async fn pruning_changes_no_run_then_or_later() {
     assert_eq!(kept.cast_unsigned() + total, distinct.len() as u64);
 }
 
-fn event(enrolment: i64, kind: EventKind, at: u64, instance_type: Option<&str>) -> NewEvent {
+fn event(account: AccountKey, kind: EventKind, at: u64, instance_type: Option<&str>) -> NewEvent {
     NewEvent {
-        enrolment,
+        account,
         event_id: format!("{kind:?} {at}"),
         instance_id: "i-1".into(),
         region: "us-east-1".into(),
@@ -177,14 +177,14 @@ fn event(enrolment: i64, kind: EventKind, at: u64, instance_type: Option<&str>) 
 #[tokio::test]
 async fn a_run_that_lasts_keeps_its_beginning_and_its_type() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "org").await;
+    let account = database.enrol("210987654321", "org").await;
     let events = [
-        event(enrolment, PowerOn, 1, Some("m5.large")),
-        event(enrolment, PowerOff, 2, None),
-        event(enrolment, PowerOn, 3, None),
-        event(enrolment, AttributeChange, 4, Some("c5.large")),
+        event(account, PowerOn, 1, Some("m5.large")),
+        event(account, PowerOff, 2, None),
+        event(account, PowerOn, 3, None),
+        event(account, AttributeChange, 4, Some("c5.large")),
     ];
-    record_all(&database, &events).await;
+    database.record(&events).await;
     let pruned = prune(&database, hour(100), false).await.expect("pruning");
     assert_eq!(pruned.events, 1, "the first power-off");
     let kept: Vec<(String, Option<String>)> =
@@ -204,8 +204,8 @@ async fn a_run_that_lasts_keeps_its_beginning_and_its_type() {
 #[tokio::test]
 async fn the_ledger_is_pruned_and_older_events_are_not_asked_for() {
     let database = TestDatabase::new().await;
-    let enrolment = database.enrol("210987654321", "org").await;
-    let files: Vec<String> = (0..CHUNK + 500).map(|number| number.to_string()).collect();
+    let account = database.enrol("210987654321", "org").await;
+    let files: Vec<String> = (0..FILES + 500).map(|number| number.to_string()).collect();
     let entries: Vec<LedgerEntry<'_>> = files
         .iter()
         .map(|key| LedgerEntry {
@@ -231,18 +231,22 @@ async fn the_ledger_is_pruned_and_older_events_are_not_asked_for() {
     let would = prune(&database, hour(0), true).await.expect("counting");
     assert_eq!(would, expected);
     let since = async || {
-        let recipients = metered_accounts(&*database, &["210987654321"]).await;
-        let recipient = recipients.expect("recipients")["210987654321"];
-        assert_eq!(recipient.enrolment, enrolment);
-        recipient.counts_since
+        let recipients = recipients(&*database, &["210987654321"]).await;
+        let recipient = recipients.expect("recipients")["210987654321"].clone();
+        assert_eq!(recipient.account, account);
+        recipient.kept_since
     };
-    assert_eq!(since().await, Timestamp::UNIX_EPOCH);
+    assert_eq!(since().await, None);
 
     let pruned = prune(&database, hour(0), false).await.expect("pruning");
     assert_eq!(pruned, expected);
-    assert_eq!(since().await, hour(0));
+    assert_eq!(since().await, Some(hour(0)));
     prune(&database, Timestamp::UNIX_EPOCH, false)
         .await
         .expect("pruning");
-    assert_eq!(since().await, hour(0), "what is gone does not come back");
+    assert_eq!(
+        since().await,
+        Some(hour(0)),
+        "what is gone does not come back"
+    );
 }

@@ -5,10 +5,12 @@ pub mod server;
 
 use std::ops::Deref;
 
+use jiff::Timestamp;
 use sqlx::ConnectOptions;
 
-use crate::NewEvent;
-use crate::Pool;
+use crate::enrolments::{self, Claim, Claimant};
+use crate::events::{self, RecordedEvents};
+use crate::{AccountKey, Changes, NewEvent, Pool, invalidate};
 pub use pgbouncer::PgBouncer;
 use server::execute;
 
@@ -57,18 +59,56 @@ impl TestDatabase {
         .await;
     }
 
-    /// Enrols a cloud account as its CloudAccount would, since the epoch; the enrolment's id.
-    pub async fn enrol(&self, account: &str, org: &str) -> i64 {
-        sqlx::query_scalar(
-            "insert into enrolment (cloud_account_id, org_id, uid, namespace, name, created_at, enabled_at)
-             values ($1, $2, $3, 'customers', $1, 'epoch', 'epoch') returning id",
+    /// Enrols a cloud account as its CloudAccount would, which is called like it, and meters it since the epoch.
+    pub async fn enrol(&self, account: &str, org: &str) -> AccountKey {
+        let claimant = Claimant {
+            account_id: account.into(),
+            org_id: org.into(),
+            account_number: None,
+            uid: uuid::Uuid::new_v4(),
+            namespace: "customers".into(),
+            name: account.into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            role_arn: format!("arn:aws:iam::{account}:role/metering"),
+        };
+        let claim = enrolments::claim(&self.pool, &claimant, None, Timestamp::UNIX_EPOCH).await;
+        let Claim::Ours(enrolment) = claim.expect("a claim") else {
+            panic!("another CloudAccount has {account}");
+        };
+        enrolments::enable(
+            &self.pool,
+            enrolment.account,
+            claimant.uid,
+            Timestamp::UNIX_EPOCH,
         )
-        .bind(account)
-        .bind(org)
-        .bind(uuid::Uuid::new_v4())
-        .fetch_one(&self.pool)
         .await
-        .expect("enrolling an account")
+        .expect("enabling an account");
+        enrolment.account
+    }
+
+    /// Records events as a log file's would be.
+    pub async fn record(&self, events: &[NewEvent]) -> RecordedEvents {
+        let mut transaction = self.pool.begin().await.expect("a transaction");
+        let mut changes = Changes::default();
+        let recorded = events::record(&mut transaction, events, &mut changes)
+            .await
+            .expect("recording events");
+        invalidate(&mut transaction, &changes)
+            .await
+            .expect("dropping usage that changed");
+        transaction.commit().await.expect("committing events");
+        recorded
+    }
+
+    /// Drops the usage that rests on an image that a test has changed by hand, by its row id.
+    pub async fn image_changed(&self, image: i64) {
+        let mut transaction = self.pool.begin().await.expect("a transaction");
+        let mut changes = Changes::default();
+        changes.image(image);
+        invalidate(&mut transaction, &changes)
+            .await
+            .expect("dropping usage that changed");
+        transaction.commit().await.expect("committing");
     }
 }
 
@@ -94,10 +134,10 @@ impl Drop for TestDatabase {
     }
 }
 
-/// The events, as those of `enrolment`.
-pub fn events_of(enrolment: i64, events: &[NewEvent]) -> Vec<NewEvent> {
+/// The events, as those of `account`.
+pub fn events_of(account: AccountKey, events: &[NewEvent]) -> Vec<NewEvent> {
     let of = |event: &NewEvent| NewEvent {
-        enrolment,
+        account,
         ..event.clone()
     };
     events.iter().map(of).collect()

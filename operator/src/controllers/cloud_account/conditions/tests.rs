@@ -154,7 +154,7 @@ fn trouble_on_the_way_does_not_make_an_account_unready_at_once(
 fn a_duplicate_knows_nothing() {
     let holder = Enrolment {
         org_id: "11111111".into(),
-        id: 1,
+        account: cloudigrade_store::AccountKey(1),
         uid: uuid::Uuid::nil(),
         namespace: "customers".into(),
         name: "first".into(),

@@ -20,6 +20,8 @@ pub(crate) struct VerifiedAccess {
     pub(crate) role: IamRole,
     /// The claim to make, now that access is proven
     pub(crate) claimant: Claimant,
+    /// UID of the holder, if that does not exist any more
+    pub(crate) gone: Option<Uuid>,
 }
 
 /// Proves access anew.
@@ -46,6 +48,7 @@ pub(crate) async fn verify<C: Cloud>(
     Ok(VerifiedAccess {
         role,
         claimant: admitted.claimant,
+        gone: admitted.gone,
     })
 }
 

@@ -2,16 +2,17 @@
 //! taken. It asks nothing of the cloud.
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::{Api, ResourceExt};
 use uuid::Uuid;
 
 use super::{ACCESS_VERIFIED, READY};
 use crate::controllers::cloud_account::context::AccountContext;
 use crate::controllers::cloud_account::error::{ForCondition, StepError};
+use crate::controllers::error::{KubernetesContext, KubernetesError};
 use crate::controllers::role::RoleError;
 use cloudigrade_api::{CloudAccount, CloudAccountSpec};
 use cloudigrade_cloud::RoleArn;
-use cloudigrade_store::enrolments::{self, Claimant, Enrolment};
+use cloudigrade_store::enrolments::{self, ClaimPlan, Claimant, Enrolment};
 
 /// The steps that are taken for an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) struct Admitted {
     pub(crate) claimant: Claimant,
     /// Its enrolment, from an earlier claim
     pub(crate) enrolment: Option<Enrolment>,
+    /// UID of the holder, if that does not exist any more
+    pub(crate) gone: Option<Uuid>,
 }
 
 /// Reads the holder of the account, and decides.
@@ -45,21 +48,45 @@ pub(crate) async fn admit<C>(
     let holder = enrolments::holder(&context.database, &claimant.account_id)
         .await
         .for_condition(READY)?;
+    let gone = match &holder {
+        Some(holder) if claimant.plan(holder, None) == ClaimPlan::Refuse => {
+            gone(holder, context).await.for_condition(READY)?
+        }
+        _ => None,
+    };
     let next_check = context.schedule.next(account);
-    Ok(decide(&account.spec, claimant, holder, next_check, now))
+    let spec = &account.spec;
+    Ok(decide(spec, claimant, holder, gone, next_check, now))
+}
+
+/// Returns the UID of the holder if the API server does not know it any more: a finalizer that was stripped, or another cluster.
+async fn gone<C>(
+    holder: &Enrolment,
+    context: &AccountContext<C>,
+) -> Result<Option<Uuid>, KubernetesError> {
+    let accounts: Api<CloudAccount> =
+        Api::namespaced(context.runtime.client.clone(), &holder.namespace);
+    let found = accounts
+        .get_metadata_opt(&holder.name)
+        .await
+        .context("looking for the CloudAccount that has the AWS account")?;
+    let uid = found.and_then(|found| found.metadata.uid);
+    let exists = uid.is_some_and(|uid| uid == holder.uid.to_string());
+    Ok((!exists).then_some(holder.uid))
 }
 
 fn decide(
     spec: &CloudAccountSpec,
     claimant: Claimant,
     holder: Option<Enrolment>,
+    gone: Option<Uuid>,
     next_check: Option<Timestamp>,
     now: Timestamp,
 ) -> AccountPlan {
-    let enrolment = match holder {
-        Some(holder) if holder.uid == claimant.uid => Some(holder),
-        Some(holder) if !claimant.precedes(&holder) => return AccountPlan::Duplicate(holder),
-        _ => None,
+    let enrolment = match holder.map(|holder| (claimant.plan(&holder, gone), holder)) {
+        Some((ClaimPlan::Refuse, holder)) => return AccountPlan::Duplicate(holder),
+        Some((ClaimPlan::Keep | ClaimPlan::CarryOn, holder)) => Some(holder),
+        Some((ClaimPlan::Replace, _)) | None => None,
     };
     match next_check {
         Some(at) if now < at => AccountPlan::NotDue(at, enrolment),
@@ -67,6 +94,7 @@ fn decide(
         _ => AccountPlan::Sync(Admitted {
             claimant,
             enrolment,
+            gone,
         }),
     }
 }

@@ -9,6 +9,7 @@ use super::trail::ConfiguredTrail;
 use crate::controllers::cloud_account::context::AccountContext;
 use crate::controllers::cloud_account::error::{ForCondition, StepError, Stop};
 use cloudigrade_cloud::IamRole;
+use cloudigrade_store::AccountKey;
 use cloudigrade_store::enrolments::{self, Claim, Enrolment};
 
 /// An account that no other CloudAccount may touch.
@@ -25,9 +26,9 @@ pub(crate) struct ClaimedAccount {
 pub(crate) struct EnabledAccount {
     /// Its role
     pub(crate) role: IamRole,
-    /// Row id of its enrolment
-    pub(crate) enrolment: i64,
-    /// Nothing before counts
+    /// Its key
+    pub(crate) account: AccountKey,
+    /// Start of its metered period
     pub(crate) enabled_at: Timestamp,
 }
 
@@ -37,7 +38,7 @@ pub(crate) async fn claim<C>(
     context: &AccountContext<C>,
     now: Timestamp,
 ) -> Result<ClaimedAccount, Stop> {
-    let claim = enrolments::claim(&context.database, &access.claimant, now)
+    let claim = enrolments::claim(&context.database, &access.claimant, access.gone, now)
         .await
         .for_condition(READY)?;
     match claim {
@@ -56,13 +57,15 @@ pub(crate) async fn enable<C>(
     context: &AccountContext<C>,
     now: Timestamp,
 ) -> Result<EnabledAccount, StepError> {
-    let enrolment = claimed.enrolment.id;
-    let enabled_at = enrolments::enable(&context.database, enrolment, now)
+    let Enrolment { account, uid, .. } = claimed.enrolment;
+    let enabled_at = enrolments::enable(&context.database, account, uid, now)
         .await
-        .for_condition(READY)?;
+        .for_condition(READY)?
+        // Lost since it was claimed, which the next reconciliation finds. Its instances may be recorded all the same: nobody pays for them.
+        .unwrap_or(now);
     Ok(EnabledAccount {
         role: claimed.role,
-        enrolment,
+        account,
         enabled_at,
     })
 }

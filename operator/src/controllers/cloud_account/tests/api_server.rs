@@ -7,9 +7,11 @@ use kube::Client;
 use kube::client::Body;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use cloudigrade_api::CloudAccount;
 
+const COLLECTION: &str = "/apis/cloudigrade.io/v1alpha1/namespaces/customers/cloudaccounts";
 const PATH: &str = "/apis/cloudigrade.io/v1alpha1/namespaces/customers/cloudaccounts/acme";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/customers/events";
 const SECRET: &str = "/api/v1/namespaces/customers/secrets/external-id";
@@ -20,6 +22,7 @@ pub(super) struct ApiServer {
     pub(super) account: Arc<Mutex<Value>>,
     calls: Arc<Mutex<Vec<String>>>,
     failing: Arc<Mutex<Option<Fault>>>,
+    other: Arc<Mutex<Option<(String, Uuid)>>>,
 }
 
 /// Calls that fail.
@@ -40,6 +43,7 @@ impl ApiServer {
             account,
             calls: Arc::default(),
             failing: Arc::default(),
+            other: Arc::default(),
         };
         let answering = server.clone();
         tokio::spawn(async move {
@@ -67,6 +71,12 @@ impl ApiServer {
     /// Answers calls of `method` to paths that end in `path` with an error from now on.
     pub(super) fn fail(&self, method: &'static str, path: &'static str, code: u16) {
         *self.failing.lock() = Some(Fault { method, path, code });
+    }
+
+    /// Knows another CloudAccount of the namespace, by name and UID, from now on.
+    pub(super) fn add_other(&self, name: &str, uid: Uuid) {
+        let path = format!("{COLLECTION}/{name}");
+        *self.other.lock() = Some((path, uid));
     }
 
     /// Answers every call again.
@@ -108,6 +118,15 @@ impl ApiServer {
             ("PATCH", path) if path.starts_with(EVENTS) => {
                 self.calls.lock().push("event again".into());
                 return body.clone();
+            }
+            ("GET", path) if path.starts_with(COLLECTION) => {
+                return match &*self.other.lock() {
+                    Some((other, uid)) if other == path => json!({
+                        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                        "metadata": {"name": "other", "namespace": "customers", "uid": uid},
+                    }),
+                    _ => failure(404),
+                };
             }
             (_, path) => panic!("nobody should call {path}"),
         };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{HOUR, NOW, World, account};
 use cloudigrade_api::Conditions;
 use cloudigrade_cloud::ErrorKind;
+use cloudigrade_store::enrolments;
 
 pub(super) fn delete(account: &mut Value) {
     account["metadata"]["deletionTimestamp"] = json!((NOW + HOUR).to_string());
@@ -107,6 +108,9 @@ async fn a_customer_who_has_gone_does_not_block_deletion() {
 async fn a_duplicate_that_is_deleted_leaves_the_others_trail_alone() {
     let world = World::new().await;
     world.database.enrol("210987654321", "22222222").await;
+    let older = enrolments::holder(&world.database, "210987654321").await;
+    let older = older.unwrap().unwrap();
+    world.server.add_other(&older.name, older.uid);
     world.reconcile(NOW).await;
     world.change(delete);
     assert_eq!(world.reconcile(NOW + HOUR).await, ["finalizers []"]);

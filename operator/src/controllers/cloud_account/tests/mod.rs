@@ -113,7 +113,7 @@ impl World {
         sqlx::query_scalar(
             "select format('%s %s..%s', instance_id, extract(epoch from started_at)::bigint - 1800000000,
                            extract(epoch from ended_at)::bigint - 1800000000)
-               from run join instance on instance.id = run.instance order by instance_id, started_at",
+               from clipped_run as run join instance on instance.id = run.instance order by instance_id, started_at",
         )
         .fetch_all(&*self.database)
         .await

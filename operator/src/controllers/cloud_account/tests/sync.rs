@@ -3,11 +3,13 @@
 use jiff::SignedDuration;
 use serde_json::json;
 
+use super::deletion::delete;
 use super::{ApiServer, HOUR, NOW, World, account, runtime};
 use crate::controllers::cloud_account::context::AccountContext;
 use crate::controllers::cloud_account::reconcile::reconcile_once;
 use crate::telemetry::Metrics;
 use cloudigrade_api::{Conditions, FINALIZER};
+use cloudigrade_store::enrolments;
 
 #[tokio::test]
 async fn a_new_account_is_metered_at_once_and_then_left_in_peace() {
@@ -124,19 +126,61 @@ async fn what_happened_unseen_is_found_at_the_next_check() {
 #[tokio::test]
 async fn a_duplicate_touches_nothing_until_the_older_one_is_gone() {
     let world = World::new().await;
-    let older = world.database.enrol("210987654321", "22222222").await;
+    world.database.enrol("210987654321", "22222222").await;
+    let older = enrolments::holder(&world.database, "210987654321").await;
+    let older = older.unwrap().unwrap().uid;
+    world.server.add_other("210987654321", older);
     assert_eq!(
         world.reconcile(NOW).await[1..],
         ["status", "event DuplicateAccount"]
     );
     assert!(world.cloud.asked().is_empty());
-    sqlx::query("update enrolment set released_at = now() where id = $1")
-        .bind(older)
-        .execute(&*world.database)
+    enrolments::release(&world.database, older, NOW)
         .await
         .unwrap();
     world.reconcile(NOW + HOUR).await;
     assert!(world.status().conditions.is_true("Ready"));
+}
+
+#[tokio::test]
+async fn an_older_one_that_the_api_server_does_not_know_has_nothing() {
+    let world = World::new().await;
+    world.database.enrol("210987654321", "22222222").await;
+    world.reconcile(NOW).await;
+    assert!(world.status().conditions.is_true("Ready"));
+}
+
+#[tokio::test]
+async fn an_older_one_that_the_api_server_cannot_tell_of_keeps_the_account() {
+    let world = World::new().await;
+    world.database.enrol("210987654321", "22222222").await;
+    world.server.fail("GET", "cloudaccounts/210987654321", 500);
+    world.reconcile(NOW).await;
+    let holder = enrolments::holder(&world.database, "210987654321").await;
+    assert_eq!(holder.unwrap().unwrap().org_id, "22222222");
+    assert_eq!(
+        world.status().conditions.find("Ready").unwrap().reason,
+        "KubernetesFailed"
+    );
+}
+
+#[tokio::test]
+async fn an_account_applied_anew_goes_on_without_a_gap() {
+    let world = World::new().await;
+    world.reconcile(NOW).await;
+    world.change(|account| {
+        account["metadata"]["uid"] = json!("00000000-0000-0000-0000-000000000099");
+        account["metadata"]["creationTimestamp"] = json!((NOW + HOUR).to_string());
+        account["status"] = json!(null);
+    });
+    world.reconcile(NOW + HOUR).await;
+    assert!(world.status().conditions.is_true("Ready"));
+    assert_eq!(world.runs().await, ["i-1 0.."]);
+
+    world.change(delete);
+    world.reconcile(NOW + HOUR * 2).await;
+    assert!(world.cloud.0.lock().trail.is_none(), "the trail is its own");
+    assert_eq!(world.runs().await, ["i-1 0..7200"]);
 }
 
 #[tokio::test]

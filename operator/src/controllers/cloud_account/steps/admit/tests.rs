@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::controllers::cloud_account::tests::account;
+use cloudigrade_store::AccountKey;
 use cloudigrade_store::enrolments::Claimant;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -13,7 +14,7 @@ const OURS: Uuid = Uuid::from_u128(7);
 fn enrolment(uid: Uuid, created_at: Timestamp) -> Enrolment {
     Enrolment {
         org_id: "11111111".into(),
-        id: 1,
+        account: AccountKey(1),
         uid,
         namespace: "customers".into(),
         name: "holder".into(),
@@ -47,18 +48,20 @@ fn name(plan: AccountPlan) -> &'static str {
 }
 
 #[rstest]
-#[case::never_looked_at(None, None, false, "sync")]
-#[case::due(Some((OURS, -HOUR)), Some(SignedDuration::ZERO), false, "sync")]
-#[case::not_due(Some((OURS, -HOUR)), Some(HOUR), false, "not due")]
-#[case::an_older_one_has_it(Some((Uuid::from_u128(9), -HOUR * 2)), None, false, "duplicate")]
-#[case::an_older_one_has_it_and_suspend(Some((Uuid::from_u128(9), -HOUR * 2)), None, true, "duplicate")]
-#[case::a_younger_one_has_it(Some((Uuid::from_u128(9), SignedDuration::ZERO)), None, false, "sync")]
-#[case::made_in_the_same_second(Some((Uuid::from_u128(9), -HOUR)), None, false, "duplicate")]
-#[case::suspend(Some((OURS, -HOUR)), None, true, "suspend")]
-#[case::suspended_from_the_start(None, None, true, "nothing to suspend")]
-#[case::suspended_and_done(Some((OURS, -HOUR)), Some(HOUR), true, "not due")]
+#[case::never_looked_at(None, None, None, false, "sync")]
+#[case::due(Some((OURS, -HOUR)), None, Some(SignedDuration::ZERO), false, "sync")]
+#[case::not_due(Some((OURS, -HOUR)), None, Some(HOUR), false, "not due")]
+#[case::an_older_one_has_it(Some((Uuid::from_u128(9), -HOUR * 2)), None, None, false, "duplicate")]
+#[case::an_older_one_that_is_gone_had_it(Some((Uuid::from_u128(9), -HOUR * 2)), Some(Uuid::from_u128(9)), None, false, "sync")]
+#[case::an_older_one_has_it_and_suspend(Some((Uuid::from_u128(9), -HOUR * 2)), None, None, true, "duplicate")]
+#[case::a_younger_one_has_it(Some((Uuid::from_u128(9), SignedDuration::ZERO)), None, None, false, "sync")]
+#[case::made_in_the_same_second(Some((Uuid::from_u128(9), -HOUR)), None, None, false, "duplicate")]
+#[case::suspend(Some((OURS, -HOUR)), None, None, true, "suspend")]
+#[case::suspended_from_the_start(None, None, None, true, "nothing to suspend")]
+#[case::suspended_and_done(Some((OURS, -HOUR)), None, Some(HOUR), true, "not due")]
 fn plans(
     #[case] holder: Option<(Uuid, SignedDuration)>,
+    #[case] gone: Option<Uuid>,
     #[case] next_check: Option<SignedDuration>,
     #[case] suspend: bool,
     #[case] expected: &str,
@@ -67,6 +70,6 @@ fn plans(
     spec.suspend = suspend;
     let holder = holder.map(|(uid, since)| enrolment(uid, NOW + since));
     let next_check = next_check.map(|wait| NOW + wait);
-    let plan = decide(&spec, claimant(), holder, next_check, NOW);
+    let plan = decide(&spec, claimant(), holder, gone, next_check, NOW);
     assert_eq!(name(plan), expected);
 }

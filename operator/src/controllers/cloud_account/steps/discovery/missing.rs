@@ -7,8 +7,8 @@ use metering::cloudtrail::EventKind;
 
 use super::{DiscoveryRun, ObservedInstances};
 use cloudigrade_cloud::{InstanceDescription, InstanceState};
-use cloudigrade_store::NewEvent;
 use cloudigrade_store::discovery::KnownInstance;
+use cloudigrade_store::{AccountKey, NewEvent};
 
 /// EC2 shows a change only some time after the call that made it. A younger event outweighs the state that EC2 shows.
 const SETTLING: SignedDuration = SignedDuration::from_mins(2);
@@ -38,7 +38,7 @@ pub(super) fn events(
         Some(NewEvent {
             image_id,
             instance_type,
-            ..event(run.enrolment, region, id, kind, at)
+            ..event(run.account, region, id, kind, at)
         })
     });
     // EC2 forgets an instance an hour after its end.
@@ -47,13 +47,7 @@ pub(super) fn events(
     });
     let of_gone = gone.filter_map(|instance| {
         let (kind, at) = missing(InstanceState::Off { since: None }, instance.power, run)?;
-        Some(event(
-            run.enrolment,
-            &instance.region,
-            &instance.id,
-            kind,
-            at,
-        ))
+        Some(event(run.account, &instance.region, &instance.id, kind, at))
     });
     of_found.chain(of_gone).collect()
 }
@@ -77,10 +71,7 @@ fn missing(
         InstanceState::Off { since } if runs => (EventKind::PowerOff, since),
         _ => return None,
     };
-    Some((
-        kind,
-        since.filter(fits).unwrap_or(run.at).max(run.enabled_at),
-    ))
+    Some((kind, since.filter(fits).unwrap_or(run.at)))
 }
 
 /// The event with the type of an instance that is off when it is first met: the record of a start carries none
@@ -89,17 +80,23 @@ fn first_type(instance: &InstanceDescription, run: DiscoveryRun) -> Option<(Even
     let has_type = !instance.gone
         && instance.instance_type.is_some()
         && matches!(instance.state, InstanceState::Off { .. });
-    has_type.then(|| (EventKind::AttributeChange, run.at.max(run.enabled_at)))
+    has_type.then_some((EventKind::AttributeChange, run.at))
 }
 
-fn event(enrolment: i64, region: &str, instance: &str, kind: EventKind, at: Timestamp) -> NewEvent {
+fn event(
+    account: AccountKey,
+    region: &str,
+    instance: &str,
+    kind: EventKind,
+    at: Timestamp,
+) -> NewEvent {
     let word = match kind {
         EventKind::PowerOn => "power_on",
         EventKind::PowerOff => "power_off",
         EventKind::AttributeChange => "attribute_change",
     };
     NewEvent {
-        enrolment,
+        account,
         event_id: format!("discovery:{instance}:{word}:{at}"),
         instance_id: instance.to_owned(),
         region: region.to_owned(),

@@ -16,7 +16,7 @@ use crate::controllers::cloud_account::error::{AccountError, ForCondition, StepE
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::{CloudError, ErrorKind, IamRole, InstanceDescription, Inventory};
 use cloudigrade_store::discovery::{self, FoundInstance};
-use cloudigrade_store::{Doing, events, locks};
+use cloudigrade_store::{AccountKey, Changes, Doing, accounts, events, invalidate};
 
 /// Regions asked side by side.
 const REGIONS_AT_ONCE: usize = 16;
@@ -24,11 +24,9 @@ const REGIONS_AT_ONCE: usize = 16;
 /// One look at all regions of an account.
 #[derive(Clone, Copy, Debug)]
 struct DiscoveryRun {
-    /// Row id of the enrolment that has the instances
-    enrolment: i64,
-    /// Nothing before counts
-    enabled_at: Timestamp,
-    /// A time before the look began
+    /// The account that has the instances
+    account: AccountKey,
+    /// A time before the look began. To the second, as periods begin: an instance that ended unseen before a period does not count in it
     at: Timestamp,
 }
 
@@ -58,9 +56,8 @@ pub(crate) async fn discover<C: Cloud>(
     now: Timestamp,
 ) -> Result<DiscoveredAccount, StepError> {
     let run = DiscoveryRun {
-        enrolment: enabled.enrolment,
-        enabled_at: enabled.enabled_at,
-        at: now,
+        account: enabled.account,
+        at: Timestamp::from_second(now.as_second()).unwrap_or(now),
     };
     let observed = observe(&account.spec.aws.regions, &enabled.role, &context.cloud)
         .await
@@ -144,10 +141,11 @@ async fn record<C>(
 ) -> Result<(), AccountError> {
     const DOING: &str = "recording what was discovered";
     let mut transaction = context.database.begin().await.doing(DOING)?;
-    locks::lock_exclusive(&mut transaction, &[run.enrolment]).await?;
-    let known = discovery::instances(&mut transaction, run.enrolment).await?;
+    accounts::lock(&mut transaction, [run.account]).await?;
+    let known = discovery::instances(&mut transaction, run.account).await?;
     let missing = missing::events(&known, observed, run);
-    events::record(&mut transaction, &missing).await?;
+    let mut changes = Changes::default();
+    events::record(&mut transaction, &missing, &mut changes).await?;
     let found: Vec<FoundInstance> = observed
         .instances
         .iter()
@@ -158,7 +156,8 @@ async fn record<C>(
             image_id: instance.image_id.clone(),
         })
         .collect();
-    discovery::name_instances(&mut transaction, run.enrolment, &found).await?;
+    discovery::name_instances(&mut transaction, run.account, &found, &mut changes).await?;
+    invalidate(&mut transaction, &changes).await?;
     transaction.commit().await.doing(DOING)?;
     Ok(())
 }

@@ -16,8 +16,7 @@ fn minute(minutes: i64) -> Timestamp {
 
 fn run() -> DiscoveryRun {
     DiscoveryRun {
-        enrolment: 1,
-        enabled_at: ENABLED,
+        account: AccountKey(1),
         at: NOW,
     }
 }
@@ -35,7 +34,7 @@ fn off(minutes: Option<i64>) -> InstanceState {
 }
 
 #[rstest]
-#[case::runs_since_before_metering(runs(-600), None, Some((ON, 0)))]
+#[case::runs_since_before_metering(runs(-600), None, Some((ON, -600)))]
 #[case::launch_unseen(runs(10), None, Some((ON, 10)))]
 #[case::start_unseen(runs(30), Some((OFF, 20)), Some((ON, 30)))]
 #[case::known_to_run(runs(10), Some((ON, 10)), None)]
