@@ -1,4 +1,4 @@
-"""Asserts what docs/permissions.md promises of the rendered chart, whatever the values.
+"""Asserts the promises of docs/permissions.md about the rendered chart, for any values.
 
 usage: promises.py RENDERED.yaml...
 """

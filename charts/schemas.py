@@ -1,4 +1,4 @@
-"""Writes the JSON schemas that kubeconform checks manifests against, from what Kubernetes itself publishes.
+"""Writes the JSON schemas that kubeconform checks manifests against, from those that Kubernetes itself publishes.
 
 usage: schemas.py OUT openapi FOLDER    from the OpenAPI v3 documents of a Kubernetes release (api/openapi-spec/v3)
        schemas.py OUT crds FILE...      from CustomResourceDefinitions

@@ -1,4 +1,4 @@
-"""May this caller make this call? Identity policies, session policy, and the policy of what is touched."""
+"""May this caller make this call? Identity policies, session policy, and the policy of the resource."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from emulator.faults import Faults
 
 
 class Control:
-    """A WSGI application. It needs no signature: who reaches the emulator may steer it."""
+    """A WSGI application. It needs no signature: everybody who reaches the emulator may steer it."""
 
     def __init__(self, faults: Faults, calls: Calls) -> None:
         self._faults = faults

@@ -37,7 +37,7 @@ class Caller:
     access_key: str
     policies: tuple[Document, ...]
     session_policy: Document | None = None
-    """Limits an assumed role further; what neither grants is refused."""
+    """Limits an assumed role further: both have to grant an action."""
 
     @property
     def role_arn(self) -> str | None:

@@ -26,7 +26,7 @@ _LONGEST_HOLD = 600.0
 
 @dataclass
 class Fault:
-    """Which calls (`*` and `?` match any text) get what. A fault without an error lets the call go on afterwards."""
+    """The calls to strike (`*` and `?` match any text), and the fault. Without an error, the call goes on afterwards."""
 
     id: int
     service: str = "*"
@@ -102,7 +102,7 @@ class Faults:
             fault.released.set()
 
     def strike(self, call: Call, entry: Entry, response: Response | None = None) -> None:
-        """Does to `call`, and to its answer when there is one, what the matching faults say."""
+        """Applies the matching faults to `call`, and to its answer when there is one."""
         for fault in self._taken(call, response is not None):
             if fault.latency:
                 time.sleep(fault.latency)

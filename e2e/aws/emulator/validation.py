@@ -12,7 +12,7 @@ _EXTERNAL_ID_LENGTH = range(2, 1225)
 
 
 def validate(call: Call) -> None:
-    """Raises the error of a parameter that breaks its rule. STS repeats the value, whatever it is."""
+    """Raises the error of a parameter that breaks its rule. STS repeats any value."""
     if (call.service, call.operation) != ("sts", "AssumeRole") or "ExternalId" not in call.parameters:
         return
     value = call.parameters["ExternalId"]

@@ -1,4 +1,4 @@
-"""The customers' day: what their people do to their instances while they are metered."""
+"""The customers' day: their people's calls while their instances are metered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seeding.demo import launch
 
 
 def live(accounts: Accounts) -> list[str]:
-    """Does it all through the AWS API; returns what was done, a line each."""
+    """Makes the calls through the AWS API; returns a line for each."""
     path = accounts.state / "demo.json"
     made: dict[str, Any] = json.loads(path.read_text())
     done: list[str] = []

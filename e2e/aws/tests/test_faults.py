@@ -51,7 +51,8 @@ def test_a_fault_strikes_only_the_calls_it_names(emulator: Emulator) -> None:
 
 
 def test_a_fault_strikes_a_call_without_a_parameter(emulator: Emulator) -> None:
-    emulator.ask("POST", "faults", {"operation": "DescribeInstances", "parameters": {"DryRun": None}, "error": "internal"})
+    absent = {"DryRun": None}
+    emulator.ask("POST", "faults", {"operation": "DescribeInstances", "parameters": absent, "error": "internal"})
     ec2 = emulator.client("customers/hooli", "ec2")
     with pytest.raises(ClientError, match="DryRunOperation"):
         ec2.describe_instances(DryRun=True)
@@ -64,7 +65,8 @@ def test_a_fault_strikes_a_key_by_its_prefix(emulator: Emulator) -> None:
     s3.create_bucket(Bucket="faults")
     for key in ("AWSLogs/1/a.json.gz", "InspectionResults/1.json"):
         s3.put_object(Bucket="faults", Key=key, Body=b"x")
-    emulator.ask("POST", "faults", {"operation": "GetObject", "parameters": {"Key": "AWSLogs/1/*"}, "error": "internal"})
+    prefix = {"Key": "AWSLogs/1/*"}
+    emulator.ask("POST", "faults", {"operation": "GetObject", "parameters": prefix, "error": "internal"})
     with pytest.raises(ClientError, match="InternalError"):
         s3.get_object(Bucket="faults", Key="AWSLogs/1/a.json.gz")
     s3.get_object(Bucket="faults", Key="InspectionResults/1.json")

@@ -6,7 +6,7 @@ use crate::Secret;
 
 /// Shortest and longest that AWS takes, in characters.
 const LENGTH: std::ops::RangeInclusive<usize> = 2..=1224;
-/// What stands for it in text.
+/// Its stand-in in text.
 const MASK: &str = "***";
 
 /// An external id that AWS can take; the secret between a customer and us. AWS repeats one that it can't take in its answer.

@@ -1,4 +1,4 @@
-"""EBS direct API: blocks of 512 KiB, pages, tokens and checksums that are looked at, errors for what is not there."""
+"""EBS direct API: blocks of 512 KiB, pages, checked tokens and checksums, errors for missing snapshots."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _describe_images = AmiBackend.describe_images
 
 @replaces(AmisResponse)
 def register_image(self: AmisResponse) -> ActionResult:
-    """Moto registers an image with nothing of what it is asked to be."""
+    """Moto ignores the attributes of an image that is registered."""
     backend: EC2Backend = self.ec2_backend
     root_device = self._get_param("RootDeviceName", "/dev/sda1")
     mappings = self._get_param("BlockDeviceMappings", [])

@@ -1,1 +1,1 @@
-"""CloudTrail's half that moto lacks: what was called becomes log files in the trails' buckets."""
+"""CloudTrail's half that moto lacks: calls become log files in the trails' buckets."""
