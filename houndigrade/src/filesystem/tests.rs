@@ -29,6 +29,14 @@ fn memory() -> InMemoryFileSystem {
     ]))
 }
 
+fn open_ext(kind: &'static str, image: Vec<u8>) -> Result<Box<dyn FileSystem>, FileSystemError> {
+    open(
+        Content::Ext(kind),
+        Arc::new(MemoryDisk(image)),
+        &crate::MemoryBudget::default(),
+    )
+}
+
 #[rstest]
 #[case::plain("/etc/file", true)]
 #[case::dots("/./etc/../etc//./file", true)]
@@ -68,12 +76,7 @@ fn the_paths_of_a_host_are_not_those_of_an_image() {
     else {
         return;
     };
-    let fs = open(
-        Content::Ext("ext4"),
-        Arc::new(MemoryDisk(image)),
-        &crate::MemoryBudget::default(),
-    )
-    .unwrap();
+    let fs = open_ext("ext4", image).unwrap();
     assert_eq!(Root::new(&*fs).head("/etc/os-release", 100).unwrap(), None);
     assert_eq!(Root::new(&*fs).head("/etc/hostname", 100).unwrap(), None);
 }
@@ -129,12 +132,7 @@ fn the_journal_is_applied() {
         return;
     };
     let read = |image| {
-        let fs = open(
-            Content::Ext("ext4"),
-            Arc::new(MemoryDisk(image)),
-            &crate::MemoryBudget::default(),
-        )
-        .unwrap();
+        let fs = open_ext("ext4", image).unwrap();
         Root::new(&*fs)
             .head("/etc/os-release", 100)
             .unwrap()
@@ -153,12 +151,7 @@ fn a_crowded_directory_is_refused() {
     else {
         return;
     };
-    let fs = open(
-        Content::Ext("ext4"),
-        Arc::new(MemoryDisk(image)),
-        &crate::MemoryBudget::default(),
-    )
-    .unwrap();
+    let fs = open_ext("ext4", image).unwrap();
     let error = fs.names("/etc", 3).unwrap_err();
     assert_eq!(error.to_string(), "/etc: more than 3 directory entries");
 }
@@ -219,14 +212,7 @@ fn superblocks_that_promise_too_much_are_refused(
         return;
     };
     image[1024 + field..1024 + field + 4].copy_from_slice(&value.to_le_bytes());
-    let error = open(
-        Content::Ext("ext2"),
-        Arc::new(MemoryDisk(image)),
-        &crate::MemoryBudget::default(),
-    )
-    .err()
-    .unwrap()
-    .to_string();
+    let error = open_ext("ext2", image).err().unwrap().to_string();
     assert!(
         error.starts_with("ext2 file system: ") && error.contains(expected),
         "{error}"

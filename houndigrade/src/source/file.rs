@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::cache::BlockCache;
 use super::readahead::Streams;
-use super::{BlockSource, beyond_the_end, contains};
+use super::{BlockSource, check_range};
 use houndigrade_report::Stats;
 
 /// Bytes in a page: the usual block of a file system, so that little is read in vain.
@@ -64,9 +64,7 @@ impl BlockSource for DiskFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        if !contains(self.size, offset, buffer.len()) {
-            return Err(beyond_the_end(offset, buffer.len(), self.size));
-        }
+        check_range(self.size, offset, buffer.len())?;
         if buffer.is_empty() {
             return Ok(());
         }

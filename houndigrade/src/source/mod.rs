@@ -53,9 +53,13 @@ pub(crate) fn problem_code(error: &io::Error) -> ProblemCode {
     }
 }
 
-/// Returns whether `length` bytes at `offset` lie within `size` bytes.
-fn contains(size: u64, offset: u64, length: usize) -> bool {
-    offset
-        .checked_add(length as u64)
-        .is_some_and(|end| end <= size)
+/// Checks that `length` bytes at `offset` lie within `size` bytes.
+///
+/// # Errors
+/// As [`BlockSource::read_at`].
+pub(crate) fn check_range(size: u64, offset: u64, length: usize) -> io::Result<()> {
+    match offset.checked_add(length as u64) {
+        Some(end) if end <= size => Ok(()),
+        _ => Err(beyond_the_end(offset, length, size)),
+    }
 }

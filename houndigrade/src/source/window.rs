@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{BlockSource, beyond_the_end, contains};
+use super::{BlockSource, check_range};
 use houndigrade_report::Stats;
 
 /// `size` bytes of another source, from `start`.
@@ -32,9 +32,7 @@ impl BlockSource for SourceWindow {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        if !contains(self.size, offset, buffer.len()) {
-            return Err(beyond_the_end(offset, buffer.len(), self.size));
-        }
+        check_range(self.size, offset, buffer.len())?;
         self.source.read_at(self.start + offset, buffer)
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::source::{BlockSource, beyond_the_end};
+use crate::source::{BlockSource, beyond_the_end, check_range};
 use houndigrade_report::Stats;
 
 /// A place of bytes on a device.
@@ -83,11 +83,7 @@ impl BlockSource for Mapping {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let size = self.size();
-        let end = offset.checked_add(buffer.len() as u64);
-        if end.is_none_or(|end| end > size) {
-            return Err(beyond_the_end(offset, buffer.len(), size));
-        }
+        check_range(self.size(), offset, buffer.len())?;
         let mut done = 0;
         while done < buffer.len() {
             done += self.read_piece(offset + done as u64, &mut buffer[done..])?;

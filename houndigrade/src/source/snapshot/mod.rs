@@ -25,7 +25,7 @@ use self::api::EbsApi;
 use self::blocks::SnapshotBlocks;
 use self::listing::Listing;
 use super::readahead::Streams;
-use super::{BlockSource, beyond_the_end, contains};
+use super::{BlockSource, check_range};
 use houndigrade_report::Stats;
 
 /// Most blocks fetched at the same time.
@@ -118,9 +118,7 @@ impl BlockSource for Snapshot {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        if !contains(self.size, offset, buffer.len()) {
-            return Err(beyond_the_end(offset, buffer.len(), self.size));
-        }
+        check_range(self.size, offset, buffer.len())?;
         if buffer.is_empty() {
             return Ok(());
         }
