@@ -48,7 +48,7 @@ impl Truth {
     pub fn counts(&self, first: Date, days: u32) -> Vec<(String, Date, Count)> {
         let mut counts = Vec::new();
         for runs in self.runs.chunk_by(|a, b| a.org_id == b.org_id) {
-            let mut changes: BTreeMap<[&str; 5], Changes> = BTreeMap::new();
+            let mut changes: BTreeMap<[&str; 5], RunningChanges> = BTreeMap::new();
             for run in runs {
                 let Some(dimensions) = self.dimensions(&run.image_id) else {
                     continue;
@@ -183,9 +183,9 @@ fn midnight(date: Date) -> i64 {
 
 /// Changes of the number of running instances, by their moments.
 #[derive(Default)]
-pub(super) struct Changes(BTreeMap<Timestamp, i64>);
+pub(super) struct RunningChanges(BTreeMap<Timestamp, i64>);
 
-impl Changes {
+impl RunningChanges {
     pub(super) fn add(&mut self, run: &GeneratedRun) {
         *self.0.entry(run.start).or_default() += 1;
         if let Some(end) = run.end {

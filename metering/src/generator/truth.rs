@@ -9,7 +9,7 @@ use super::account::GeneratedAccount;
 use super::disks::GeneratedDisk;
 use super::envelope::REGIONS;
 use super::lives::CallKind;
-use super::numbers::Changes;
+use super::numbers::RunningChanges;
 use crate::cloudtrail::{EventKind, InstanceEvent};
 
 /// The truth about an account, or about several.
@@ -230,7 +230,7 @@ fn daily<'a>(
     first: Date,
     days: u32,
 ) -> Vec<Daily> {
-    let (mut rhel, mut all) = (Changes::default(), Changes::default());
+    let (mut rhel, mut all) = (RunningChanges::default(), RunningChanges::default());
     for run in runs {
         all.add(run);
         if images.get(&run.image_id) == Some(&true) {
