@@ -5,6 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::billing::is_red_hats;
+use crate::dimension::Dimension;
+use crate::rules::{self, Evidence, ImageNames, RuleSet, TagEvidence};
+
 /// The attributes of a machine image that the rule goes by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageAttributes {
@@ -49,26 +53,41 @@ pub struct Syspurpose {
 }
 
 impl Syspurpose {
-    /// Longest value kept, in characters.
-    pub const MAX_LENGTH: usize = 64;
-
-    /// Reads the content of a `syspurpose.json`. It comes from a customer's disk and can be anything; everything but a
-    /// string in an object counts as not stated.
+    /// Reads the content of a `syspurpose.json`. It comes from a customer's disk and can be anything; only the words that
+    /// [`Dimension`] knows are kept, and everything else counts as not stated.
     pub fn from_json(content: &serde_json::Value) -> Self {
-        let value = |key| {
-            let text = content
-                .get(key)
-                .and_then(serde_json::Value::as_str)
-                .unwrap_or_default();
-            text.chars().take(Self::MAX_LENGTH).collect()
+        let known = |(key, dimension)| {
+            let word = text(content, key).and_then(|text| Dimension::known(dimension, text));
+            word.unwrap_or_default().to_owned()
         };
+        let [role, sla, usage, service_type] = KEYS.map(known);
         Self {
-            role: value("role"),
-            sla: value("service_level_agreement"),
-            usage: value("usage"),
-            service_type: value("service_type"),
+            role,
+            sla,
+            usage,
+            service_type,
         }
     }
+
+    /// Counts the words of a `syspurpose.json` that are stated and not known.
+    pub fn unknown_words(content: &serde_json::Value) -> usize {
+        let unknown = |(key, dimension): &(&str, Dimension)| {
+            text(content, key)
+                .is_some_and(|text| !text.is_empty() && dimension.known(text).is_none())
+        };
+        KEYS.iter().filter(|key| unknown(key)).count()
+    }
+}
+
+const KEYS: [(&str, Dimension); 4] = [
+    ("role", Dimension::Role),
+    ("service_level_agreement", Dimension::Sla),
+    ("usage", Dimension::Usage),
+    ("service_type", Dimension::ServiceType),
+];
+
+fn text<'a>(content: &'a serde_json::Value, key: &str) -> Option<&'a str> {
+    content.get(key).and_then(serde_json::Value::as_str)
 }
 
 /// The answer of the rule for one image.
@@ -91,8 +110,16 @@ impl Classification {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassificationReason {
+    /// The cloud is paid for RHEL with the instance.
+    PaidThroughCloud,
+    /// The cloud knows that a subscription is brought along.
+    SubscriptionBrought,
     /// The customer says so by tag.
     RhelTag,
+    /// The image's owner says so by tag.
+    OwnerRhelTag,
+    /// The customer declares it on the instance.
+    Declared,
     /// A Cloud Access image: Red Hat's own, run on the customer's subscription.
     CloudAccess,
     /// Sold through a marketplace, and billed there.
@@ -108,6 +135,12 @@ pub enum ClassificationReason {
 impl fmt::Display for ClassificationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            ClassificationReason::PaidThroughCloud => "RHEL is paid through the cloud",
+            ClassificationReason::SubscriptionBrought => "subscription brought along",
+            ClassificationReason::OwnerRhelTag => {
+                "tagged cloudigrade-rhel-present by the image's owner"
+            }
+            ClassificationReason::Declared => "instance tagged com_redhat_rhel",
             ClassificationReason::RhelTag => "tagged cloudigrade-rhel-present",
             ClassificationReason::CloudAccess => "Red Hat Cloud Access image",
             ClassificationReason::Marketplace => "marketplace image, billed by the marketplace",
@@ -117,9 +150,6 @@ impl fmt::Display for ClassificationReason {
         })
     }
 }
-
-/// AWS accounts from which Red Hat publishes images: China, GovCloud, everywhere else.
-const RED_HAT_OWNERS: [&str; 3] = ["841258680906", "219670896067", "309956199498"];
 
 impl ImageAttributes {
     /// Red Hat's image for customers who bring their subscription.
@@ -133,13 +163,7 @@ impl ImageAttributes {
     }
 
     fn is_red_hats(&self, name_part: &str) -> bool {
-        self.owner_id
-            .as_deref()
-            .is_some_and(|owner| RED_HAT_OWNERS.contains(&owner))
-            && self
-                .name
-                .as_ref()
-                .is_some_and(|name| name.to_lowercase().contains(name_part))
+        is_red_hats(self.owner_id.as_deref(), self.name.as_deref(), name_part)
     }
 
     fn is_windows(&self) -> bool {
@@ -149,50 +173,24 @@ impl ImageAttributes {
     }
 }
 
-/// Classifies an image. The first rule that applies decides:
-/// 1. the customer's tag and Red Hat's Cloud Access naming: RHEL, regardless of the rest;
-/// 2. a marketplace image: not counted, because it is paid for there, even if its disk holds RHEL;
-/// 3. Windows: not RHEL;
-/// 4. the inspection of its disk.
-///
-/// All reasons for RHEL are given, not just the first. The original had no rule 2: it never inspected marketplace
-/// images, with the same result for them.
+/// Classifies an image for everybody who runs it, by [`RuleSet::Original`]. Original marketplace images were never
+/// inspected; here they are excluded by rule, with the same result.
 pub fn classify(image: &ImageAttributes) -> Classification {
-    let inspected_rhel = image.inspected.as_ref().map(|findings| findings.rhel);
-    let stated = [
-        (image.rhel_tag, ClassificationReason::RhelTag),
-        (image.is_cloud_access(), ClassificationReason::CloudAccess),
-    ];
-    let mut reasons: Vec<_> = stated
-        .into_iter()
-        .filter_map(|(applies, reason)| applies.then_some(reason))
-        .collect();
-    if !reasons.is_empty() {
-        reasons
-            .extend((inspected_rhel == Some(true)).then_some(ClassificationReason::InspectedRhel));
-        return Classification {
-            rhel: Some(true),
-            reasons,
-        };
-    }
-    let decided = |rhel, reason| Classification {
-        rhel: Some(rhel),
-        reasons: vec![reason],
-    };
-    if image.is_marketplace() {
-        return decided(false, ClassificationReason::Marketplace);
-    }
-    if image.is_windows() {
-        return decided(false, ClassificationReason::Windows);
-    }
-    match inspected_rhel {
-        Some(true) => decided(true, ClassificationReason::InspectedRhel),
-        Some(false) => decided(false, ClassificationReason::InspectedOther),
-        None => Classification {
-            rhel: None,
-            reasons,
+    let evidence = Evidence {
+        tags: TagEvidence {
+            own: image.rhel_tag,
+            owner: false,
         },
-    }
+        windows: image.is_windows(),
+        reading: image.inspected.as_ref().map(|findings| findings.rhel),
+        names: ImageNames {
+            owner_id: image.owner_id.as_deref(),
+            name: image.name.as_deref(),
+            marketplace: image.marketplace,
+        },
+        ..Evidence::default()
+    };
+    rules::classify(&evidence, RuleSet::Original)
 }
 
 #[cfg(test)]

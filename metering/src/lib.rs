@@ -4,10 +4,14 @@
 //! Everything here is a pure function. There is no I/O, no clock and no shared state; time is an argument, and input may
 //! come in any order, any number of times.
 
+pub mod billing;
 pub mod cloudtrail;
+pub mod declared;
 pub mod described;
+pub mod dimension;
 #[cfg(feature = "generator")]
 pub mod generator;
 pub mod image;
+pub mod rules;
 pub mod runs;
 pub mod usage;

@@ -1,8 +1,10 @@
+use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    Classification, ClassificationReason, DiskFindings, ImageAttributes, Syspurpose, classify,
+    Classification, ClassificationReason, Dimension, DiskFindings, ImageAttributes, Syspurpose,
+    classify,
 };
 
 const RED_HAT: &str = "309956199498";
@@ -82,7 +84,25 @@ fn syspurpose_that_states_nothing_is_empty(#[case] content: Value) {
 }
 
 #[test]
-fn syspurpose_is_cut_by_characters() {
-    let role = Syspurpose::from_json(&json!({"role": "é".repeat(100)})).role;
-    assert_eq!(role, "é".repeat(64));
+fn words_of_a_syspurpose_that_are_not_known_are_counted() {
+    let content = json!({"role": "server", "usage": "PRODUCTION", "service_level_agreement": "", "service_type": "x".repeat(9_999)});
+    let expected = Syspurpose {
+        usage: "Production".into(),
+        ..Syspurpose::default()
+    };
+    assert_eq!(Syspurpose::from_json(&content), expected);
+    assert_eq!(Syspurpose::unknown_words(&content), 2);
+}
+
+proptest! {
+    #[test]
+    fn uses_known_words_only(words in proptest::collection::vec(".{0,40}|premium|L3|production", 4)) {
+        let keys = ["role", "service_level_agreement", "usage", "service_type"];
+        let content: Value = keys.into_iter().zip(words).map(|(key, word)| (key.to_owned(), word.into())).collect::<serde_json::Map<_, _>>().into();
+        let Syspurpose { role, sla, usage, service_type } = Syspurpose::from_json(&content);
+        let dimensions = [Dimension::Role, Dimension::Sla, Dimension::Usage, Dimension::ServiceType];
+        for (word, dimension) in [role, sla, usage, service_type].iter().zip(dimensions) {
+            prop_assert!(word.is_empty() || dimension.words().contains(&&**word), "{}", word);
+        }
+    }
 }

@@ -46,7 +46,7 @@ async fn inspected(database: &TestDatabase, image: &str, rhel: bool, distributio
     let key: i64 = sqlx::query_scalar(
         r#"update image
               set architecture = 'x86_64', inspection = 'inspected', inspected_at = now(), rhel_found = $2,
-                  distribution = $3, facts = '{"syspurpose": {"role": "server", "usage": null}}'
+                  distribution = $3, facts = '{"syspurpose": {"role": "Red Hat Enterprise Linux Server", "usage": null}}'
             where image_id = $1 returning id"#,
     )
     .bind(image)
@@ -114,7 +114,7 @@ async fn usage_is_what_ran_at_once_of_an_organizations_own_rhel() {
     let server = days[0]
         .maximum_counts
         .iter()
-        .filter(|count| count.role == "server");
+        .filter(|count| count.role == "Red Hat Enterprise Linux Server");
     assert_eq!(
         server
             .map(|count| count.instances_count)

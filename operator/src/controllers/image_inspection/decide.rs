@@ -53,7 +53,11 @@ fn begin(known: Option<InspectedBefore>, eligibility: Result<(), Ineligible>) ->
         let stated = image::classify(&known.image);
         if let (Some(rhel), Some(first)) = (stated.rhel, stated.reasons.first()) {
             let reason = match first {
+                ClassificationReason::PaidThroughCloud => "PaidThroughCloud",
+                ClassificationReason::SubscriptionBrought => "SubscriptionBrought",
                 ClassificationReason::RhelTag => "RhelTag",
+                ClassificationReason::OwnerRhelTag => "OwnerRhelTag",
+                ClassificationReason::Declared => "Declared",
                 ClassificationReason::CloudAccess => "CloudAccess",
                 ClassificationReason::Marketplace => "Marketplace",
                 ClassificationReason::Windows => "Windows",
