@@ -6,12 +6,17 @@
 
 pub mod billing;
 pub mod cloudtrail;
+pub mod coverage;
 pub mod declared;
 pub mod described;
 pub mod dimension;
+pub mod event;
+pub mod finality;
 #[cfg(feature = "generator")]
 pub mod generator;
+pub mod history;
 pub mod image;
 pub mod rules;
 pub mod runs;
+pub mod state_change;
 pub mod usage;

@@ -29,6 +29,13 @@ pub struct Consumption {
     pub unsized_running: SignedDuration,
 }
 
+impl Consumption {
+    /// vCPU-seconds, the unit that clouds sell RHEL by.
+    pub fn vcpu_seconds(&self) -> i64 {
+        self.vcpu.as_secs()
+    }
+}
+
 /// Adds up runs within a period, by a key of the caller's choice: for example distribution, account, image, instance
 /// type and region. An open run extends to the period's end, so for a period that is not over yet pass
 /// [`Period::until`] now.
@@ -105,7 +112,9 @@ mod tests {
             unsized_running,
         };
         let sums = consumption(Period::of_day(date(2026, 1, 2)), runs);
-        assert_eq!(sums.get(&()).copied().unwrap_or_default(), expected);
+        let sum = sums.get(&()).copied().unwrap_or_default();
+        assert_eq!(sum, expected);
+        assert_eq!(sum.vcpu_seconds(), vcpu.as_hours() * 3_600);
     }
 
     #[test]
