@@ -10,14 +10,26 @@ use jiff::tz::TimeZone;
 /// Accepts `[prefix/]AWSLogs/<account>/CloudTrail/…` and the layout of organisation trails,
 /// `[prefix/]AWSLogs/o-…/<account>/CloudTrail/…`. The key must be decoded already: S3 notifications carry it
 /// URL-encoded.
+///
+/// A trail of any account can have a prefix that imitates this layout. Such a key has `AWSLogs` twice, and an account in
+/// its file name, where CloudTrail writes the trail's own, that is another than the folder's.
 pub fn account_of_key(key: &str) -> Option<&str> {
+    if key.split('/').filter(|part| *part == "AWSLogs").count() != 1 {
+        return None;
+    }
     let mut parts = key.split('/').skip_while(|part| *part != "AWSLogs").skip(1);
     let mut account = parts.next()?;
     if account.starts_with("o-") {
         account = parts.next()?;
     }
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    (is_account && parts.next() == Some("CloudTrail") && parts.next().is_some()).then_some(account)
+    let in_name = key.rsplit('/').next().and_then(|name| name.split_once('_'));
+    let others = in_name.is_some_and(|(of, _)| is_account(of) && of != account);
+    let is_log = parts.next() == Some("CloudTrail") && parts.next().is_some();
+    (is_account(account) && is_log && !others).then_some(account)
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns the time (to the minute) at which CloudTrail delivered the log file under this S3 object key, as its name tells:
@@ -78,6 +90,14 @@ mod tests {
     #[case::account_not_digits("AWSLogs/21098765432x/CloudTrail/us-east-1/x.json.gz", None)]
     #[case::folder_only("AWSLogs/210987654321/CloudTrail", None)]
     #[case::organisation_only("AWSLogs/o-exampleorgid", None)]
+    #[case::imitated_by_a_prefix(
+        "AWSLogs/210987654321/CloudTrail/AWSLogs/123456789012/CloudTrail/us-east-1/123456789012_x.json.gz",
+        None
+    )]
+    #[case::name_of_another_account(
+        "AWSLogs/210987654321/CloudTrail/us-east-1/123456789012_CloudTrail_us-east-1_x.json.gz",
+        None
+    )]
     #[case::elsewhere("InspectionResults/1/1.json", None)]
     #[case::empty("", None)]
     fn reads_the_account(#[case] key: &str, #[case] account: Option<&str>) {

@@ -28,6 +28,8 @@ pub struct LogFile {
     pub instance_events: Vec<InstanceEvent>,
     /// Metering tags set on or taken off images, in the order of the file.
     pub image_tags: Vec<ImageTag>,
+    /// Regions of which only a look can tell what became of a record, in the order of the file.
+    pub looks: Vec<LookRequest>,
     /// Records without any of these, counted by reason.
     pub skipped: Skipped,
 }
@@ -35,7 +37,7 @@ pub struct LogFile {
 /// Records without effect. A record is counted once, under the first reason that applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// Not about EC2.
+    /// Not about instances.
     pub other_source: u64,
     /// The call was refused or failed, so nothing changed.
     pub failed_call: u64,
@@ -55,7 +57,8 @@ pub struct Skipped {
 pub struct InstanceEvent {
     /// CloudTrail's `eventID`.
     pub event_id: String,
-    /// Twelve-digit AWS account the instance belongs to.
+    /// Twelve-digit AWS account the instance belongs to; empty if the record names none, which an event of AWS itself
+    /// may. It is the file's account then.
     pub account_id: String,
     /// AWS region code, for example `us-east-1`.
     pub region: String,
@@ -69,6 +72,33 @@ pub struct InstanceEvent {
     pub at: Timestamp,
     /// Kind of the change.
     pub kind: EventKind,
+}
+
+/// A record that says that something has changed, but not all of what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookRequest {
+    /// Twelve-digit AWS account.
+    pub account_id: String,
+    /// AWS region code.
+    pub region: String,
+    /// Time of the call.
+    pub at: Timestamp,
+    /// Reason for the look.
+    pub reason: LookReason,
+}
+
+/// A reason to look at a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookReason {
+    /// A launch of so many instances that CloudTrail left out their ids.
+    IdsOmitted,
+    /// Auto Scaling begins to end an instance. It may wait for days, or keep it; the end is a call of EC2.
+    AutoScalingTermination,
+    /// A root volume is replaced.
+    RootVolume,
+    /// The license of an instance is converted; its billing changes some time later.
+    LicenseConversion,
 }
 
 /// A change of an instance.
@@ -199,6 +229,7 @@ impl LogFile {
         match record::read(record) {
             Ok(record::Meaning::Instances(events)) => self.instance_events.extend(events),
             Ok(record::Meaning::Tags(tags)) => self.image_tags.extend(tags),
+            Ok(record::Meaning::Look(look)) => self.looks.push(look),
             Ok(record::Meaning::None(reason)) => self.skipped.count(reason),
             Err(reason) => self.skipped.malformed(self.records, &reason),
         }

@@ -6,12 +6,13 @@
 use super::body::{Body, InstanceItem, Items};
 use super::file::Record;
 use super::header::Header;
-use super::{EventKind, ImageTag, InstanceEvent, Tag};
+use super::{EventKind, ImageTag, InstanceEvent, LookReason, LookRequest, Tag};
 
 /// The meaning of a record for metering.
 pub(super) enum Meaning {
     Instances(Vec<InstanceEvent>),
     Tags(Vec<ImageTag>),
+    Look(LookRequest),
     None(SkipReason),
 }
 
@@ -57,7 +58,8 @@ pub(super) fn read(record: Record<'_>) -> Result<Meaning, Malformed> {
             source,
         })?;
     let meaning = match action {
-        Action::Power(kind) => body.power(kind),
+        Action::Power(kind) => body.power(kind, &header.name),
+        Action::Look(reason) => body.look(reason),
         Action::TypeChange => body.type_change(),
         Action::Tags { present } => body.tags(present),
     };
@@ -72,49 +74,58 @@ enum Action {
     Power(EventKind),
     TypeChange,
     Tags { present: bool },
+    Look(LookReason),
 }
 
 fn action(header: &Header<'_>) -> Result<Action, SkipReason> {
-    // One call of Auto Scaling ends an instance. All other changes come from EC2, even those that another service asks
-    // for.
-    let relevant_source = match &*header.source {
-        "ec2.amazonaws.com" => true,
-        "autoscaling.amazonaws.com" => header.name == END_BY_AUTO_SCALING,
-        _ => false,
+    // All changes come from EC2, even those that another service asks for. One call of Auto Scaling begins the end of an
+    // instance, and one of License Manager says that its billing is about to change.
+    let look = match (&*header.source, &*header.name) {
+        ("ec2.amazonaws.com", _) => None,
+        ("autoscaling.amazonaws.com", "TerminateInstanceInAutoScalingGroup") => {
+            Some(LookReason::AutoScalingTermination)
+        }
+        ("license-manager.amazonaws.com", "CreateLicenseConversionTaskForResource") => {
+            Some(LookReason::LicenseConversion)
+        }
+        _ => return Err(SkipReason::OtherSource),
     };
-    if !relevant_source {
-        return Err(SkipReason::OtherSource);
-    }
     if header.failed {
         return Err(SkipReason::FailedCall);
     }
     if header.read_only {
         return Err(SkipReason::ReadOnly);
     }
+    if let Some(reason) = look {
+        return Ok(Action::Look(reason));
+    }
     match &*header.name {
         // EC2 has no singular today; old logs are said to have it.
-        "RunInstances" | "StartInstances" | "StartInstance" => {
-            Ok(Action::Power(EventKind::PowerOn))
-        }
+        LAUNCH | "StartInstances" | "StartInstance" => Ok(Action::Power(EventKind::PowerOn)),
         // AWS takes back a spot instance without a call, with this event only.
-        "StopInstances" | "TerminateInstances" | END_BY_AUTO_SCALING | "BidEvictedEvent" => {
-            Ok(Action::Power(EventKind::PowerOff))
-        }
+        "StopInstances" | "TerminateInstances" | EVICTION => Ok(Action::Power(EventKind::PowerOff)),
         "ModifyInstanceAttribute" => Ok(Action::TypeChange),
+        "CreateReplaceRootVolumeTask" => Ok(Action::Look(LookReason::RootVolume)),
         "CreateTags" => Ok(Action::Tags { present: true }),
         "DeleteTags" => Ok(Action::Tags { present: false }),
         _ => Err(SkipReason::Irrelevant),
     }
 }
 
-const END_BY_AUTO_SCALING: &str = "TerminateInstanceInAutoScalingGroup";
+const LAUNCH: &str = "RunInstances";
+const EVICTION: &str = "BidEvictedEvent";
 
 /// The field that a record lacks.
 type Lack = &'static str;
 
 impl Body {
-    fn power(&mut self, kind: EventKind) -> Result<Meaning, Lack> {
-        let account_id = self.account_id()?;
+    fn power(&mut self, kind: EventKind, name: &str) -> Result<Meaning, Lack> {
+        let account_id = match self.account_id() {
+            Ok(account_id) => account_id,
+            // AWS's own event can lack every account id, as seen in 2026. It belongs to its file's account.
+            Err(_) if name == EVICTION => String::new(),
+            Err(lack) => return Err(lack),
+        };
         let request = self.request_parameters.take().unwrap_or_default();
         let launched_type = request.instance_type.map(String::from);
         let mut instances = Items::of(
@@ -150,11 +161,23 @@ impl Body {
                 })
             })
             .collect();
-        if events.is_empty() {
-            Err("instance id")
-        } else {
+        if !events.is_empty() {
             Ok(Meaning::Instances(events))
+        } else if name == LAUNCH {
+            // A response of hundreds of instances is left out, and the request of a launch names none.
+            self.look(LookReason::IdsOmitted)
+        } else {
+            Err("instance id")
         }
+    }
+
+    fn look(&self, reason: LookReason) -> Result<Meaning, Lack> {
+        Ok(Meaning::Look(LookRequest {
+            account_id: self.account_id()?,
+            region: self.aws_region.clone(),
+            at: self.event_time,
+            reason,
+        }))
     }
 
     fn type_change(&mut self) -> Result<Meaning, Lack> {

@@ -1,7 +1,9 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{EventKind, ImageTag, InstanceEvent, LogError, LogFile, Tag, parse};
+use super::{
+    EventKind, ImageTag, InstanceEvent, LogError, LogFile, LookReason, LookRequest, Tag, parse,
+};
 
 const ACCOUNT: &str = "210987654321";
 const TIME: &str = "2026-11-22T10:00:00Z";
@@ -143,16 +145,76 @@ fn a_spot_instance_taken_back_goes_off() {
 }
 
 #[test]
-fn auto_scalings_own_call_ends_an_instance() {
-    let file = read(&[record(
-        "TerminateInstanceInAutoScalingGroup",
-        json!({
-            "eventSource": "autoscaling.amazonaws.com",
-            "requestParameters": {"instanceId": "i-1", "shouldDecrementDesiredCapacity": true},
-            "responseElements": {"activity": {"statusCode": "InProgress"}},
-        }),
-    )]);
-    assert_eq!(file.instance_events, [event(EventKind::PowerOff, "i-1")]);
+fn an_eviction_that_names_no_account_is_its_files() {
+    // As recorded in 2026; the spelling with capitals is that of the first ones, of 2016.
+    for capitals in [false, true] {
+        let mut evicted = record(
+            "BidEvictedEvent",
+            json!({
+                "userIdentity": {"invokedBy": "ec2.amazonaws.com"},
+                "eventType": "AwsServiceEvent",
+                "serviceEventDetails": {"instanceIdSet": ["i-1"]},
+            }),
+        );
+        let fields = evicted.as_object_mut().expect("an object");
+        fields.remove("recipientAccountId");
+        fields.remove("userIdentity");
+        if capitals {
+            fields.remove("requestParameters");
+            fields.remove("responseElements");
+            fields.insert("RequestParameters".into(), Value::Null);
+            fields.insert("ResponseElements".into(), Value::Null);
+        }
+        let expected = InstanceEvent {
+            account_id: String::new(),
+            ..event(EventKind::PowerOff, "i-1")
+        };
+        assert_eq!(read(&[evicted]).instance_events, [expected]);
+    }
+}
+
+#[rstest]
+#[case::auto_scaling_begins_to_end_it("TerminateInstanceInAutoScalingGroup", LookReason::AutoScalingTermination, json!({
+    "eventSource": "autoscaling.amazonaws.com",
+    "requestParameters": {"instanceId": "i-1", "shouldDecrementDesiredCapacity": true},
+    "responseElements": {"activity": {"statusCode": "InProgress"}},
+}))]
+#[case::response_left_out("RunInstances", LookReason::IdsOmitted, json!({
+    "requestParameters": {"instancesSet": {"items": [{"imageId": "ami-1", "minCount": 900, "maxCount": 900}]}, "instanceType": "m5.large"},
+    "responseElements": {"omitted": true, "originalSize": 123_456, "reason": "too large"},
+}))]
+#[case::no_response("RunInstances", LookReason::IdsOmitted, json!({
+    "requestParameters": {"instancesSet": {"items": [{"imageId": "ami-1"}]}},
+}))]
+#[case::list_left_out("RunInstances", LookReason::IdsOmitted, json!({
+    "requestParameters": {"omitted": true}, "responseElements": {"reservationId": "r-1", "instancesSet": {"omitted": true}},
+}))]
+#[case::license_converted("CreateLicenseConversionTaskForResource", LookReason::LicenseConversion, json!({
+    "eventSource": "license-manager.amazonaws.com",
+    "requestParameters": {
+        "resourceArn": "arn:aws:ec2:us-east-1:210987654321:instance/i-1",
+        "sourceLicenseContext": {"usageOperation": "RunInstances:0010"},
+        "destinationLicenseContext": {"usageOperation": "RunInstances:00g0"},
+    },
+    "responseElements": {"licenseConversionTaskId": "lct-1"},
+}))]
+#[case::root_replaced("CreateReplaceRootVolumeTask", LookReason::RootVolume, json!({
+    "requestParameters": {"CreateReplaceRootVolumeTaskRequest": {"InstanceId": "i-1", "ImageId": "ami-2"}},
+}))]
+fn what_a_record_can_not_tell_is_asked_for(
+    #[case] name: &str,
+    #[case] reason: LookReason,
+    #[case] parts: Value,
+) {
+    let file = read(&[record(name, parts)]);
+    let expected = LookRequest {
+        account_id: ACCOUNT.into(),
+        region: "us-east-1".into(),
+        at: TIME.parse().expect("a time"),
+        reason,
+    };
+    assert_eq!(file.looks, [expected]);
+    assert_eq!((file.instance_events.len(), skipped(&file)), (0, [0; 5]));
 }
 
 #[rstest]
@@ -283,9 +345,8 @@ fn success_is_success_however_it_is_written(#[case] parts: Value) {
 #[case::no_name(json!({"eventSource": "ec2.amazonaws.com"}), "missing field `eventName`")]
 #[case::bad_time(record("StopInstances", json!({"eventTime": "yesterday"})), "StopInstances: ")]
 #[case::no_parameters(record("StopInstances", json!({})), "StopInstances e-1 has no instance id")]
-#[case::launch_of_nothing(record("RunInstances", json!({"requestParameters": {"instancesSet": {"items": [{"imageId": "ami-1"}]}}})), "RunInstances e-1 has no instance id")]
 #[case::list_of_the_wrong_type(record("TerminateInstances", json!({"responseElements": {"instancesSet": {"items": "i-1"}}})), "TerminateInstances: invalid type")]
-#[case::nobodys(record("BidEvictedEvent", json!({"userIdentity": null, "recipientAccountId": null, "serviceEventDetails": {"instanceIdSet": ["i-1"]}})), "BidEvictedEvent e-1 has no account id")]
+#[case::nobodys(record("StopInstances", json!({"userIdentity": null, "recipientAccountId": null, "requestParameters": {"instancesSet": {"items": [{"instanceId": "i-1"}]}}})), "StopInstances e-1 has no account id")]
 #[case::tags_on_nothing(record("DeleteTags", json!({})), "DeleteTags e-1 has no resource id")]
 fn a_bad_record_is_counted_with_its_reason_and_the_rest_is_read(
     #[case] bad: Value,

@@ -181,9 +181,12 @@ impl Lives {
             _ => CallKind::ScaleIn,
         };
         if kind == CallKind::ScaleIn {
+            // Auto Scaling only begins it; the end is EC2's record.
             for instance in group(&types) {
-                self.call(over, image, vec![instance], kind, random);
+                self.call(over - MINUTE / 2, image, vec![instance], kind, random);
             }
+            let end = CallKind::TerminateByService;
+            self.call(over, image, group(&types), end, random);
         } else {
             self.call(over, image, group(&types), kind, random);
         }

@@ -193,7 +193,12 @@ fn runs(account: &GeneratedAccount) -> Vec<GeneratedRun> {
 
 fn events(account: &GeneratedAccount) -> Vec<InstanceEvent> {
     let lives = &account.lives;
-    let events = lives.calls.iter().flat_map(|call| {
+    // Auto Scaling's own call ends nothing.
+    let calls = lives
+        .calls
+        .iter()
+        .filter(|call| call.kind != CallKind::ScaleIn);
+    let events = calls.flat_map(|call| {
         let kind = match call.kind {
             CallKind::Launch { .. } | CallKind::Start => EventKind::PowerOn,
             CallKind::Resize { .. } => EventKind::AttributeChange,

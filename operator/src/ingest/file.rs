@@ -169,11 +169,13 @@ impl ParsedLog {
             records,
             instance_events,
             image_tags,
+            looks,
             skipped,
         } = log;
         let (mut foreign, mut expired) = (0, 0);
         let mut counts = |of: &str, at: Timestamp| {
-            let is_foreign = of != account;
+            // An event of AWS itself may name no account: it is the file's.
+            let is_foreign = !of.is_empty() && of != account;
             let is_expired = recipient.kept_since.is_some_and(|since| at < since);
             foreign += u64::from(is_foreign);
             expired += u64::from(is_expired && !is_foreign);
@@ -191,6 +193,7 @@ impl ParsedLog {
         let outcomes = vec![
             ("event", events.len() as u64),
             ("tag", tags.len() as u64),
+            ("only_a_look_tells", looks.len() as u64),
             ("other_source", skipped.other_source),
             ("failed_call", skipped.failed_call),
             ("read_only", skipped.read_only),
