@@ -68,6 +68,7 @@ impl<'a> Assembly<'a> {
         let cycle = VolumeError::Damaged(format!("{name} lies on itself"));
         self.opened.insert(name, Err(cycle));
         let opened = match &volume.segments {
+            _ if volume.is_partial => Err(VolumeError::Unsupported("snapshot".into())),
             Ok(segments) => self.map(segments, depth),
             Err(error) => Err(error.clone()),
         };

@@ -38,6 +38,8 @@ pub(super) struct Physical {
 #[derive(Debug)]
 pub(super) struct Logical {
     visible: bool,
+    /// It holds the differences from another volume alone, or lacks such differences.
+    pub(super) is_partial: bool,
     /// Its segments without gaps, in order, or the reason why they are unusable.
     pub(super) segments: Result<Vec<Segment>, VolumeError>,
 }
@@ -116,6 +118,7 @@ impl Logical {
     fn read(section: &TextSection<'_>) -> Self {
         Self {
             visible: section.lists("status", "VISIBLE") && !is_pool(section),
+            is_partial: false,
             segments: segment::all(section),
         }
     }
@@ -144,7 +147,7 @@ fn mark_snapshots(logical: &mut BTreeMap<String, Logical>, volumes: Option<&Text
             };
             if let Some(volume) = partial.and_then(|name| logical.get_mut(name)) {
                 volume.visible = true;
-                volume.segments = Err(VolumeError::Unsupported("snapshot".into()));
+                volume.is_partial = true;
             }
         }
     }

@@ -164,6 +164,9 @@ fn a_snapshot_is_not_taken_for_a_volume(
                 error(&assembled, name),
                 "unsupported LVM2 segments: snapshot"
             );
+            // The report has a place for it: the disk that it is on.
+            let found = assembled.volumes.iter().find(|volume| volume.name == name);
+            assert_eq!(found.unwrap().members, ["disk0"]);
         } else {
             open(&assembled, name);
         }
