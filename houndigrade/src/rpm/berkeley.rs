@@ -33,6 +33,8 @@ struct BerkeleyDatabase<'a> {
     big_endian: bool,
     page_size: usize,
     last_page: u32,
+    /// The first page of a bucket that was never written, if there is one.
+    unwritten: Option<u32>,
 }
 
 /// A header on a hash page or on a chain from there, sorted by its place.
@@ -64,6 +66,7 @@ pub(super) fn packages<'a>(
         big_endian,
         page_size: 0,
         last_page: 0,
+        unwritten: None,
     };
     let (places, damage) = database.open(&meta)?;
     let headers = places.into_iter().map(move |place| database.header(place));
@@ -138,6 +141,12 @@ impl<'a> BerkeleyDatabase<'a> {
         }
         places.sort_unstable();
         places.dedup();
+        // A bucket gets its page with its first key, so pages of zeros are damage only if keys are missing.
+        if let Some(number) = self.unwritten
+            && places.len() < self.u32(meta, 88) as usize
+        {
+            damage = damage.or(Some(not_a_bucket(number)));
+        }
         Ok((places, damage))
     }
 
@@ -158,10 +167,12 @@ impl<'a> BerkeleyDatabase<'a> {
                     "the chain of a bucket leads back to page {number}"
                 )));
             }
+            if page.iter().all(|&byte| byte == 0) {
+                self.unwritten.get_or_insert(number);
+                return Ok(());
+            }
             if !matches!(page[25], HASH | HASH_UNSORTED) || self.u32(page, 8) != number {
-                return Err(RpmError::damaged(format!(
-                    "page {number} is not one of a bucket"
-                )));
+                return Err(not_a_bucket(number));
             }
             let items = usize::from(self.u16(page, 20));
             let mut end = page.len();
@@ -246,6 +257,10 @@ impl<'a> BerkeleyDatabase<'a> {
             u32::from_le_bytes(bytes)
         }
     }
+}
+
+fn not_a_bucket(number: u32) -> RpmError {
+    RpmError::damaged(format!("page {number} is not one of a bucket"))
 }
 
 impl Pages for BerkeleyDatabase<'_> {

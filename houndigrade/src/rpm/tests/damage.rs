@@ -103,6 +103,26 @@ fn a_lost_page_of_a_bucket_costs_its_packages() {
     );
 }
 
+/// Debian and Ubuntu have such a database once somebody has run `rpm` there: Berkeley DB writes a page with the first key on it.
+#[test]
+fn an_empty_berkeley_database_has_no_packages() {
+    let Some(made) = made() else { return };
+    let mut database = made.databases["berkeley-many"].clone();
+    database.file.truncate(3 * 4096);
+    let mut put = |at: usize, number: u32| {
+        database.file[at..at + 4].copy_from_slice(&number.to_le_bytes());
+    };
+    let (last_page, last_bucket, keys, spares) = (32, 72, 88, 96);
+    for (at, number) in [(last_page, 2), (last_bucket, 1), (keys, 0)] {
+        put(at, number);
+    }
+    for doubling in 0..32 {
+        put(spares + 4 * doubling, if doubling < 2 { 1 } else { 0 });
+    }
+    database.file[4096..].fill(0);
+    assert_eq!(read(&database), (vec![], None));
+}
+
 #[test]
 fn pages_of_a_table_in_a_circle_end() {
     let Some(made) = made() else { return };
