@@ -42,6 +42,12 @@ impl Installed {
         self.inside(self.deployment.as_ref().map_or("/", |one| &one.root))
     }
 
+    /// Returns the directory of the volume's file system that becomes `/var`, if ostree mounts one.
+    pub(super) fn var(&self) -> Option<String> {
+        let deployment = self.deployment.as_ref()?;
+        Some(self.inside(&deployment.var))
+    }
+
     fn inside(&self, path: &str) -> String {
         normal(&format!("{}/{path}", self.directory))
     }

@@ -99,6 +99,9 @@ pub(super) fn compose<'a>(
                 .bind(at, source)
                 .map(drop)
                 .map_err(|error| format!("{at} of this system is its directory {source}: {error}")),
+            MountSource::Volume(index, Some(path)) if is_unborn(system, *index, path, volumes) => {
+                continue;
+            }
             MountSource::Volume(index, path) => match volumes.get(*index) {
                 Some(volume) => mount(&mut root, at, volume, path.as_deref()),
                 None => continue,
@@ -109,6 +112,14 @@ pub(super) fn compose<'a>(
         }
     }
     Ok(root)
+}
+
+/// Returns whether a directory is the `/var` that ostree makes at the first boot, and is not there yet: a fact, not a loss.
+fn is_unborn(system: &Installed, volume: usize, path: &str, volumes: &[ProbedVolume]) -> bool {
+    let fs = volumes.get(volume).and_then(ProbedVolume::tree);
+    volume == system.volume
+        && system.var().as_deref() == Some(path)
+        && fs.is_some_and(|fs| matches!(Root::new(fs).directory(path), Ok(None)))
 }
 
 fn mount<'a>(

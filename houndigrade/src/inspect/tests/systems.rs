@@ -245,6 +245,26 @@ fn ostree() {
     assert_eq!(image.evidence[0].path, "/etc/os-release");
 }
 
+/// An image that has never booted: the deployment's own `/var` is what there is.
+#[test]
+fn ostree_before_its_first_boot() {
+    let root = Tree::new()
+        .link(
+            "/ostree/boot.1/fedora/aaa/0",
+            "../../../deploy/fedora/deploy/new.0",
+        )
+        .file(
+            "/ostree/deploy/fedora/deploy/new.0/usr/lib/os-release",
+            "ID=fedora\n",
+        )
+        .file("/ostree/deploy/fedora/deploy/new.0/usr/etc/fstab", "");
+    let Some(disk) = parts(&[&root]) else {
+        return;
+    };
+    let image = disks(vec![disk]);
+    assert_eq!((image.verdict, &*image.errors), (Verdict::NotRhel, &[][..]));
+}
+
 #[rstest]
 #[case::windows("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", b"BOOTMGR is missing", true)]
 #[case::older_windows("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", b"NTLDR is missing", true)]
