@@ -18,6 +18,8 @@ pub enum Content {
     WindowsNtfs,
     /// Something else with a name.
     Known(&'static str),
+    /// A file that contains a disk in a format of its own, or compressed.
+    Container(&'static str),
     /// Zeros, as far as was read.
     Empty,
     /// Something without a known mark.
@@ -28,7 +30,7 @@ pub enum Content {
 type Mark = (&'static str, usize, &'static [u8]);
 
 /// Volume managers come first: behind their mark, that of a file system may have survived.
-const MARKS: [Mark; 25] = [
+const MARKS: [Mark; 31] = [
     ("luks", 0, b"LUKS\xba\xbe"),
     ("lvm2", 512 + 24, b"LVM2 001"),
     ("lvm2", 24, b"LVM2 001"),
@@ -51,10 +53,54 @@ const MARKS: [Mark; 25] = [
     ("f2fs", 1024, b"\x10\x20\xf5\xf2"),
     ("iso9660", 32769, b"CD001"),
     ("reiserfs", 65536 + 52, b"ReIsEr"),
-    ("swap", 4096 - 10, b"SWAPSPACE2"),
-    ("swsuspend", 4096 - 10, b"S1SUSPEND\0"),
-    ("swsuspend", 4096 - 10, b"S2SUSPEND\0"),
-    ("swsuspend", 4096 - 10, b"ULSUSPEND\0"),
+    ("stratis", 512 + 4, b"!Stra0tis\x86\xff\x02^\x41rh"),
+    (
+        "bcache",
+        4096 + 24,
+        b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81",
+    ),
+    (
+        "bcachefs",
+        4096 + 24,
+        b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
+    ),
+    ("vdo", 0, b"dmvdo001"),
+    ("gfs2", 65536, b"\x01\x16\x19\x70"),
+    ("ocfs2", 8192, b"OCFSV2"),
+    ("reiser4", 65536, b"ReIsEr4"),
+    ("apfs", 32, b"NXSB"),
+    ("hfs+", 1024, b"H+\0\x04"),
+    ("udf", 32769, b"BEA01"),
+];
+
+/// Marks at the end of the first page, whose size is that of the machine: 64 KiB on some of ARM and POWER.
+const SWAP_MARKS: [(&str, &[u8]); 4] = [
+    ("swap", b"SWAPSPACE2"),
+    ("swsuspend", b"S1SUSPEND\0"),
+    ("swsuspend", b"S2SUSPEND\0"),
+    ("swsuspend", b"ULSUSPEND\0"),
+];
+const SWAP_MARK: usize = 10;
+const PAGE_SIZES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
+
+/// Files around disks. Marks are short, so they count only where nothing else is known.
+const CONTAINERS: [Mark; 16] = [
+    ("qcow2", 0, b"QFI\xfb"),
+    ("qed", 0, b"QED\0"),
+    ("vmdk", 0, b"KDMV"),
+    ("vmdk", 0, b"COWD"),
+    ("vmdk", 0, b"# Disk DescriptorFile"),
+    ("vhd", 0, b"conectix"),
+    ("vhdx", 0, b"vhdxfile"),
+    ("vdi", 64, b"\x7f\x10\xda\xbe"),
+    ("ewf", 0, b"EVF\x09\x0d\x0a\xff\0"),
+    ("ewf", 0, b"EVF2\x0d\x0a\x81\0"),
+    ("tar", 257, b"ustar"),
+    ("gzip", 0, b"\x1f\x8b\x08"),
+    ("xz", 0, b"\xfd7zXZ\0"),
+    ("bzip2", 0, b"BZh"),
+    ("zstd", 0, b"\x28\xb5\x2f\xfd"),
+    ("zip", 0, b"PK\x03\x04"),
 ];
 
 /// Features of an ext superblock that differ between the generations.
@@ -84,18 +130,21 @@ impl Content {
     }
 
     fn recognise(head: &[u8]) -> Self {
-        let marked = |&&(_, offset, mark): &&Mark| {
-            head.get(offset..)
-                .is_some_and(|rest| rest.starts_with(mark))
-        };
-        if let Some((name, ..)) = MARKS.iter().find(marked) {
-            return match *name {
+        if let Some(name) = marked(head, &MARKS) {
+            return match name {
                 "ntfs" if boots_windows(head) => Self::WindowsNtfs,
                 name => Self::Known(name),
             };
         }
         if array(head, 1024 + 56) == Some([0x53, 0xef]) {
             return Self::Ext(ext_generation(head));
+        }
+        // Last, as making a file system may leave the mark of a swap before it in place, and not the reverse.
+        if let Some(name) = swap(head) {
+            return Self::Known(name);
+        }
+        if let Some(name) = marked(head, &CONTAINERS) {
+            return Self::Container(name);
         }
         if head.iter().all(|&byte| byte == 0) {
             Self::Empty
@@ -107,7 +156,7 @@ impl Content {
     /// Returns the name of the file system or other content, if it has one.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Self::Ext(name) | Self::Known(name) => Some(name),
+            Self::Ext(name) | Self::Known(name) | Self::Container(name) => Some(name),
             Self::WindowsNtfs => Some("ntfs"),
             Self::Empty | Self::Unknown => None,
         }
@@ -121,10 +170,32 @@ impl Content {
             Self::Known("swsuspend") => Some("swap, with the memory of a hibernated system"),
             Self::Known("vfat") => Some("vfat: can't hold a Linux root"),
             Self::Empty => Some(purpose.unwrap_or("empty")),
-            Self::Unknown => purpose,
+            Self::Unknown | Self::Container(_) => purpose,
             _ => None,
         }
     }
+}
+
+/// Returns the name of the first mark found.
+fn marked(head: &[u8], marks: &[Mark]) -> Option<&'static str> {
+    let is_there = |&&(_, offset, mark): &&Mark| {
+        head.get(offset..)
+            .is_some_and(|rest| rest.starts_with(mark))
+    };
+    marks.iter().find(is_there).map(|&(name, ..)| name)
+}
+
+/// Returns the kind of swap, for any size of a page. Its only version, in either byte order, proves that the mark is no leftover.
+fn swap(head: &[u8]) -> Option<&'static str> {
+    let version = le32(head, 1024)?;
+    if version != 1 && version.swap_bytes() != 1 {
+        return None;
+    }
+    PAGE_SIZES.into_iter().find_map(|page| {
+        let mark = head.get(page - SWAP_MARK..page)?;
+        let found = SWAP_MARKS.iter().find(|(_, known)| *known == mark);
+        found.map(|&(name, _)| name)
+    })
 }
 
 /// Looks for the messages of the boot code: `BOOTMGR is missing`, and before Vista `NTLDR is missing`.

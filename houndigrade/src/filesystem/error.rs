@@ -14,6 +14,9 @@ pub enum FileSystemError {
     /// An encrypted volume.
     #[error("unsupported file system: {0}")]
     Encrypted(&'static str),
+    /// A file that contains a disk.
+    #[error("a {0} file: convert it to a raw disk first, for example by qemu-img convert -O raw")]
+    Container(&'static str),
     /// No known mark.
     #[error("no known file system")]
     Unrecognised,
@@ -52,7 +55,7 @@ impl FileSystemError {
     /// Returns the code that the report has for it.
     pub fn code(&self) -> ProblemCode {
         match self {
-            Self::Unsupported(_) => ProblemCode::UnsupportedFileSystem,
+            Self::Unsupported(_) | Self::Container(_) => ProblemCode::UnsupportedFileSystem,
             Self::Encrypted(_) => ProblemCode::Encrypted,
             Self::Unrecognised => ProblemCode::Unrecognised,
             Self::Damaged { .. } => ProblemCode::Damaged,

@@ -108,6 +108,7 @@ pub fn open(
         Content::Known("xfs") => Ok(Box::new(xfs::Xfs::open(partition, memory)?)),
         Content::Known(kind @ ("luks" | "bitlocker")) => Err(FileSystemError::Encrypted(kind)),
         Content::Known(kind) => Err(FileSystemError::Unsupported(kind)),
+        Content::Container(kind) => Err(FileSystemError::Container(kind)),
         Content::Empty | Content::Unknown => Err(FileSystemError::Unrecognised),
     }
 }

@@ -7,7 +7,8 @@ use rstest::rstest;
 use super::testing::InMemoryFileSystem;
 use super::*;
 use crate::test_disks::kernel::{KernelMount, assert_same_tree};
-use crate::test_disks::{MIB, MemoryDisk, Tree, rhel, with_dirty_journal};
+use crate::test_disks::{MIB, MemoryDisk, Tree, rhel, run, with_dirty_journal};
+use houndigrade_report::ProblemCode;
 
 fn memory() -> InMemoryFileSystem {
     InMemoryFileSystem(BTreeMap::from([
@@ -162,6 +163,8 @@ fn a_crowded_directory_is_refused() {
 #[case::luks(0, b"LUKS\xba\xbe", "luks")]
 #[case::vfat(82, b"FAT32   ", "vfat")]
 #[case::squashfs(0, b"hsqs", "squashfs")]
+#[case::stratis(516, b"!Stra0tis\x86\xff\x02^\x41rh", "stratis")]
+#[case::apple(1024, b"H+\0\x04", "hfs+")]
 fn what_cannot_be_read_is_named(
     #[case] offset: usize,
     #[case] mark: &[u8],
@@ -179,6 +182,67 @@ fn what_cannot_be_read_is_named(
         error.to_string(),
         format!("unsupported file system: {name}")
     );
+}
+
+/// Files that people take for disks.
+#[rstest]
+#[case::qcow2(0, b"QFI\xfb\0\0\0\x03", "qcow2")]
+#[case::vmdk(0, b"KDMV\x03\0\0\0", "vmdk")]
+#[case::vhd(0, b"conectix", "vhd")]
+#[case::vdi(64, b"\x7f\x10\xda\xbe", "vdi")]
+#[case::gzip(0, b"\x1f\x8b\x08", "gzip")]
+fn files_around_disks_are_named(#[case] offset: usize, #[case] mark: &[u8], #[case] name: &str) {
+    let mut file = vec![b'.'; 128 * 1024];
+    file[offset..offset + mark.len()].copy_from_slice(mark);
+    let file = Arc::new(MemoryDisk(file));
+    let content = Content::probe(&*file).unwrap();
+    assert_eq!((content.name(), content.no_linux(None)), (Some(name), None));
+    let memory = crate::MemoryBudget::default();
+    let error = open(content, file, &memory).err().unwrap();
+    assert_eq!(error.code(), ProblemCode::UnsupportedFileSystem);
+    assert!(
+        error.to_string().starts_with(&format!("a {name} file: ")),
+        "{error}"
+    );
+}
+
+/// Machines of ARM and POWER have pages of up to 64 KiB.
+#[rstest]
+fn swap_is_known_by_any_size_of_a_page(
+    #[values(4096, 8192, 16_384, 32_768, 65_536)] page: usize,
+    #[values("SWAPSPACE2", "S1SUSPEND\0")] mark: &str,
+) {
+    let mut disk = vec![0; 128 * 1024];
+    disk[1024] = 1;
+    disk[page - 10..page].copy_from_slice(mark.as_bytes());
+    let content = Content::probe(&MemoryDisk(disk.clone())).unwrap();
+    assert!(content.no_linux(None).unwrap().starts_with("swap"));
+    // Something new was written over an old swap.
+    disk[1024] = 9;
+    assert_eq!(Content::probe(&MemoryDisk(disk)).unwrap(), Content::Unknown);
+}
+
+#[test]
+fn a_swap_that_mkswap_made_for_another_machine() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(MIB as u64).unwrap();
+    let path = file.path().to_str().unwrap();
+    if run("mkswap", &["--pagesize", "65536", path], "").is_none() {
+        return;
+    }
+    let disk = MemoryDisk(std::fs::read(file.path()).unwrap());
+    assert_eq!(Content::probe(&disk).unwrap(), Content::Known("swap"));
+}
+
+/// A file system hides the swap that was there before.
+#[test]
+fn a_file_system_outweighs_the_mark_of_a_former_swap() {
+    let Some(mut image) = rhel().file_system("ext4", 4 * MIB) else {
+        return;
+    };
+    image[4096 - 10..4096].copy_from_slice(b"SWAPSPACE2");
+    let content = Content::probe(&MemoryDisk(image)).unwrap();
+    assert_eq!(content, Content::Ext("ext4"));
 }
 
 #[rstest]
