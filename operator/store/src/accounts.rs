@@ -12,6 +12,9 @@ use super::{Doing, StoreError};
 /// Time after the end of a period in which files of it may still come. CloudTrail delivers within minutes, and keeps trying for a day.
 const LATEST_DELIVERY: SignedDuration = SignedDuration::from_hours(24);
 
+/// Names of log files tell the minute of their delivery.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
 /// Row id of a cloud account, whoever meters it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
@@ -61,15 +64,16 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    /// Returns whether a log file that was delivered then can hold events of a metered period. Trails that customers forgot would
-    /// otherwise cost a read for each of their files, for ever.
-    pub fn wants(&self, delivered_at: Option<Timestamp>) -> bool {
-        let Some(at) = delivered_at else {
+    /// Returns whether a log file that was delivered in the minute that begins then can hold events of a metered period. Trails that
+    /// customers forgot would otherwise cost a read for each of their files, for ever.
+    pub fn wants(&self, delivered_in: Option<Timestamp>) -> bool {
+        let Some(minute) = delivered_in else {
             return !self.periods.is_empty();
         };
+        let delivered_by = minute.saturating_add(MINUTE).unwrap_or(Timestamp::MAX);
         self.periods.iter().any(|period| {
             let latest = period.end.saturating_add(LATEST_DELIVERY);
-            period.start <= at && at < latest.unwrap_or(Timestamp::MAX)
+            period.start < delivered_by && minute < latest.unwrap_or(Timestamp::MAX)
         })
     }
 }
@@ -118,12 +122,13 @@ mod tests {
 
     #[rstest]
     #[case::before("2026-03-01T09:59:00Z", false)]
-    #[case::within("2026-03-01T10:00:00Z", true)]
+    #[case::in_the_very_minute("2026-03-01T10:00:00Z", true)]
+    #[case::within("2026-03-01T10:01:00Z", true)]
     #[case::late("2026-03-02T10:59:00Z", true)]
     #[case::too_late("2026-03-02T11:00:00Z", false)]
     #[case::of_the_next_period("2026-05-01T00:00:00Z", true)]
     fn files_are_wanted_from_the_start_of_a_period_to_a_day_after_its_end(
-        #[case] delivered_at: Timestamp,
+        #[case] delivered_in: Timestamp,
         #[case] wanted: bool,
     ) {
         let time = |text: &str| text.parse::<Timestamp>().expect("a time");
@@ -131,12 +136,12 @@ mod tests {
         let recipient = Recipient {
             account: AccountKey(1),
             periods: vec![
-                period(time("2026-03-01T10:00:00Z"), time("2026-03-01T11:00:00Z")),
+                period(time("2026-03-01T10:00:30Z"), time("2026-03-01T11:00:00Z")),
                 period(time("2026-04-01T00:00:00Z"), Timestamp::MAX),
             ],
             kept_since: None,
         };
-        assert_eq!(recipient.wants(Some(delivered_at)), wanted);
+        assert_eq!(recipient.wants(Some(delivered_in)), wanted);
         assert!(
             recipient.wants(None),
             "a file whose name tells no time is read"
