@@ -107,7 +107,7 @@ def _make_queues(sqs: Any) -> None:
         Attributes={
             "VisibilityTimeout": "300",
             "MessageRetentionPeriod": str(4 * 86400),
-            "RedrivePolicy": json.dumps({"deadLetterTargetArn": _QUEUES[1], "maxReceiveCount": 5}),
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": _QUEUES[1], "maxReceiveCount": 1000}),
             "Policy": json.dumps(bucket_may_send),
         },
     )

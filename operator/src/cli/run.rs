@@ -15,9 +15,9 @@ use super::CommandError;
 use crate::config::{KeepDays, ProcessRole, RunConfig};
 use crate::controllers::client::{self, CALL_TIMEOUT, Clients};
 use crate::controllers::runtime::Runtime;
-use crate::controllers::{cloud_account, image_inspection, inventory};
-use crate::ingest::{self, Ingest};
-use crate::leader::Leadership;
+use crate::controllers::{cloud_account, image_inspection, inventory, probe};
+use crate::ingest::{self, FailedAttempts, Ingest};
+use crate::leader::{self, Candidate};
 use crate::psk::PreSharedKeys;
 use crate::rest::{self, AppState, Authorizer, KubernetesAuthorizer};
 use crate::telemetry::{self, Health, Metrics};
@@ -29,6 +29,8 @@ use cloudigrade_store::retention::{self, Pruned};
 const DRAIN: Duration = Duration::from_secs(25);
 /// Time between two pings of the database.
 const PING: Duration = Duration::from_secs(5);
+/// Longest round of a loop: beyond, it will not come back.
+const STUCK: Duration = Duration::from_secs(15 * 60);
 /// Time between two prunings of old events.
 const PRUNE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -66,7 +68,7 @@ pub(super) async fn run(config: RunConfig) -> Result<(), CommandError> {
     };
 
     let mut tasks = Tasks::new();
-    context.health.expect("database");
+    context.health.expect(telemetry::DATABASE);
     tasks.spawn(stop_on_signal(context.shutdown.clone()));
     tasks.spawn(watch_database(context.clone()));
     let served = telemetry::serve(
@@ -131,9 +133,12 @@ async fn stop_on_signal(shutdown: CancellationToken) -> Result<(), CommandError>
 async fn watch_database(context: AppContext) -> Result<(), CommandError> {
     while !context.shutdown.is_cancelled() {
         match cloudigrade_store::ping(&context.pool).await {
-            Ok(()) => context.health.ready("database"),
-            Err(error) => context.health.unready("database", error.to_string()),
+            Ok(()) => context.health.ready(telemetry::DATABASE),
+            Err(error) => context
+                .health
+                .unready(telemetry::DATABASE, error.to_string()),
         }
+        context.health.beat(telemetry::DATABASE, STUCK);
         tokio::select! {
             () = sleep(PING) => {}
             () = context.shutdown.cancelled() => {}
@@ -152,6 +157,7 @@ async fn run_ingest(context: AppContext) -> Result<(), CommandError> {
         trail_bucket: context.config.trail_bucket,
         metrics: context.metrics,
         health: context.health,
+        attempts: FailedAttempts::default(),
     };
     ingest::run(ingest, context.shutdown).await;
     Ok(())
@@ -183,30 +189,50 @@ async fn run_api(context: AppContext) -> Result<(), CommandError> {
     Ok(rest::serve(context.config.api_listen, router, context.shutdown).await?)
 }
 
-/// The process role `operator`: acquires the Lease, runs the controllers while it holds.
+/// The process role `operator`. A replica that waits for the Lease is ready: it is there to take over.
 async fn run_operator(context: AppContext) -> Result<(), CommandError> {
-    context.health.expect("kubernetes");
+    context.health.expect(telemetry::KUBERNETES);
     let config = kube::Config::infer().await?;
-    let clients = Clients::new(&config)?;
-    clients.calls.apiserver_version().await?;
-    // A replica that waits for the Lease is ready: it is there to take over.
-    context.health.ready("kubernetes");
-    let leadership = tokio::select! {
-        held = Leadership::acquire(config, &context.config.namespace, &context.config.pod_name) => held?,
-        () = context.shutdown.cancelled() => return Ok(()),
-    };
-    tracing::info!("leading");
-    context.metrics.leader.set(1);
-    let result = tokio::select! {
-        // Losing the Lease aborts at once: the next leader may already be writing.
-        lost = leadership.lost() => Err(lost.into()),
-        () = run_controllers(&context, clients) => Ok(()),
-    };
-    context.metrics.leader.set(0);
-    if let Err(error) = leadership.release().await {
+    let server = config.cluster_url.to_string();
+    let namespace = context.config.watch_namespace.clone();
+    let calls = client::with_timeout(config.clone(), CALL_TIMEOUT)?;
+    let probing = probe::watch(calls, &server, namespace.as_deref(), context.health.clone());
+    let leading = lead(&context, config);
+    tokio::select! {
+        ended = leading => ended,
+        () = probing => Ok(()),
+    }
+}
+
+/// Runs the controllers whenever this replica holds the Lease, until shutdown. Losing it ends them, and nothing else.
+async fn lead(context: &AppContext, config: kube::Config) -> Result<(), CommandError> {
+    let AppContext {
+        shutdown, metrics, ..
+    } = context;
+    let client = client::with_timeout(config.clone(), leader::CALL_TIMEOUT)?;
+    let RunConfig {
+        namespace,
+        pod_name,
+        ..
+    } = &context.config;
+    let mut candidate = Candidate::new(client, namespace, pod_name);
+    while let Some(term) = shutdown.run_until_cancelled(candidate.acquire()).await {
+        tracing::info!("leading");
+        metrics.leader.set(1);
+        let clients = Clients::new(&config, &term)?;
+        tokio::select! {
+            // Aborts at once: the next leader may already be writing.
+            lost = candidate.lost() => {
+                tracing::warn!(%lost, "no longer leading; the controllers stop until this replica leads again");
+            }
+            () = run_controllers(context, clients) => {}
+        }
+        metrics.leader.set(0);
+    }
+    if let Err(error) = candidate.release().await {
         tracing::warn!(%error, "giving the Lease back; it runs out by itself");
     }
-    result
+    Ok(())
 }
 
 /// Everything that only the leader does, until shutdown.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use kube::{Client, Config};
 
+use crate::leader::Term;
+
 /// Longest silence within a call, below the 25 s that a stopping process waits for its tasks.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest silence within a watch. The API server ends each after the 290 s that kube asks for.
@@ -19,13 +21,13 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Builds both from one configuration.
+    /// Builds both from one configuration; calls are those of a leader in its `term`.
     ///
     /// # Errors
     /// When the configuration can't be used: an unreadable certificate, no way to authenticate.
-    pub fn new(config: &Config) -> kube::Result<Self> {
+    pub fn new(config: &Config, term: &Term) -> kube::Result<Self> {
         Ok(Self {
-            calls: with_timeout(config.clone(), CALL_TIMEOUT)?,
+            calls: term.client(config.clone())?,
             watches: with_timeout(config.clone(), WATCH_TIMEOUT)?,
         })
     }
@@ -35,13 +37,18 @@ impl Clients {
 ///
 /// # Errors
 /// As [`Clients::new`].
-pub fn with_timeout(mut config: Config, limit: Duration) -> kube::Result<Client> {
+pub fn with_timeout(config: Config, limit: Duration) -> kube::Result<Client> {
+    Client::try_from(limited(config, limit))
+}
+
+/// The configuration of [`with_timeout`].
+pub(crate) fn limited(mut config: Config, limit: Duration) -> Config {
     config.connect_timeout = config.connect_timeout.map(|timeout| timeout.min(limit));
     config.write_timeout = Some(limit);
     config.read_timeout = Some(limit);
     // Otherwise the time a pooled connection was idle counts.
     config.reset_reader_on_write = true;
-    Client::try_from(config)
+    config
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod event;
 pub mod finalizer;
 pub mod image_inspection;
 pub mod inventory;
+pub mod probe;
 pub mod role;
 pub mod runtime;
 pub mod status;

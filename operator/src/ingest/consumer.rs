@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::disposition::{Disposition, retry_after};
 use super::message::{self, InFlight, MessageError, MessageFile, PARALLEL_READS};
 use super::pipeline::Pipeline;
-use super::{Ingest, READINESS, file};
+use super::{Ingest, READINESS, STUCK, file};
 use crate::telemetry::OutcomeLabel;
 use cloudigrade_cloud::{CloudError, ErrorKind, Message, Objects, Queue, VISIBILITY_TIMEOUT};
 use cloudigrade_store::{StoreError, dead_letters};
@@ -37,6 +37,7 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
     pub(super) async fn consume(&self, shutdown: &CancellationToken) {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
+            self.health.beat(READINESS, STUCK);
             // After a failure and at the start, readiness waits for the answer.
             let wait = if failures == 0 && self.health.is_ready(READINESS) {
                 LONG_POLL
@@ -64,10 +65,10 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
         }
     }
 
-    /// Receives as many messages as are waiting, up to a limit. It asks the database first: every receive counts against
-    /// a message, recorded or not.
+    /// Receives as many messages as are waiting, up to a limit. The database has to prove first that it writes: every receive
+    /// counts against a message, recorded or not.
     pub(super) async fn receive(&self, wait: Duration) -> Result<Vec<Message>, String> {
-        if let Err(error) = cloudigrade_store::ping(&self.pool).await {
+        if let Err(error) = cloudigrade_store::prove_write(&self.pool).await {
             return Err(format!("waiting for the database: {error}"));
         }
         let received = self.queue.receive(wait).await;
@@ -188,7 +189,10 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
             let label = OutcomeLabel { outcome: label };
             self.metrics.queue_messages.get_or_create(&label).inc();
             match disposition {
-                Disposition::Ack | Disposition::DeadLetter => done.push(message.receipt),
+                Disposition::Ack | Disposition::DeadLetter => {
+                    self.attempts.forget(&message.id);
+                    done.push(message.receipt);
+                }
                 Disposition::Retry(after) => self.change_visibility(&message, after).await,
                 Disposition::Outage(after) => {
                     healthy = false;
@@ -209,7 +213,11 @@ impl<Q: Queue, O: Objects> Ingest<Q, O> {
         error: &MessageError,
     ) -> (&'static str, Disposition) {
         let (id, receives) = (&message.id, message.receives);
-        let disposition = Disposition::of(Some(error), receives);
+        let attempts = match error.is_outage() || error.is_cloud_outage() {
+            true => 0,
+            false => self.attempts.count(id),
+        };
+        let disposition = Disposition::of(Some(error), receives, attempts);
         match disposition {
             Disposition::Outage(_) => {
                 tracing::warn!(id, receives, %error, "the database failed; the message comes back");

@@ -10,7 +10,7 @@ use metering::cloudtrail::{
 use tokio::time::timeout;
 
 use super::contents::{self, ContentsError, MAX_LOG, MAX_OBJECT};
-use cloudigrade_cloud::{ObjectError, Objects};
+use cloudigrade_cloud::{ErrorKind, ObjectError, Objects};
 use cloudigrade_store::accounts::{self, Recipient};
 use cloudigrade_store::{AccountKey, NewEvent, Pool, StoreError};
 
@@ -62,6 +62,21 @@ impl FileError {
             Self::Store { source, .. } => source.is_about_data(),
             Self::List { .. } | Self::Thread { .. } | Self::Timeout { .. } => false,
         }
+    }
+
+    /// Returns `true` if the cloud, or our access to it, does not work.
+    pub(crate) fn is_cloud_outage(&self) -> bool {
+        let Self::Object {
+            source: ObjectError::Cloud(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        matches!(
+            error.kind,
+            ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Credentials
+        )
     }
 
     /// Returns `true` if any other file would fail too, because the database does not do its work.

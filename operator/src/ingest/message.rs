@@ -38,6 +38,11 @@ impl MessageError {
         }
     }
 
+    /// Returns `true` if it says nothing about the message: the cloud does not do its work.
+    pub(super) fn is_cloud_outage(&self) -> bool {
+        matches!(self, Self::File(error) if error.is_cloud_outage())
+    }
+
     /// Returns `true` if every other message would fail likewise.
     pub(super) fn is_outage(&self) -> bool {
         match self {

@@ -6,9 +6,10 @@
 //! ```
 //! A message is deleted when all its files are committed, so being killed at any moment loses nothing; the ledger of
 //! files makes a repetition change nothing. A message that can never succeed goes to the table `dead_letter` at once, one
-//! that fails for the [`MAX_RECEIVES`](disposition::MAX_RECEIVES)th time too. The queue's own dead-letter queue gets
+//! that fails for the [`MAX_ATTEMPTS`](disposition::MAX_ATTEMPTS)th time too; an outage counts against none. The queue's own dead-letter queue gets
 //! only messages that could not even be written there.
 
+mod attempts;
 mod committer;
 mod consumer;
 mod contents;
@@ -20,6 +21,7 @@ mod pipeline;
 #[cfg(test)]
 mod tests;
 
+pub use attempts::FailedAttempts;
 pub(crate) use committer::{CommittedFile, FileOutcome, FileResult};
 pub use contents::ContentsError;
 pub use file::{FileError, ObjectLocation, Recipients};
@@ -27,17 +29,21 @@ pub use message::{MessageError, redrive};
 pub use notification::NotificationError;
 pub(crate) use pipeline::Pipeline;
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Health, Metrics, QUEUE};
 use cloudigrade_cloud::{Objects, Queue};
 use cloudigrade_store::Pool;
 
 /// Loops that receive messages; one goes on while the other waits for a slow file or for the database.
 const CONSUMERS: usize = 2;
 
-/// Name of the queue in the process's readiness.
-const READINESS: &str = "queue";
+/// Name of the queue in the process's readiness, and of the loops that receive from it.
+const READINESS: &str = QUEUE;
+/// Longest round of a consumer: beyond, it will not come back.
+const STUCK: Duration = Duration::from_secs(15 * 60);
 
 /// The queue's consumers and their connections.
 #[derive(Debug)]
@@ -52,6 +58,7 @@ pub struct Ingest<Q, O> {
     pub trail_bucket: String,
     pub metrics: Metrics,
     pub health: Health,
+    pub attempts: FailedAttempts,
 }
 
 /// Ingests log files until `shutdown`; then finishes the messages in flight, within a limit.

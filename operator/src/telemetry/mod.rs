@@ -4,6 +4,6 @@ mod health;
 mod logs;
 mod metrics;
 
-pub use health::{Health, serve};
+pub use health::{DATABASE, Health, KUBERNETES, QUEUE, serve};
 pub use logs::{LogFormat, start_logging};
 pub use metrics::{KindLabel, Metrics, OutcomeLabel, ReasonLabel, RequestLabel};

@@ -125,6 +125,18 @@ pub async fn ping(pool: &Pool) -> Result<(), StoreError> {
         .doing("reading the database")
 }
 
+/// Proves that the database would record something: it is neither a standby nor read-only. A row is locked, which is a write.
+///
+/// # Errors
+/// When it does not.
+pub async fn prove_write(pool: &Pool) -> Result<(), StoreError> {
+    sqlx::query("select id from enrolment limit 1 for key share skip locked")
+        .fetch_optional(pool)
+        .await
+        .map(drop)
+        .doing("writing to the database")
+}
+
 #[cfg(test)]
 mod tests {
     use super::migrate;

@@ -59,12 +59,14 @@ fn denied() -> ObjectError {
 }
 
 #[rstest]
-#[case::at_first(0, vec![15], 0)]
-#[case::the_fourth_time(3, vec![15 * 64], 0)]
-#[case::for_the_last_time(4, vec![], 1)]
+#[case::at_first(0, 0, vec![15], 0)]
+#[case::the_fourth_time(3, 3, vec![15 * 64], 0)]
+#[case::for_the_last_time(4, 4, vec![], 1)]
+#[case::after_an_outage_that_took_many_receives(400, 0, vec![15], 0)]
 #[tokio::test]
 async fn what_may_work_later_is_tried_later_and_given_up_in_the_end(
     #[case] receives: u32,
+    #[case] attempts: u32,
     #[case] hidden: Vec<u64>,
     #[case] letters: usize,
 ) {
@@ -75,7 +77,10 @@ async fn what_may_work_later_is_tried_later_and_given_up_in_the_end(
         .objects
         .objects
         .insert(refused.clone(), Err(denied()));
-    world.ingest.queue.send(&notification(&[refused]), receives);
+    let message = world.ingest.queue.send(&notification(&[refused]), receives);
+    for _ in 0..attempts {
+        world.ingest.attempts.count(&message);
+    }
     world.deliver("good", &log(&["i-1 on 10:00"]));
     let world = world.run().await;
     assert_eq!(world.runs().await, ["i-1 10:00-"]);
@@ -162,6 +167,20 @@ async fn nothing_is_taken_while_the_database_is_away() {
     let why = ingest.receive(Duration::ZERO).await.unwrap_err();
     assert!(why.starts_with("waiting for the database: "), "{why}");
     assert_eq!(ingest.queue.visible.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_taken_while_the_database_can_only_be_read() {
+    let mut world = IngestWorld::new().await;
+    world.deliver("file", &log(&["i-1 on 10:00"]));
+    world.db.read_only(true).await;
+    let ingest = &world.ingest;
+    let why = ingest.receive(Duration::ZERO).await.unwrap_err();
+    assert!(why.contains("read-only transaction"), "{why}");
+    assert_eq!(ingest.queue.visible.lock().unwrap().len(), 1);
+    world.db.read_only(false).await;
+    let world = world.run().await;
+    assert_eq!(world.messages("recorded"), 1);
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ pub(super) struct FakeQueue {
 }
 
 impl FakeQueue {
-    pub(super) fn send(&self, body: &Value, receives: u32) {
+    /// Sends a message that was received so often before; returns its id.
+    pub(super) fn send(&self, body: &Value, receives: u32) -> String {
         let mut visible = self.visible.lock().unwrap();
         let id = format!("message-{}", visible.len());
         let body = body
@@ -38,10 +39,11 @@ impl FakeQueue {
             .map_or_else(|| body.to_string(), ToOwned::to_owned);
         visible.push_back(Message {
             receipt: id.clone(),
-            id,
+            id: id.clone(),
             body,
             receives,
         });
+        id
     }
 }
 
@@ -197,6 +199,7 @@ impl IngestWorld {
             trail_bucket: "trails".into(),
             metrics: Metrics::default(),
             health: Health::default(),
+            attempts: FailedAttempts::default(),
         }
     }
 

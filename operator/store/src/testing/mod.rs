@@ -50,6 +50,19 @@ impl TestDatabase {
         .await;
     }
 
+    /// Makes connections read-only from now on, as a full disk or a failed-over server does, or writable again.
+    pub async fn read_only(&self, read_only: bool) {
+        let name = &self.name;
+        execute(&format!(
+            "alter database {name} set default_transaction_read_only = {read_only}"
+        ))
+        .await;
+        execute(&format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+        ))
+        .await;
+    }
+
     /// Ends the outage.
     pub async fn reconnect(&self) {
         execute(&format!(
