@@ -19,8 +19,7 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- define "cloudigrade.awsEnv" -}}
-- name: AWS_REGION
-  value: {{ required "aws.region: name the region of the queue and the buckets" .Values.aws.region | quote }}
+{{- include "cloudigrade.awsNames" . }}
 {{- with .Values.aws.endpointUrl }}
 - name: AWS_ENDPOINT_URL
   value: {{ . | quote }}
@@ -33,10 +32,54 @@ capabilities: {drop: [ALL]}
 - name: AWS_SESSION_TOKEN
   valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_SESSION_TOKEN, optional: true}}
 {{- end }}
+{{- end -}}
+
+{{- /* Names of resources in the own account; no credentials. */ -}}
+{{- define "cloudigrade.awsNames" -}}
+- name: AWS_REGION
+  value: {{ required "aws.region: name the region of the queue and the buckets" .Values.aws.region | quote }}
 - name: CLOUDIGRADE_TRAIL_BUCKET
   value: {{ required "aws.trailBucket: name the bucket that customers' trails write to" .Values.aws.trailBucket | quote }}
 - name: CLOUDIGRADE_QUEUE_URL
   value: {{ required "aws.queueUrl: give the URL of the queue that the trail bucket notifies" .Values.aws.queueUrl | quote }}
 - name: CLOUDIGRADE_RESULTS_BUCKET
   value: {{ required "aws.resultsBucket: name the bucket that inspections deliver to" .Values.aws.resultsBucket | quote }}
+{{- end -}}
+
+{{- /* The part of a pod's spec that is the same for all pods of the chart. */ -}}
+{{- define "cloudigrade.pod" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.topologySpreadConstraints }}
+topologySpreadConstraints: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "cloudigrade.operatorImage" -}}
+{{ include "cloudigrade.image" (dict "image" (merge (dict "repository" (required "image.repository: name the operator's image" .Values.image.repository)) .Values.image) "version" .Chart.AppVersion) }}
+{{- end -}}
+
+{{- define "cloudigrade.inspectorImage" -}}
+{{ include "cloudigrade.image" (dict "image" (merge (dict "repository" (required "houndigrade.image.repository: name the inspector's image" .Values.houndigrade.image.repository)) .Values.houndigrade.image) "version" .Chart.AppVersion) }}
 {{- end -}}
