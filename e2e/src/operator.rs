@@ -21,10 +21,12 @@ impl Operator {
     }
 
     async fn running(&self) -> Result<Vec<Pod>, Failure> {
-        let pods = self
-            .pods
-            .list(&ListParams::default().labels("app.kubernetes.io/name=cloudigrade"))
-            .await?;
+        let pods =
+            self.pods
+                .list(&ListParams::default().labels(
+                    "app.kubernetes.io/name=cloudigrade,app.kubernetes.io/component=operator",
+                ))
+                .await?;
         let running = pods.into_iter().filter(|pod| {
             let ready = pod
                 .status

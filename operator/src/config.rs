@@ -105,6 +105,14 @@ pub struct RunConfig {
     #[arg(long, env = "CLOUDIGRADE_HOUNDIGRADE_IMAGE", value_name = "IMAGE")]
     pub houndigrade_image: String,
 
+    /// Namespace of the inspectors' Jobs and of their credentials; that of the Lease when not set
+    #[arg(
+        long,
+        env = "CLOUDIGRADE_INSPECTIONS_NAMESPACE",
+        value_name = "NAMESPACE"
+    )]
+    pub inspections_namespace: Option<String>,
+
     /// Inspections that may run at once
     #[arg(long, env = "CLOUDIGRADE_MAX_INSPECTIONS", default_value_t = 20)]
     pub max_inspections: usize,

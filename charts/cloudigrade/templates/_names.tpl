@@ -19,6 +19,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "cloudigrade.inspectionsNamespace" -}}
+{{- default (printf "%s-inspections" (include "cloudigrade.fullname" .)) .Values.inspections.namespace.name -}}
+{{- end -}}
+
 {{- define "cloudigrade.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -24,7 +24,7 @@ async fn kubectl(arguments: &str) -> Result<String, Failure> {
 /// Status and body of an answer of the Service.
 async fn get(path: &str, headers: &[String]) -> Result<(u16, Value), Failure> {
     let address = kubectl(&format!(
-        "--namespace {NAMESPACE} get service cloudigrade -o jsonpath={{.spec.clusterIP}}"
+        "--namespace {NAMESPACE} get service cloudigrade-api -o jsonpath={{.spec.clusterIP}}"
     ))
     .await?;
     let url = format!("http://{address}:8000{path}");

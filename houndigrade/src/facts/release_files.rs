@@ -6,6 +6,8 @@ use houndigrade_report::{Evidence, ReleaseFile, ReleaseFiles};
 
 /// Release files are a few hundred bytes; more than this of one is not read.
 const MAX_SIZE: usize = 64 * 1024;
+/// Bytes of one that the result quotes: with those of all files, and JSON's escapes, it stays below what its reader takes.
+const MAX_QUOTED: usize = 4 * 1024;
 /// A system has three or four of them.
 const MAX_FILES: usize = 64;
 /// Words of RHEL's release files that are not in those of its rebuilds.
@@ -56,7 +58,7 @@ pub(super) fn check(root: &Root<'_>, partition: &str, findings: &mut Findings) {
     findings.facts.rhel_release_files = ReleaseFiles {
         rhel_found: (is_rhel || unread.is_none()).then_some(is_rhel),
         status: unread.or_else(|| files.is_empty().then(none)),
-        release_files: files,
+        release_files: files.into_iter().map(quoted).collect(),
     };
 }
 
@@ -81,6 +83,13 @@ fn read(root: &Root<'_>, path: &str) -> Result<Option<ReleaseFile>, FileSystemEr
         rhel_found: contents.contains(RED_HAT),
         rhel_release_file_contents: contents,
     }))
+}
+
+/// Cuts the contents, once everything is known that they say.
+fn quoted(mut file: ReleaseFile) -> ReleaseFile {
+    let contents = &mut file.rhel_release_file_contents;
+    contents.truncate(contents.floor_char_boundary(MAX_QUOTED));
+    file
 }
 
 fn text(root: &Root<'_>, path: &str) -> Result<Option<String>, FileSystemError> {

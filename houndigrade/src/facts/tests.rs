@@ -59,6 +59,27 @@ fn distributions(
 }
 
 #[test]
+fn a_disk_cannot_make_the_result_larger_than_its_reader_takes() {
+    let long: &str = Box::leak("\0".repeat(64 * 1024).into_boxed_str());
+    let rhel: &str = Box::leak(format!("{}é Red Hat", "x".repeat(8 * 1024)).into_boxed_str());
+    let names =
+        (0..63).map(|number| &*Box::leak(format!("/etc/{number}-release").into_boxed_str()));
+    let mut files: Vec<_> = names.map(|name| (name, long)).collect();
+    files.push(("/etc/redhat-release", rhel));
+    let facts = findings(&files).facts;
+    assert_eq!(
+        facts.rhel_release_files.rhel_found,
+        Some(true),
+        "read, though not quoted"
+    );
+    let size = serde_json::to_vec(&facts).unwrap().len();
+    assert!(
+        size < 2 * 1024 * 1024,
+        "{size} bytes; the operator takes 4 MiB"
+    );
+}
+
+#[test]
 fn release_files_that_name_red_hat_are_evidence() {
     let found = findings(&[
         (

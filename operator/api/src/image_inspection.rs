@@ -163,7 +163,7 @@ pub struct VerdictStatus {
 pub struct RunnerStatus {
     /// Its kind.
     pub kind: RunnerKind,
-    /// Its name in the same namespace.
+    /// Its name, in the namespace of inspectors.
     pub name: String,
 }
 

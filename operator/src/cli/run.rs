@@ -165,9 +165,17 @@ async fn run_ingest(context: AppContext) -> Result<(), CommandError> {
 
 /// The process role `api`.
 async fn run_api(context: AppContext) -> Result<(), CommandError> {
-    let own_account = context.aws.own_account().await.inspect_err(|error| {
-        tracing::warn!(%error, "the API can't name the account that customers are to trust");
-    });
+    let own_account = match account_of_queue(&context.config.queue_url) {
+        Some(account) => Some(account.to_owned()),
+        // An emulator's queue, or one behind a proxy.
+        None => context.aws.own_account().await.map_or_else(
+            |error| {
+                tracing::warn!(%error, "the API can't name the account that customers are to trust");
+                None
+            },
+            Some,
+        ),
+    };
     let authorizer: Option<Arc<dyn Authorizer>> = if context.config.internal_routes {
         let config = kube::Config::infer().await?;
         Some(Arc::new(KubernetesAuthorizer(client::with_timeout(
@@ -181,12 +189,19 @@ async fn run_api(context: AppContext) -> Result<(), CommandError> {
         pool: context.pool,
         usage_cache: rest::UsageCache::default(),
         psks: context.psks,
-        own_account: own_account.ok(),
+        own_account,
         customer_actions: cloudigrade_aws::customer_actions(),
         authorizer,
         metrics: context.metrics,
     });
     Ok(rest::serve(context.config.api_listen, router, context.shutdown).await?)
+}
+
+/// The account in `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`: a process without credentials need not ask AWS for it.
+fn account_of_queue(url: &str) -> Option<&str> {
+    let account = url.rsplit('/').nth(1)?;
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    is_account.then_some(account)
 }
 
 /// The process role `operator`. A replica that waits for the Lease is ready: it is there to take over.
@@ -289,6 +304,10 @@ async fn run_controllers(context: &AppContext, clients: Clients) {
 fn inspection_settings(config: &RunConfig, aws: &Aws) -> image_inspection::Settings {
     image_inspection::Settings {
         job: image_inspection::JobSettings {
+            namespace: config
+                .inspections_namespace
+                .clone()
+                .unwrap_or_else(|| config.namespace.clone()),
             image: config.houndigrade_image.clone(),
             aws_endpoint_url: aws.config().endpoint_url().map(str::to_owned),
         },
@@ -311,5 +330,24 @@ async fn prune_daily(pool: Pool, keep_days: Option<KeepDays>) {
             Err(error) => tracing::warn!(%error, "giving up what is old; tried again in a day"),
         }
         sleep(PRUNE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "https://sqs.us-east-1.amazonaws.com/123456789012/cloudigrade",
+        Some("123456789012")
+    )]
+    #[case("http://10.0.0.1:5000/123456789012/cloudigrade", Some("123456789012"))]
+    #[case("https://queue.example.com/cloudigrade", None)]
+    #[case("", None)]
+    fn the_queue_tells_the_own_account(#[case] url: &str, #[case] account: Option<&str>) {
+        assert_eq!(account_of_queue(url), account);
     }
 }

@@ -81,9 +81,9 @@ impl Runtime {
         SharedWatch::new(&self.watch_client, self.namespace.as_deref())
     }
 
-    /// The API of a kind that only one controller watches, such as the Jobs it owns.
-    pub fn watched_api<K: Watchable>(&self) -> kube::Api<K> {
-        super::watch::api(&self.watch_client, self.namespace.as_deref())
+    /// The API of a kind in `namespace` that only one controller watches, such as its Jobs.
+    pub fn watched_api<K: Watchable>(&self, namespace: &str) -> kube::Api<K> {
+        kube::Api::namespaced(self.watch_client.clone(), namespace)
     }
 
     /// Runs `controller`, made of the streams that trigger it, until shutdown.

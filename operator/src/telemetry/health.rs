@@ -63,7 +63,10 @@ impl Health {
 
     /// Returns whether `component` said that it works.
     pub fn is_ready(&self, component: &'static str) -> bool {
-        self.lock().components.get(component).is_some_and(Result::is_ok)
+        self.lock()
+            .components
+            .get(component)
+            .is_some_and(Result::is_ok)
     }
 
     fn set(&self, component: &'static str, state: Result<(), String>) {
@@ -77,7 +80,12 @@ impl Health {
     /// One line a component of those that `wanted` has, and whether all are ready.
     fn describe(&self, wanted: impl Fn(&str) -> bool) -> (bool, String) {
         let state = self.lock();
-        let components = || state.components.iter().filter(|(component, _)| wanted(component));
+        let components = || {
+            state
+                .components
+                .iter()
+                .filter(|(component, _)| wanted(component))
+        };
         let text = components()
             .map(|(component, state)| match state {
                 Ok(()) => format!("[+] {component}\n"),

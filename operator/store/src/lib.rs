@@ -130,7 +130,7 @@ pub async fn ping(pool: &Pool) -> Result<(), StoreError> {
 /// # Errors
 /// When it does not.
 pub async fn prove_write(pool: &Pool) -> Result<(), StoreError> {
-    sqlx::query("select id from enrolment limit 1 for key share skip locked")
+    sqlx::query("select id from cloud_account limit 1 for key share skip locked")
         .fetch_optional(pool)
         .await
         .map(drop)

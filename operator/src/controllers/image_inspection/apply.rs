@@ -15,6 +15,7 @@ use super::job::{self, JobCredentials};
 use super::limiter;
 use super::observe::{JobState, find_job, job_state};
 use super::plan::Plan;
+use super::same_job::same_job;
 use crate::controllers::error::KubernetesContext;
 use crate::controllers::finalizer;
 use cloudigrade_api::{FIELD_MANAGER, FINALIZER, ImageInspection};
@@ -90,13 +91,13 @@ async fn launch<C: InspectionCloud>(
     context: &Context<C>,
 ) -> Result<(), Error> {
     let attempt = Attempt::next(inspection);
-    let namespace = inspection.namespace().unwrap_or_default();
-    let jobs: Api<Job> = Api::namespaced(context.runtime.client.clone(), &namespace);
+    let namespace = &context.settings.job.namespace;
+    let jobs: Api<Job> = Api::namespaced(context.runtime.client.clone(), namespace);
     let wanted = job::job(inspection, &attempt, snapshot, &context.settings.job);
     let job = match jobs.create(&PostParams::default(), &wanted).await {
         Ok(job) => job,
         Err(kube::Error::Api(answer)) if answer.code == 409 => {
-            adopt(&jobs, inspection, &wanted.name_any()).await?
+            adopt(&jobs, inspection, &wanted).await?
         }
         Err(error) => return Err(error).context("creating the Job")?,
     };
@@ -115,7 +116,7 @@ async fn launch<C: InspectionCloud>(
             .await?,
     };
     let secret = job::secret(&job, &credentials);
-    let secrets: Api<KubeSecret> = Api::namespaced(context.runtime.client.clone(), &namespace);
+    let secrets: Api<KubeSecret> = Api::namespaced(context.runtime.client.clone(), namespace);
     let apply = PatchParams::apply(FIELD_MANAGER).force();
     secrets
         .patch(&job.name_any(), &apply, &Patch::Apply(&secret))
@@ -128,14 +129,20 @@ async fn launch<C: InspectionCloud>(
     Ok(())
 }
 
-/// A Job of this name exists: ours from a pass that was cut off, or somebody else's.
-async fn adopt(jobs: &Api<Job>, inspection: &ImageInspection, name: &str) -> Result<Job, Error> {
-    let job = jobs.get(name).await.context("reading the Job")?;
+/// A Job of this name exists: ours from a pass that was cut off, perhaps of another version; or somebody else's.
+async fn adopt(jobs: &Api<Job>, inspection: &ImageInspection, wanted: &Job) -> Result<Job, Error> {
+    let name = wanted.name_any();
+    let job = jobs.get(&name).await.context("reading the Job")?;
     if !job::belongs_to(&job, inspection) {
-        return Err(Error::ForeignJob(name.to_owned()));
+        return Err(Error::ForeignJob(name));
     }
     if job.metadata.deletion_timestamp.is_some() {
-        return Err(Error::JobLeaving(name.to_owned()));
+        return Err(Error::JobLeaving(name));
+    }
+    if !same_job(wanted, &job) {
+        gone(jobs.delete(&name, &DeleteParams::background()).await)
+            .context("deleting a Job that is not as it should be")?;
+        return Err(Error::JobLeaving(name));
     }
     Ok(job)
 }

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
+use super::Object;
 use super::attempt::Attempt;
 use cloudigrade_api::{ImageInspection, MANAGED_BY};
 use cloudigrade_cloud::Secret;
@@ -25,7 +26,11 @@ const KEEP: i32 = 3600;
 
 /// Label of the Jobs, by which they are watched together with [`MANAGED_BY`].
 pub(super) const NAME: (&str, &str) = ("app.kubernetes.io/name", "houndigrade");
-/// The inspection and the account it belongs to, on Jobs and Secrets.
+/// The UID of the inspection, on Jobs and Secrets; they are in another namespace, so that it can't own them.
+const UID_LABEL: &str = "cloudigrade.io/inspection-uid";
+/// The inspection as `namespace/name`, which may be too long for a label.
+const INSPECTION: &str = "cloudigrade.io/inspection";
+/// The image, and the account that it is read for.
 const IMAGE_LABEL: &str = "cloudigrade.io/image-id";
 pub(crate) const ACCOUNT_LABEL: &str = "cloudigrade.io/cloud-account";
 
@@ -47,20 +52,24 @@ pub(super) struct JobCredentials {
 /// Settings that all Jobs have in common.
 #[derive(Clone, Debug)]
 pub struct JobSettings {
+    /// Namespace of the Jobs and their Secrets, where no tenant reads
+    pub namespace: String,
     /// Container image of houndigrade
     pub image: String,
     /// Address of AWS, if not the one that the SDK expects
     pub aws_endpoint_url: Option<String>,
 }
 
-/// Returns whether `job` was made for `inspection`, and not by somebody who knew the name.
+/// Returns whether `job` was made for `inspection`.
 pub(super) fn belongs_to(job: &Job, inspection: &ImageInspection) -> bool {
-    let uid = inspection.metadata.uid.as_deref();
-    uid.is_some()
-        && job
-            .owner_references()
-            .iter()
-            .any(|owner| Some(owner.uid.as_str()) == uid)
+    let uid = inspection.metadata.uid.as_ref();
+    uid.is_some() && job.labels().get(UID_LABEL) == uid
+}
+
+/// The inspection that `job` was made for.
+pub(super) fn inspection_of(job: &Job) -> Option<Object> {
+    let (namespace, name) = job.annotations().get(INSPECTION)?.split_once('/')?;
+    Some(Object::new(name).within(namespace))
 }
 
 /// The Job, not started yet: it has to exist before the Secret that it owns, and to wait for it.
@@ -75,11 +84,9 @@ pub(super) fn job(
     Job {
         metadata: ObjectMeta {
             name: Some(attempt.job.clone()),
-            namespace: inspection.namespace(),
+            namespace: Some(settings.namespace.clone()),
             labels: Some(labels.clone()),
-            owner_references: inspection
-                .controller_owner_ref(&())
-                .map(|owner| vec![owner]),
+            annotations: Some([(INSPECTION.to_owned(), inspection_name(inspection))].into()),
             ..ObjectMeta::default()
         },
         spec: Some(JobSpec {
@@ -170,10 +177,16 @@ pub(super) fn secret(job: &Job, credentials: &JobCredentials) -> KubeSecret {
     }
 }
 
+fn inspection_name(inspection: &ImageInspection) -> String {
+    let namespace = inspection.namespace().unwrap_or_default();
+    format!("{namespace}/{}", inspection.name_any())
+}
+
 fn labels(inspection: &ImageInspection) -> BTreeMap<String, String> {
     [
         MANAGED_BY,
         NAME,
+        (UID_LABEL, &inspection.uid().unwrap_or_default()),
         (IMAGE_LABEL, &inspection.spec.image_id),
         (ACCOUNT_LABEL, &inspection.spec.cloud_account_ref.name),
     ]
@@ -246,6 +259,7 @@ mod tests {
 
     fn settings() -> JobSettings {
         JobSettings {
+            namespace: "cloudigrade-inspections".into(),
             image: "quay.io/cloudigrade/houndigrade:1.0".into(),
             aws_endpoint_url: Some("http://10.244.0.1:5000".into()),
         }
@@ -320,5 +334,7 @@ mod tests {
             !belongs_to(&ours, &other),
             "the same name, made for a namesake"
         );
+        let of = inspection_of(&ours).unwrap();
+        assert_eq!(of, Object::new("web").within("customers"));
     }
 }

@@ -15,6 +15,7 @@ mod observe;
 mod plan;
 mod reconcile;
 mod result;
+mod same_job;
 mod stage;
 mod status;
 
@@ -23,10 +24,10 @@ use std::sync::Once;
 use futures::channel::mpsc;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
 
 use crate::controllers::backoff::Backoff;
 use crate::controllers::runtime::Runtime;
@@ -80,6 +81,7 @@ pub async fn run<C: InspectionCloud>(
         job::NAME.0,
         job::NAME.1
     ));
+    let all_jobs: Api<Job> = runtime.watched_api(&settings.job.namespace);
     let running = runtime.metrics.inspections_running.clone();
     let context = Context {
         runtime: runtime.clone(),
@@ -102,7 +104,7 @@ pub async fn run<C: InspectionCloud>(
         .changes
         .map(|inspection| Ok((*inspection).clone()));
     let controller = Controller::for_stream(changes, inspections.store)
-        .owns(runtime.watched_api::<Job>(), jobs)
+        .watches(all_jobs, jobs, |job| job::inspection_of(&job))
         .reconcile_on(stream::select(woken, account_changed));
     // It must not begin before it can see the accounts.
     let seen = runtime

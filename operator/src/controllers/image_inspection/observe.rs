@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use kube::{Api, ResourceExt};
+use kube::Api;
 
 use super::attempt::Attempt;
 use super::context::Context;
@@ -124,10 +124,8 @@ pub(super) async fn find_job<C>(
     attempt: &Attempt,
     context: &Context<C>,
 ) -> Result<Option<Job>, Error> {
-    let jobs: Api<Job> = Api::namespaced(
-        context.runtime.client.clone(),
-        &inspection.namespace().unwrap_or_default(),
-    );
+    let namespace = &context.settings.job.namespace;
+    let jobs: Api<Job> = Api::namespaced(context.runtime.client.clone(), namespace);
     let found = jobs
         .get_opt(&attempt.job)
         .await

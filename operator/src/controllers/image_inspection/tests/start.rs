@@ -132,10 +132,11 @@ async fn a_pass_that_was_cut_off_finds_its_own_work() {
     );
 
     let mut asleep = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
+    let stored = asleep.stored_job(true);
     asleep
         .pass(&[
             (&create, 409, taken()),
-            (&read, 200, job_with(true, None)),
+            (&read, 200, stored),
             (&secret, 200, Value::Null),
             (&start, 200, job_with(false, None)),
             (&status, 200, Value::Null),
@@ -145,10 +146,11 @@ async fn a_pass_that_was_cut_off_finds_its_own_work() {
     assert_eq!(asleep.phase(), Phase::Inspecting);
 
     let mut started = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
+    let stored = started.stored_job(false);
     started
         .pass(&[
             (&create, 409, taken()),
-            (&read, 200, job_with(false, None)),
+            (&read, 200, stored),
             (&status, 200, Value::Null),
             (&event, 201, Value::Null),
         ])
@@ -171,7 +173,7 @@ async fn a_job_of_somebody_else_is_not_adopted() {
         call("POST", EVENTS),
     );
     let mut foreign = job_with(true, None);
-    foreign["metadata"]["ownerReferences"] = json!([]);
+    foreign["metadata"]["labels"] = json!({});
     world
         .pass(&[
             (&create, 409, taken()),
@@ -183,5 +185,34 @@ async fn a_job_of_somebody_else_is_not_adopted() {
     assert_eq!(
         (world.phase(), world.reason(INSPECTED)),
         (Phase::Pending, "Unknown ForeignJob".into())
+    );
+}
+
+#[tokio::test]
+async fn a_job_with_another_image_is_deleted_and_given_no_credentials() {
+    let mut world = World::new(preparing(), &[cloudigrade_api::FINALIZER]).await;
+    let (create, read) = (call("POST", JOBS), call("GET", &format!("{JOBS}/{JOB}")));
+    let delete = call("DELETE", &format!("{JOBS}/{JOB}"));
+    let (status, event) = (
+        call("PATCH", &format!("{INSPECTION}/status")),
+        call("POST", EVENTS),
+    );
+    let mut forged = world.stored_job(true);
+    forged["spec"]["template"]["spec"]["containers"][0]["image"] = json!("attacker");
+    world
+        .pass(&[
+            (&create, 409, taken()),
+            (&read, 200, forged.clone()),
+            (&delete, 200, forged),
+            (&status, 200, Value::Null),
+            (&event, 201, Value::Null),
+        ])
+        .await;
+    assert_eq!(world.reason(INSPECTED), "Unknown JobLeaving");
+    assert!(
+        !world
+            .asked()
+            .iter()
+            .any(|call| call.starts_with("credentials"))
     );
 }

@@ -24,8 +24,8 @@ pub(super) const JOB: &str = "houndigrade-ami-0123456789abcdef0-5f0c1a2b-1";
 pub(super) const UID: &str = "5f0c1a2b-9d3e-4f5a-8b6c-7d8e9f0a1b2c";
 pub(super) const INSPECTION: &str =
     "/apis/cloudigrade.io/v1alpha1/namespaces/customers/imageinspections/web";
-pub(super) const JOBS: &str = "/apis/batch/v1/namespaces/customers/jobs";
-pub(super) const SECRETS: &str = "/api/v1/namespaces/customers/secrets";
+pub(super) const JOBS: &str = "/apis/batch/v1/namespaces/inspections/jobs";
+pub(super) const SECRETS: &str = "/api/v1/namespaces/inspections/secrets";
 pub(super) const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/customers/events";
 
 pub(super) fn now() -> Timestamp {
@@ -214,6 +214,7 @@ impl World {
         );
         let settings = Settings {
             job: JobSettings {
+                namespace: "inspections".into(),
                 image: "houndigrade:test".into(),
                 aws_endpoint_url: None,
             },
@@ -245,6 +246,22 @@ impl World {
         }
     }
 
+    /// The Job of the first attempt as the API server has it, started or not.
+    pub(super) fn stored_job(&self, suspend: bool) -> Value {
+        let settings = JobSettings {
+            namespace: "inspections".into(),
+            image: "houndigrade:test".into(),
+            aws_endpoint_url: None,
+        };
+        let attempt = attempt::Attempt::next(&self.inspection);
+        let job = job::job(&self.inspection, &attempt, "snap-1", &settings);
+        let mut job = serde_json::to_value(job).unwrap();
+        job["metadata"]["uid"] = json!("job-uid");
+        job["spec"]["suspend"] = json!(suspend);
+        job["spec"]["completionMode"] = json!("NonIndexed");
+        job
+    }
+
     pub(super) fn asked(&self) -> Vec<String> {
         self.cloud.asked.lock().unwrap().clone()
     }
@@ -274,7 +291,7 @@ pub(super) fn job_with(suspend: bool, condition: Option<(&str, &str)>) -> Value 
         .collect();
     json!({
         "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": JOB, "namespace": "customers", "uid": "job-uid", "ownerReferences": [{"apiVersion": "v1", "kind": "x", "name": "web", "uid": UID}]},
+        "metadata": {"name": JOB, "namespace": "inspections", "uid": "job-uid", "labels": {"cloudigrade.io/inspection-uid": UID}},
         "spec": {"suspend": suspend, "template": {}},
         "status": {"conditions": conditions},
     })
