@@ -63,6 +63,15 @@ impl Reservation {
     }
 }
 
+impl Reservation {
+    /// Gives `bytes` back, at most those taken.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.of.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.of.left.fetch_add(self.bytes, Ordering::Relaxed);
@@ -82,6 +91,11 @@ mod tests {
         other.try_grow(4).unwrap();
         drop(one);
         other.try_grow(6).unwrap();
+        memory.reservation().try_grow(1).unwrap_err();
+        other.shrink(3);
+        memory.reservation().try_grow(4).unwrap_err();
+        memory.reservation().try_grow(3).unwrap();
+        other.try_grow(3).unwrap();
         memory.reservation().try_grow(1).unwrap_err();
     }
 }

@@ -6,6 +6,7 @@ mod content;
 mod crc32c;
 mod error;
 mod ext;
+mod extent_tree;
 pub mod fstab;
 mod identity;
 pub mod ostree;

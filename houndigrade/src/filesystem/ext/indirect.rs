@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::FileSystemError;
 use super::inode::ExtInode;
-use super::map::BlockRun;
 use super::volume::ExtVolume;
+use crate::filesystem::extent_tree::BlockRun;
 
 /// Numbers in the inode of the first blocks.
 const DIRECT: u64 = 12;

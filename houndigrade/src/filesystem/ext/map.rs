@@ -1,32 +1,11 @@
 //! The map of a file's blocks to blocks of the disk.
 
 use super::FileSystemError;
-use super::extents::Extents;
+use super::extents::{self, Extents};
 use super::indirect::Indirect;
 use super::inode::ExtInode;
 use super::volume::ExtVolume;
-
-/// Adjacent blocks of a file that are adjacent on the disk, or nowhere there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BlockRun {
-    /// Number of blocks, at least one.
-    pub(super) length: u64,
-    /// The first one's number on the disk. `None`, which reads as zeros, for holes and blocks that were never written.
-    pub(super) at: Option<u64>,
-}
-
-impl BlockRun {
-    pub(super) fn zeros(length: u64) -> Self {
-        Self { length, at: None }
-    }
-
-    /// Returns the run without its first blocks; `None` if nothing is left.
-    fn skip(self, count: u64) -> Option<Self> {
-        let length = self.length.checked_sub(count).filter(|&left| left > 0)?;
-        let at = self.at.map(|at| at + count);
-        Some(Self { length, at })
-    }
-}
+use crate::filesystem::extent_tree::BlockRun;
 
 /// The blocks of a file, looked up on demand.
 pub(super) struct BlockMap<'a> {
@@ -43,7 +22,7 @@ enum Tree<'a> {
 impl<'a> BlockMap<'a> {
     pub(super) fn open(volume: ExtVolume<'a>, inode: &ExtInode) -> Result<Self, FileSystemError> {
         let tree = if inode.uses_extents() {
-            Tree::Extents(Extents::open(volume, inode)?)
+            Tree::Extents(extents::open(volume, inode)?)
         } else {
             Tree::Indirect(Indirect::open(volume, inode))
         };

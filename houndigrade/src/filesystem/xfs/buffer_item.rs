@@ -29,13 +29,13 @@ fn place(item: &LogItem<'_>) -> Option<(u64, u32)> {
     Some((le64(item.format, 8)?, le16(item.format, 6)?.into()))
 }
 
-fn flags(item: &LogItem<'_>) -> u16 {
-    le16(item.format, 4).unwrap_or_default()
+fn flags(format: &[u8]) -> u16 {
+    le16(format, 4).unwrap_or_default()
 }
 
 /// Returns the place of the buffer that this item gives up.
 pub(super) fn cancelled(item: &LogItem<'_>) -> Option<(u64, u32)> {
-    place(item).filter(|_| flags(item) & CANCEL != 0)
+    place(item).filter(|_| flags(item.format) & CANCEL != 0)
 }
 
 pub(super) fn replay(
@@ -60,19 +60,25 @@ pub(super) fn replay(
             .ok_or_else(|| damaged("a block in its log is larger than on the disk".into()))?
             .copy_from_slice(region);
     }
-    // The reader checks the checksums of this block and of inodes alone.
+    // Of all other blocks, those that the log changes need none.
     if geometry.v5 && be32(&block, 0) == Some(SUPERBLOCK) {
         checksum::store(&mut block, geometry::CRC);
     }
     volume.write(start, &block)
 }
 
+/// Returns whether the reader may read the block that an item with this format changes, as far as that can be told by it.
+pub(super) fn is_of_interest(format: &[u8]) -> bool {
+    let (flags, kind) = (flags(format), flags(format) >> KIND);
+    flags & (CANCEL | UNLINKED_INODES | QUOTA) == 0 && !KINDS_NOT_READ.contains(&kind)
+}
+
 /// Returns whether the reader may read the block that this item changes.
 fn is_read(item: &LogItem<'_>) -> bool {
-    let (flags, kind) = (flags(item), flags(item) >> KIND);
-    if flags & (UNLINKED_INODES | QUOTA) != 0 || KINDS_NOT_READ.contains(&kind) {
+    if !is_of_interest(item.format) {
         return false;
     }
+    let kind = flags(item.format) >> KIND;
     // Bit 0 of the map: the first region holds the beginning of the block.
     let begins = le32(item.format, 20).is_some_and(|map| map & 1 == 1);
     match item.regions.first() {

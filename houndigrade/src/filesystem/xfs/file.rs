@@ -1,62 +1,37 @@
-//! An open file, read piece by piece.
+//! Contents of files and symlinks.
 
-use lamxfs::Inode;
-
-use super::{FileSystemError, MAX_METADATA, Xfs};
+use super::extents::{self, XfsExtents};
+use super::inode::{DataFork, XfsInode};
+use super::volume::{BlockHeader, XfsVolume};
+use super::{FileSystemError, damaged};
+use crate::bytes::be32;
 use crate::filesystem::OpenFile;
 
-/// Least and most bytes read at once; more where reads follow one another: the reader looks up the inode and its extents with
-/// each read.
-const MIN_WINDOW: usize = 4 * 1024;
-const MAX_WINDOW: usize = 128 * 1024;
+/// Size and fields of the header of a symlink's block.
+const LINK_HEADER: usize = 56;
+const LINK_MAGIC: &[u8] = b"XSLM";
+const LINK: BlockHeader = BlockHeader {
+    checksum: 12,
+    place: 40,
+    uuid: 16,
+    owner: 32,
+};
+/// Longest symlink, as in Linux's XFS.
+const MAX_LINK: u64 = 1024;
 
 pub(super) struct XfsFile<'a> {
-    fs: &'a Xfs,
-    path: String,
-    inode: Inode,
+    volume: &'a XfsVolume,
     size: u64,
-    /// Beginning and bytes of the last piece read.
-    window: Vec<u8>,
-    start: u64,
+    extents: XfsExtents<'a>,
 }
 
 impl<'a> XfsFile<'a> {
-    pub(super) fn new(fs: &'a Xfs, path: &str, inode: Inode, size: u64) -> Self {
-        Self {
-            fs,
-            path: path.into(),
-            inode,
-            size,
-            window: Vec::new(),
-            start: 0,
-        }
-    }
-
-    fn end(&self) -> u64 {
-        self.start.saturating_add(self.window.len() as u64)
-    }
-
-    /// Moves the window to `offset` for a read of `needed` bytes: twice as wide as it was if the read continues the last.
-    fn move_to(&mut self, offset: u64, needed: usize) -> Result<(), FileSystemError> {
-        let follows = offset == self.end() && !self.window.is_empty();
-        let ahead = if follows { self.window.len() * 2 } else { 0 };
-        let wanted = needed.max(ahead).clamp(MIN_WINDOW, MAX_WINDOW);
-        let rest = usize::try_from(self.size - offset).unwrap_or(usize::MAX);
-        let mut window = std::mem::take(&mut self.window);
-        window.resize(wanted.min(rest), 0);
-        self.read(offset, &mut window)?;
-        (self.window, self.start) = (window, offset);
-        Ok(())
-    }
-
-    /// Fills `buffer`, which must end within the file.
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), FileSystemError> {
-        let volume = &self.fs.volume;
-        volume.allow(MAX_METADATA + buffer.len());
-        let mut fs = self.fs.fs.borrow_mut();
-        fs.read_file_at(&self.inode, offset, buffer)
-            .map_err(|error| volume.explain(&self.path, error))?;
-        Ok(())
+    pub(super) fn open(volume: &'a XfsVolume, inode: &XfsInode) -> Result<Self, FileSystemError> {
+        Ok(Self {
+            volume,
+            size: inode.size,
+            extents: extents::open(volume, inode)?,
+        })
     }
 }
 
@@ -68,26 +43,72 @@ impl OpenFile for XfsFile<'_> {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileSystemError> {
         let rest = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let length = buffer.len().min(rest);
-        let buffer = &mut buffer[..length];
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let at = offset + filled as u64;
-            if at < self.start || at >= self.end() {
-                let left = &mut buffer[filled..];
-                if left.len() >= MAX_WINDOW {
-                    let whole = left.len() / MAX_WINDOW * MAX_WINDOW;
-                    self.read(at, &mut left[..whole])?;
-                    filled += whole;
-                    continue;
-                }
-                let needed = left.len();
-                self.move_to(at, needed)?;
+        let block_size = self.volume.superblock.block_size;
+        let mut done = 0;
+        while done < length {
+            let at = offset + done as u64;
+            let within = at % block_size;
+            let run = self.extents.run(at / block_size)?;
+            let piece = run.length.saturating_mul(block_size) - within;
+            let piece = usize::try_from(piece).unwrap_or(usize::MAX);
+            let piece = &mut buffer[done..length.min(done.saturating_add(piece))];
+            match run.at {
+                Some(block) => self.volume.read_at(block * block_size + within, piece)?,
+                None => piece.fill(0),
             }
-            let from = (at - self.start) as usize;
-            let piece = (self.window.len() - from).min(buffer.len() - filled);
-            buffer[filled..filled + piece].copy_from_slice(&self.window[from..from + piece]);
-            filled += piece;
+            done += piece.len();
         }
         Ok(length)
     }
+}
+
+/// Returns the target of a symlink.
+pub(super) fn link_target(
+    volume: &XfsVolume,
+    inode: &XfsInode,
+) -> Result<Vec<u8>, FileSystemError> {
+    if !(1..=MAX_LINK).contains(&inode.size) {
+        return Err(damaged(format!(
+            "symlink {} is {} bytes long",
+            inode.number, inode.size
+        )));
+    }
+    if let DataFork::Local(target) = &inode.data {
+        return Ok(target.clone());
+    }
+    let contradicts = || damaged(format!("symlink {} contradicts itself", inode.number));
+    let size = inode.size as usize;
+    let block_size = volume.superblock.block_size;
+    let mut extents = extents::open(volume, inode)?;
+    let mut target = Vec::new();
+    let mut block = 0;
+    while target.len() < size {
+        let run = extents.run(block)?;
+        let (Some(at), 1..=8) = (run.at, run.length) else {
+            return Err(contradicts());
+        };
+        // Blocks in a row have one header.
+        let mut bytes = vec![0; (run.length * block_size) as usize];
+        volume.block(at, &mut bytes)?;
+        let room = if volume.superblock.v5 {
+            let is_replayed = volume.is_replayed(at, run.length);
+            volume.check(&LINK, &bytes, at, inode.number, is_replayed)?;
+            let (from, length) = (be32(&bytes, 4), be32(&bytes, 8));
+            if !bytes.starts_with(LINK_MAGIC)
+                || from.map(|from| from as usize) != Some(target.len())
+            {
+                return Err(contradicts());
+            }
+            let length = length.unwrap_or_default() as usize;
+            bytes.get(LINK_HEADER..LINK_HEADER.saturating_add(length))
+        } else {
+            Some(&bytes[..])
+        };
+        let room = room
+            .filter(|room| !room.is_empty())
+            .ok_or_else(contradicts)?;
+        target.extend_from_slice(&room[..room.len().min(size - target.len())]);
+        block += run.length;
+    }
+    Ok(target)
 }

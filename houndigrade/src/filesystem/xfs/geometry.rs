@@ -9,22 +9,24 @@ use super::{FileSystemError, damaged};
 const BLOCK_SIZES: std::ops::RangeInclusive<u32> = 512..=65536;
 const SECTOR_SIZES: std::ops::RangeInclusive<u16> = 512..=32768;
 
-const VERSION: u16 = 0xf;
+/// Bits of the version.
+pub(super) const VERSION: u16 = 0xf;
 /// Bit of the incompatible features: blocks carry another UUID than the superblock.
 const META_UUID: u32 = 0x4;
 /// Bits of the features of the log that [`recovery`](super::recovery) knows: logged changes of extended attributes.
 const KNOWN_LOG_FEATURES: u32 = 0x1;
 
-/// Offset of the superblock's checksum. The reader checks it.
+/// Offset of the superblock's checksum.
 pub(super) const CRC: usize = 224;
 
-/// The fields of the superblock for the log and its recovery. The reader checks the rest.
+/// The fields of the superblock for the log and its recovery; the rest counts only once the log is replayed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
     /// Version 5: every structure has a checksum, its owner's UUID and the place in the log of its last change.
     pub(super) v5: bool,
     /// Size in bytes.
     pub(super) size: u64,
+    pub(super) sector_size: usize,
     pub(super) block_size: u32,
     /// Blocks in an allocation group.
     pub(super) group_blocks: u32,
@@ -80,7 +82,6 @@ impl Geometry {
         if log_block == 0 {
             return Err(damaged("its log is on another device".into()));
         }
-        // The reader checks all other uses of these two.
         let group = log_block.checked_shr(group_bits.into()).unwrap_or(0);
         let within = log_block - group.checked_shl(group_bits.into()).unwrap_or(0);
         let log_start = (group.saturating_mul(group_blocks.into()))
@@ -97,6 +98,7 @@ impl Geometry {
         Ok(Self {
             v5,
             size,
+            sector_size: superblock.len(),
             block_size,
             group_blocks,
             inode_size: short(104).into(),

@@ -1,87 +1,49 @@
-//! XFS of version 4 and 5, read by `lamxfs`; the log is replayed in memory by [`recovery`], because `lamxfs` does so for
-//! version 5 only, and with the whole log in memory.
+//! XFS of version 4 and 5, with the log replayed in memory. The [kernel's documentation] has the format.
+//!
+//! [kernel's documentation]: https://docs.kernel.org/filesystems/xfs/
 
 mod buffer_item;
 mod checksum;
+mod directory;
+mod extents;
 mod file;
 mod geometry;
+mod inode;
 mod inode_item;
 mod log;
 mod overlay;
 mod recovery;
 mod replayed;
+mod superblock;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod volume;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
-
-use lamxfs::{Inode, Metadata, Path};
 
 use self::file::XfsFile;
 use self::geometry::Geometry;
+use self::inode::XfsInode;
 use self::recovery::recover;
-use self::volume::{Reader, XfsVolume};
+use self::volume::XfsVolume;
 use super::{FileSystem, FileSystemError, FileType, OpenFile, Root};
 use crate::filesystem::budget::{MemoryBudget, Reservation};
 use crate::source::BlockSource;
 
-/// Most bytes of unfinished transactions: 32 MiB. Linux closes a transaction before it is that long.
-const MAX_OPEN: usize = 32 * 1024 * 1024;
-/// Most bytes of directories and maps of extents read to find a path or a piece of a file: 4 MiB. The reader's structures are
-/// several times as large.
-const MAX_METADATA: usize = 4 * 1024 * 1024;
-
-/// Bits of a mode for the type of a file.
-const KIND: u32 = 0o170_000;
-const REGULAR: u32 = 0o100_000;
-const DIRECTORY: u32 = 0o040_000;
-const SYMLINK: u32 = 0o120_000;
+/// Most names in the cache: a few megabytes.
+const MAX_NAMES: usize = 32 * 1024;
 
 pub(super) struct Xfs {
-    fs: RefCell<lamxfs::Xfs<Reader>>,
-    volume: Rc<XfsVolume>,
+    volume: XfsVolume,
     /// Memory of the changes in the log.
     _memory: Reservation,
     unfinished: BTreeSet<u64>,
-    /// The directory read last: the reader would read all of it, and all above it, for each name.
-    directory: RefCell<Option<CachedDirectory>>,
-}
-
-/// The inodes of a directory by their names.
-struct CachedDirectory {
-    path: String,
-    inodes: BTreeMap<Vec<u8>, u64>,
-}
-
-impl CachedDirectory {
-    /// Reads the directory at `path`; `None` if there is none.
-    fn read(fs: &mut lamxfs::Xfs<Reader>, path: &str) -> Result<Option<Self>, lamxfs::Error> {
-        let inode = match fs.resolve(Path::new(path.as_bytes())) {
-            Ok(inode) => inode,
-            Err(lamxfs::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !fs.metadata(&inode)?.is_dir() {
-            return Ok(None);
-        }
-        let entries = fs.read_dir(Path::new(path.as_bytes()))?.into_iter();
-        Ok(Some(Self {
-            path: path.into(),
-            inodes: entries
-                .map(|entry| (entry.name, entry.inode_number))
-                .collect(),
-        }))
-    }
-
-    fn inode(&self, name: &str) -> Option<Inode> {
-        let ino = *self.inodes.get(name.as_bytes())?;
-        Some(Inode { ino })
-    }
+    /// Inodes by directory and name, as far as they have been read.
+    names: RefCell<HashMap<(u64, String), u64>>,
 }
 
 impl Xfs {
@@ -91,110 +53,123 @@ impl Xfs {
     ) -> Result<Self, FileSystemError> {
         let geometry = Geometry::read(&*partition)?;
         let mut reservation = memory.reservation();
-        let recovered = recover(&*partition, &geometry, &mut reservation)?;
-        let volume = Rc::new(XfsVolume::new(partition, recovered.overlay, &geometry));
-        volume.allow(MAX_METADATA);
-        let fs = lamxfs::Xfs::open(Reader(Rc::clone(&volume)), geometry.size)
-            .map_err(|error| volume.explain("/", error))?;
-        Ok(Self {
-            fs: RefCell::new(fs),
-            volume,
+        let recovered = recover(&*partition, &geometry, memory, &mut reservation)?;
+        let fs = Self {
+            volume: XfsVolume::new(partition, recovered.overlay, &geometry)?,
             _memory: reservation,
             unfinished: recovered.unfinished,
-            directory: RefCell::new(None),
-        })
-    }
-
-    /// Calls the reader, for something about `path`.
-    fn ask<T>(
-        &self,
-        path: &str,
-        question: impl FnOnce(&mut lamxfs::Xfs<Reader>) -> Result<T, lamxfs::Error>,
-    ) -> Result<T, FileSystemError> {
-        self.volume.allow(MAX_METADATA);
-        question(&mut self.fs.borrow_mut()).map_err(|error| self.volume.explain(path, error))
-    }
-
-    fn find(&self, path: &str) -> Result<Option<(Inode, Metadata)>, FileSystemError> {
-        let Some((parent, name)) = path.rsplit_once('/').filter(|(_, name)| !name.is_empty())
-        else {
-            return self.ask(path, |fs| {
-                let root = fs.resolve(Path::new(b"/"))?;
-                Ok(Some((root, fs.metadata(&root)?)))
-            });
+            names: RefCell::default(),
         };
-        let directory = &mut *self.directory.borrow_mut();
-        if directory.as_ref().is_none_or(|known| known.path != parent) {
-            *directory = self.ask(path, |fs| CachedDirectory::read(fs, parent))?;
+        // Nothing can be read of a file system without its root.
+        fs.expect("/", FileType::Directory)?;
+        Ok(fs)
+    }
+
+    /// Returns the inode at `path`; `None` if there is none.
+    fn inode(&self, path: &str) -> Result<Option<XfsInode>, FileSystemError> {
+        let mut inode = XfsInode::read(&self.volume, self.volume.superblock.root)?;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            if inode.kind != FileType::Directory {
+                return Ok(None);
+            }
+            let Some(number) = self.find(&inode, name)? else {
+                return Ok(None);
+            };
+            inode = XfsInode::read(&self.volume, number)?;
         }
-        let inode = directory.as_ref().and_then(|known| known.inode(name));
-        let Some(inode) = inode else {
-            return Ok(None);
-        };
-        let metadata = self.ask(path, |fs| fs.metadata(&inode))?;
-        Ok(Some((inode, metadata)))
+        Ok(Some(inode))
     }
 
-    /// Returns the inode at a path that is known to exist.
-    fn found(&self, path: &str) -> Result<(Inode, Metadata), FileSystemError> {
-        let found = self
-            .find(path)?
-            .ok_or_else(|| damaged(format!("nothing is at {path}")))?;
-        if self.unfinished.contains(&found.0.ino) {
+    /// Returns the inode at `path`, which exists and is a `kind`.
+    fn expect(&self, path: &str, kind: FileType) -> Result<XfsInode, FileSystemError> {
+        let inode = self.inode(path)?.filter(|inode| inode.kind == kind);
+        let inode = inode.ok_or_else(|| damaged(format!("{path} is no {kind:?}")))?;
+        self.finished(&inode)?;
+        Ok(inode)
+    }
+
+    /// Fails if the map of an inode is not what it will be once Linux has mounted the file system.
+    fn finished(&self, inode: &XfsInode) -> Result<(), FileSystemError> {
+        if self.unfinished.contains(&inode.number) {
             return Err(damaged(format!(
-                "the blocks of {path} were being moved when the disk was copied; mount and unmount it once, and copy it again"
+                "the blocks of inode {} were being moved when the disk was copied; mount and unmount it once, and copy it again",
+                inode.number
             )));
         }
+        Ok(())
+    }
+
+    fn find(&self, directory: &XfsInode, name: &str) -> Result<Option<u64>, FileSystemError> {
+        let known = (directory.number, name.to_owned());
+        if let Some(&number) = self.names.borrow().get(&known) {
+            return Ok(Some(number));
+        }
+        self.finished(directory)?;
+        let mut found = None;
+        directory::scan(&self.volume, directory, |entry, number| {
+            self.remember(directory, entry, number);
+            if entry == name.as_bytes() {
+                found = Some(number);
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(found)
+    }
+
+    fn remember(&self, directory: &XfsInode, name: &[u8], number: u64) {
+        let Ok(name) = str::from_utf8(name) else {
+            return;
+        };
+        let mut names = self.names.borrow_mut();
+        if names.len() >= MAX_NAMES {
+            names.clear();
+        }
+        names.insert((directory.number, name.into()), number);
     }
 }
 
 impl FileSystem for Xfs {
     fn file_type(&self, path: &str) -> Result<Option<FileType>, FileSystemError> {
-        let found = self.find(path)?;
-        Ok(found.map(|(_, metadata)| match metadata.mode() & KIND {
-            REGULAR => FileType::File,
-            DIRECTORY => FileType::Directory,
-            SYMLINK => FileType::Symlink,
-            _ => FileType::Special,
-        }))
+        Ok(self.inode(path)?.map(|inode| inode.kind))
     }
 
     fn link_target(&self, path: &str) -> Result<String, FileSystemError> {
-        // Checked before reading: the reader allocates the size in the inode.
-        if self.found(path)?.1.size() > Root::MAX_PATH as u64 {
+        let inode = self.expect(path, FileType::Symlink)?;
+        if inode.size > Root::MAX_PATH as u64 {
             return Err(FileSystemError::Limit {
                 path: path.into(),
                 limit: Root::MAX_PATH,
                 of: "bytes in a symlink",
             });
         }
-        let target = self.ask(path, |fs| fs.read_link(Path::new(path.as_bytes())))?;
+        let target = file::link_target(&self.volume, &inode)?;
         Ok(String::from_utf8_lossy(&target).into_owned())
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn OpenFile + '_>, FileSystemError> {
-        let (inode, metadata) = self.found(path)?;
-        if !metadata.is_file() {
-            return Err(damaged(format!("{path} is no regular file")));
-        }
-        Ok(Box::new(XfsFile::new(self, path, inode, metadata.size())))
+        let inode = self.expect(path, FileType::File)?;
+        Ok(Box::new(XfsFile::open(&self.volume, &inode)?))
     }
 
     fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, FileSystemError> {
-        self.found(path)?;
-        let entries = self.ask(path, |fs| fs.read_dir(Path::new(path.as_bytes())))?;
-        if entries.len() > limit {
-            return Err(FileSystemError::Limit {
-                path: path.into(),
-                limit,
-                of: "directory entries",
-            });
-        }
-        let names = entries
-            .into_iter()
-            .map(|entry| String::from_utf8(entry.name));
-        Ok(names.filter_map(Result::ok).collect())
+        let inode = self.expect(path, FileType::Directory)?;
+        let mut names = Vec::new();
+        let mut count = 0;
+        directory::scan(&self.volume, &inode, |name, number| {
+            if count == limit {
+                return Err(FileSystemError::Limit {
+                    path: path.into(),
+                    limit,
+                    of: "directory entries",
+                });
+            }
+            count += 1;
+            self.remember(&inode, name, number);
+            names.extend(str::from_utf8(name).ok().map(str::to_owned));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(names)
     }
 }
 

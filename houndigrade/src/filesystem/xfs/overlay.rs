@@ -25,6 +25,11 @@ impl LogOverlay {
         self.0.contains_key(&(offset / SECTOR as u64))
     }
 
+    /// Returns whether any byte of `range` is held.
+    pub(super) fn has_any(&self, range: Range<u64>) -> bool {
+        self.0.range(sectors(range)).next().is_some()
+    }
+
     /// Replaces the held bytes in `buffer`, which was read at `offset`.
     pub(super) fn patch(&self, offset: u64, buffer: &mut [u8]) {
         let end = offset.saturating_add(buffer.len() as u64);

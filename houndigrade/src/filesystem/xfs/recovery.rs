@@ -11,8 +11,8 @@ use super::overlay::LogOverlay;
 use super::replayed::{BufferPlace, ReplayedVolume, check_entries};
 use super::transaction::{LogItem, OpenTransactions, Transaction};
 use super::{FileSystemError, buffer_item, damaged, inode_item};
-use crate::bytes::{be32, le64};
-use crate::filesystem::budget::Reservation;
+use crate::bytes::{be32, le16, le64};
+use crate::filesystem::budget::{MemoryBudget, Reservation};
 use crate::source::BlockSource;
 
 const INODE: u16 = 0x123b;
@@ -34,10 +34,11 @@ pub(super) struct Recovered {
     pub(super) unfinished: BTreeSet<u64>,
 }
 
-/// Reads the log of the file system on `partition`.
+/// Reads the log of the file system on `partition`. Its changes take `memory`; transactions take some of `budget` until they end.
 pub(super) fn recover(
     partition: &dyn BlockSource,
     geometry: &Geometry,
+    budget: &MemoryBudget,
     memory: &mut Reservation,
 ) -> Result<Recovered, FileSystemError> {
     let log = LogRing::new(partition, geometry);
@@ -46,13 +47,14 @@ pub(super) fn recover(
         return Ok(Recovered::default());
     }
     let mut survey = LogSurvey::default();
-    let mut open = OpenTransactions::default();
+    let mut open = OpenTransactions::new(budget, |_| false);
     log.records(live, |record| {
         open.take(record, |transaction| survey.take(transaction))
     })?;
 
+    drop(open);
     let mut volume = ReplayedVolume::new(partition, geometry, survey.cancelled, memory);
-    let mut open = OpenTransactions::default();
+    let mut open = OpenTransactions::new(budget, is_replayed);
     log.records(live, |record| {
         open.take(record, |transaction| replay(&mut volume, transaction))
     })?;
@@ -100,6 +102,15 @@ impl LogSurvey {
             }
         }
         check_entries(self.cancelled.len() + self.intents.len())
+    }
+}
+
+/// Returns whether the regions of an item with this format are replayed.
+fn is_replayed(format: &[u8]) -> bool {
+    match le16(format, 0) {
+        Some(INODE) => true,
+        Some(BUFFER) => buffer_item::is_of_interest(format),
+        _ => false,
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::log::{RingRecord, UNMOUNT};
-use super::{FileSystemError, MAX_OPEN, damaged};
+use super::{FileSystemError, damaged};
 use crate::bytes::{be32, le16, le32};
+use crate::filesystem::budget::{MemoryBudget, Reservation};
 
 /// Writers of the log: a transaction, or the log itself.
 const TRANSACTION: u8 = 0x69;
@@ -34,9 +35,48 @@ pub(super) struct Transaction {
     /// Place in the log of its first record.
     pub(super) lsn: u64,
     regions: Vec<Vec<u8>>,
+    /// The last region is the format of an item, and may be continued.
+    is_format: bool,
+    /// Regions to come of the last item, and whether they are kept.
+    left: usize,
+    is_needed: bool,
 }
 
 impl Transaction {
+    fn new(lsn: u64) -> Self {
+        Self {
+            lsn,
+            regions: Vec::new(),
+            is_format: false,
+            left: 0,
+            is_needed: true,
+        }
+    }
+
+    /// Adds a region. Those of items that are not needed stay empty.
+    fn push(&mut self, bytes: &[u8], is_needed: fn(&[u8]) -> bool) -> usize {
+        if let Some(format) = self.regions.last().filter(|_| self.is_format) {
+            self.left = le16(format, 2).map_or(0, |count| usize::from(count).saturating_sub(1));
+            self.is_needed = is_needed(format);
+        }
+        // The first region is the transaction's own header.
+        self.is_format = self.left == 0 && !self.regions.is_empty();
+        self.is_needed |= self.is_format;
+        self.left = self.left.saturating_sub(1);
+        let kept = if self.is_needed { bytes } else { &[] };
+        self.regions.push(kept.to_vec());
+        kept.len() + OVERHEAD
+    }
+
+    /// Continues the last region.
+    fn extend(&mut self, bytes: &[u8]) -> usize {
+        let kept = if self.is_needed { bytes } else { &[] };
+        if let Some(region) = self.regions.last_mut() {
+            region.extend_from_slice(kept);
+        }
+        kept.len()
+    }
+
     /// Returns its changes, in the order of the log.
     pub(super) fn items(&self) -> Result<Vec<LogItem<'_>>, FileSystemError> {
         let Some((header, mut rest)) = self.regions.split_first() else {
@@ -65,15 +105,24 @@ impl Transaction {
     }
 }
 
-/// The unfinished transactions.
-#[derive(Default)]
+/// The unfinished transactions. Linux lets one have an eighth of the log, and sometimes more.
 pub(super) struct OpenTransactions {
     transactions: BTreeMap<u32, Transaction>,
-    /// Bytes in memory.
-    held: usize,
+    /// Their bytes.
+    held: Reservation,
+    /// Decides by the format of an item if its regions are kept.
+    is_needed: fn(&[u8]) -> bool,
 }
 
 impl OpenTransactions {
+    pub(super) fn new(memory: &MemoryBudget, is_needed: fn(&[u8]) -> bool) -> Self {
+        Self {
+            transactions: BTreeMap::new(),
+            held: memory.reservation(),
+            is_needed,
+        }
+    }
+
     /// Adds the operations of the next record, and calls `committed` with each transaction that ends in it.
     pub(super) fn take(
         &mut self,
@@ -117,9 +166,8 @@ impl OpenTransactions {
 
     fn begin(&mut self, id: u32, lsn: u64) -> Result<(), FileSystemError> {
         self.end(id);
-        let regions = Vec::new();
-        self.transactions.insert(id, Transaction { lsn, regions });
-        self.hold(OVERHEAD)
+        self.transactions.insert(id, Transaction::new(lsn));
+        self.held.try_grow(OVERHEAD)
     }
 
     fn append(&mut self, id: u32, flags: u8, bytes: &[u8]) -> Result<(), FileSystemError> {
@@ -127,36 +175,21 @@ impl OpenTransactions {
         let Some(transaction) = self.transactions.get_mut(&id) else {
             return Ok(());
         };
-        match transaction.regions.last_mut() {
-            Some(region) if flags & CONTINUED != 0 => {
-                region.extend_from_slice(bytes);
-                self.hold(bytes.len())
-            }
-            _ if bytes.is_empty() && flags & CONTINUES == 0 => Ok(()),
-            _ => {
-                transaction.regions.push(bytes.to_vec());
-                self.hold(bytes.len() + OVERHEAD)
-            }
-        }
+        let taken = if flags & CONTINUED != 0 && !transaction.regions.is_empty() {
+            transaction.extend(bytes)
+        } else if bytes.is_empty() && flags & CONTINUES == 0 {
+            0
+        } else {
+            transaction.push(bytes, self.is_needed)
+        };
+        self.held.try_grow(taken)
     }
 
     fn end(&mut self, id: u32) -> Option<Transaction> {
         let transaction = self.transactions.remove(&id)?;
         let regions = transaction.regions.iter();
         let held: usize = regions.map(|region| region.len() + OVERHEAD).sum();
-        self.held = self.held.saturating_sub(held + OVERHEAD);
+        self.held.shrink(held + OVERHEAD);
         Some(transaction)
-    }
-
-    fn hold(&mut self, bytes: usize) -> Result<(), FileSystemError> {
-        self.held += bytes;
-        if self.held > MAX_OPEN {
-            return Err(FileSystemError::Limit {
-                path: "the log of the xfs file system".into(),
-                limit: MAX_OPEN,
-                of: "bytes in transactions that began and did not end",
-            });
-        }
-        Ok(())
     }
 }

@@ -1,31 +1,28 @@
-//! The partition as `lamxfs` reads it: with the log replayed, within a limit of bytes.
+//! The partition with the log replayed.
 
-use std::cell::{Cell, RefCell};
-use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
-
-use lamxfs::{BlockRead, SuperblockReason};
 
 use super::geometry::Geometry;
 use super::overlay::LogOverlay;
-use super::{FileSystemError, MAX_METADATA, damaged};
+use super::superblock::XfsSuperblock;
+use super::{FileSystemError, checksum, damaged};
+use crate::bytes::{array, be64};
 use crate::source::BlockSource;
 
 pub(super) struct XfsVolume {
     partition: Arc<dyn BlockSource>,
     overlay: LogOverlay,
-    log_start: u64,
-    log_end: u64,
-    /// Bytes left to read.
-    allowed: Cell<usize>,
-    failure: RefCell<Option<Failure>>,
+    pub(super) superblock: XfsSuperblock,
 }
 
-/// The reason of a failed read, which `lamxfs` drops.
-enum Failure {
-    Read(io::Error),
-    TooMuch,
+/// Offsets of the fields that prove what a block of version 5 is.
+pub(super) struct BlockHeader {
+    pub(super) checksum: usize,
+    /// Its first sector.
+    pub(super) place: usize,
+    pub(super) uuid: usize,
+    /// The inode it belongs to.
+    pub(super) owner: usize,
 }
 
 impl XfsVolume {
@@ -33,73 +30,59 @@ impl XfsVolume {
         partition: Arc<dyn BlockSource>,
         overlay: LogOverlay,
         geometry: &Geometry,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, FileSystemError> {
+        let mut sector = vec![0; geometry.sector_size];
+        partition.read_at(0, &mut sector)?;
+        overlay.patch(0, &mut sector);
+        let superblock = XfsSuperblock::parse(&sector, partition.size())?;
+        Ok(Self {
             partition,
             overlay,
-            log_start: geometry.log_start,
-            log_end: geometry.log_start + geometry.log_size,
-            allowed: Cell::new(0),
-            failure: RefCell::new(None),
-        }
+            superblock,
+        })
     }
 
-    /// Allows `bytes` for the next call.
-    pub(super) fn allow(&self, bytes: usize) {
-        self.allowed.set(bytes);
-        self.failure.replace(None);
-    }
-
-    /// Converts `error`, met at `path`.
-    pub(super) fn explain(&self, path: &str, error: lamxfs::Error) -> FileSystemError {
-        match (self.failure.take(), error) {
-            (Some(Failure::Read(error)), _) => FileSystemError::Read(error),
-            (Some(Failure::TooMuch), _) => FileSystemError::Limit {
-                path: path.into(),
-                limit: MAX_METADATA,
-                of: "bytes of directories or maps of extents",
-            },
-            (None, lamxfs::Error::Io { offset, .. }) => damaged(format!(
-                "{path}: it points to byte {offset}, beyond its end"
-            )),
-            (None, lamxfs::Error::BadSuperblock(SuperblockReason::RealtimeDevice)) => {
-                FileSystemError::Unsupported("xfs with a realtime device")
-            }
-            (None, error) => damaged(format!("{path}: {}", error.token())),
-        }
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Option<Failure>> {
-        let end = offset.saturating_add(buffer.len() as u64);
-        if end > self.partition.size() {
-            return Err(None);
-        }
-        let Some(allowed) = self.allowed.get().checked_sub(buffer.len()) else {
-            return Err(Some(Failure::TooMuch));
-        };
-        self.allowed.set(allowed);
-        // A log of zeros has nothing to replay.
-        if offset >= self.log_start && end <= self.log_end {
-            buffer.fill(0);
-            return Ok(());
-        }
-        self.partition
-            .read_at(offset, buffer)
-            .map_err(|error| Some(Failure::Read(error)))?;
+    pub(super) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), FileSystemError> {
+        self.partition.read_at(offset, buffer)?;
         self.overlay.patch(offset, buffer);
         Ok(())
     }
-}
 
-/// The volume as `lamxfs` owns it.
-pub(super) struct Reader(pub(super) Rc<XfsVolume>);
+    /// Reads blocks by their number from the beginning of the partition.
+    pub(super) fn block(&self, number: u64, buffer: &mut [u8]) -> Result<(), FileSystemError> {
+        self.read_at(number * self.superblock.block_size, buffer)
+    }
 
-impl BlockRead for Reader {
-    type Error = ();
+    /// Returns whether any of the blocks comes from the log, whose records have checksums of their own.
+    pub(super) fn is_replayed(&self, number: u64, count: u64) -> bool {
+        let size = self.superblock.block_size;
+        self.overlay.has_any(number * size..(number + count) * size)
+    }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), ()> {
-        self.0.read_at(offset, buffer).map_err(|failure| {
-            self.0.failure.replace(failure);
-        })
+    /// Checks that `bytes` are a block of inode `owner` that belongs at block `number` of the partition, if the version allows that.
+    /// Those of `is_replayed` blocks have the checksum from before the changes.
+    pub(super) fn check(
+        &self,
+        header: &BlockHeader,
+        bytes: &[u8],
+        number: u64,
+        owner: u64,
+        is_replayed: bool,
+    ) -> Result<(), FileSystemError> {
+        if !self.superblock.v5 {
+            return Ok(());
+        }
+        let fail = |what: &str| Err(damaged(format!("block {number}, of inode {owner}, {what}")));
+        if !is_replayed && !checksum::fits(bytes, header.checksum) {
+            return fail("does not fit its checksum");
+        }
+        let sector = number * (self.superblock.block_size / super::overlay::SECTOR as u64);
+        if be64(bytes, header.place) != Some(sector)
+            || array(bytes, header.uuid) != Some(self.superblock.uuid)
+            || be64(bytes, header.owner) != Some(owner)
+        {
+            return fail("belongs elsewhere");
+        }
+        Ok(())
     }
 }

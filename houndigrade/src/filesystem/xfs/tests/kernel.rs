@@ -82,6 +82,7 @@ fn a_log_that_was_cut_off_is_replayed_as_the_kernel_does(#[case] options: &str) 
     let replayed = recover(
         &*image.disk(),
         &geometry,
+        &MemoryBudget::default(),
         &mut MemoryBudget::default().reservation(),
     )
     .unwrap();

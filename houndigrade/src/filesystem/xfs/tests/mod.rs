@@ -1,3 +1,4 @@
+mod damage;
 mod files;
 mod hostile;
 mod image;
@@ -5,6 +6,7 @@ mod kernel;
 mod pages;
 mod version_4;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};

@@ -43,6 +43,7 @@ fn most_files_of_the_dirty_disk_are_in_its_log() {
     let recovered = recover(
         &SparseDisk::v4(),
         &geometry,
+        &MemoryBudget::default(),
         &mut MemoryBudget::default().reservation(),
     )
     .unwrap();
