@@ -142,9 +142,13 @@ impl SnapshotBlocks {
         };
         {
             let mut listing = self.listing.lock().await;
-            // Another block of the page may have been first.
-            if listing.token(index).as_ref() == Some(&token) {
-                listing.forget(index);
+            // Another block of the page may have been first. The page is listed from its own beginning: from this block on, those before
+            // it would need a page of their own.
+            if listing.token(index).as_ref() == Some(&token)
+                && let Some(first) = listing.forget(index)
+            {
+                let (_, page) = self.api.list(first).await?;
+                listing.add(page);
             }
         }
         match self.token(index).await? {

@@ -30,9 +30,14 @@ impl Listing {
         self.0.push_back(page);
     }
 
-    /// Drops the page with the block.
-    pub(super) fn forget(&mut self, index: u64) {
-        self.0.retain(|page| !page.covers.contains(&index));
+    /// Drops the page with the block; returns the first block of the page.
+    pub(super) fn forget(&mut self, index: u64) -> Option<u64> {
+        let position = self
+            .0
+            .iter()
+            .position(|page| page.covers.contains(&index))?;
+        let page = self.0.remove(position)?;
+        Some(*page.covers.start())
     }
 
     /// Returns whether the block's page is in memory.
