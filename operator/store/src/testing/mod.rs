@@ -1,6 +1,7 @@
 //! A database of its own for every test, on a real Postgres server.
 
 mod pgbouncer;
+mod script;
 pub mod server;
 
 use std::ops::Deref;
@@ -154,15 +155,4 @@ pub fn events_of(account: AccountKey, events: &[NewEvent]) -> Vec<NewEvent> {
         ..event.clone()
     };
     events.iter().map(of).collect()
-}
-
-/// Path of a script of `operator/store`. Tests of several crates start it, each from its own folder; the folder it was compiled in may
-/// belong to another clone with the same target folder.
-fn script(name: &str) -> std::path::PathBuf {
-    let path = std::path::Path::new("operator/store").join(name);
-    let here = std::env::current_dir().expect("the current folder");
-    here.ancestors()
-        .map(|folder| folder.join(&path))
-        .find(|script| script.exists())
-        .unwrap_or(path)
 }

@@ -1,10 +1,11 @@
 //! A PgBouncer before the Postgres server of tests.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
+
+use super::script;
 
 /// Ends when dropped.
 pub struct PgBouncer {
@@ -16,26 +17,18 @@ pub struct PgBouncer {
 impl PgBouncer {
     /// Starts one before the database that `url` names; `None` if it is not installed.
     pub fn before(url: &str) -> Option<Self> {
-        let script = super::script("temporary-pgbouncer");
         let server: PgConnectOptions = url.parse().expect("a Postgres URL");
-        let mut process = Command::new(&script)
-            .arg(address(&server))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", script.display()));
-        let mut url = String::new();
-        let stdout = process.stdout.take().expect("its standard output");
-        BufReader::new(stdout)
-            .read_line(&mut url)
-            .expect("reading PgBouncer's URL");
+        let (mut process, url) = script::start("temporary-pgbouncer", &[address(&server)]);
         if url.is_empty() {
             let status = process.wait().expect("its end");
-            assert!(status.success(), "{}; its error is above", script.display());
+            assert!(
+                status.success(),
+                "PgBouncer did not start; its error is above"
+            );
             return None;
         }
         let database = server.get_database().expect("a database");
-        let url = format!("{}/{database}", url.trim());
+        let url = format!("{url}/{database}");
         Some(Self { url, process })
     }
 }

@@ -1,11 +1,12 @@
 //! The Postgres server of tests: the one that `TEST_DATABASE_URL` names, or else one that lives as long as this process.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::OnceLock;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::script;
 
 struct Server {
     options: PgConnectOptions,
@@ -32,24 +33,12 @@ pub fn options() -> &'static PgConnectOptions {
 }
 
 fn temporary() -> Server {
-    let script = super::script("temporary-postgres");
-    let mut process = Command::new(&script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", script.display()));
-    let mut url = String::new();
-    let stdout = process.stdout.take().expect("its standard output");
-    BufReader::new(stdout)
-        .read_line(&mut url)
-        .expect("reading the server's URL");
-    let options: PgConnectOptions = match url.trim() {
-        "" => panic!(
-            "{} started no Postgres server; its error is above",
-            script.display()
-        ),
-        url => url.parse().expect("the temporary server's URL"),
-    };
+    let (process, url) = script::start("temporary-postgres", &[]);
+    assert!(
+        !url.is_empty(),
+        "no Postgres server was started; the error is above"
+    );
+    let options: PgConnectOptions = url.parse().expect("the temporary server's URL");
     Server {
         options: options.database("postgres"),
         _process: Some(process),
