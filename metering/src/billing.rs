@@ -1,4 +1,4 @@
-//! Who is paid for the operating system: the class and variant that a cloud's billing fields tell.
+//! Billing of the operating system: its class (who is paid) and variant, as a cloud's billing fields tell.
 //!
 //! AWS's billing code is one bit field of four signs, not a list of words: the older billing products map to its positions
 //! one to one. It is decoded by position, so that a combination to come is read right.
@@ -69,7 +69,7 @@ impl BillingVariant {
     }
 }
 
-/// Who is paid, and for which kind of RHEL.
+/// The party that is paid, and the kind of RHEL that it is paid for.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

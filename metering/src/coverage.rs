@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::billing::BillingClass;
-use crate::rules::Evidence;
+use crate::rules::RhelEvidence;
 
 /// A disagreement about one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -19,7 +19,7 @@ pub enum Disagreement {
 
 /// Returns the disagreement within the evidence, if any. A disk that was not read, or a bill that is not known, disagrees
 /// with nothing.
-pub fn disagreement(evidence: &Evidence<'_>) -> Option<Disagreement> {
+pub fn disagreement(evidence: &RhelEvidence<'_>) -> Option<Disagreement> {
     let said = evidence.tags.own || evidence.tags.owner || evidence.declared.names_rhel();
     match (evidence.billing.class, evidence.reading) {
         (BillingClass::None, Some(true)) => Some(Disagreement::Unsubscribed),
@@ -35,7 +35,7 @@ mod tests {
 
     use super::{Disagreement, disagreement};
     use crate::billing::Billing;
-    use crate::rules::{Evidence, TagEvidence};
+    use crate::rules::{RhelEvidence, TagEvidence};
 
     #[rstest]
     #[case::on_the_disk_and_nobody_paid(
@@ -64,14 +64,14 @@ mod tests {
         #[case] tagged: bool,
         #[case] expected: Option<Disagreement>,
     ) {
-        let evidence = Evidence {
+        let evidence = RhelEvidence {
             billing: Billing::of_aws(operation, "", &[]),
             reading,
             tags: TagEvidence {
                 own: tagged,
                 owner: false,
             },
-            ..Evidence::default()
+            ..RhelEvidence::default()
         };
         assert_eq!(disagreement(&evidence), expected);
     }

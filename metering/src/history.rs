@@ -102,7 +102,7 @@ fn first_told(observations: &[Observation]) -> Attributes {
             continue;
         }
         let before = told.clone();
-        // What was told before stays: the earlier one is put over the later.
+        // Earlier attributes stay where this one tells none.
         told = observation.told.clone().merge(&before);
         if observation.tells_state() {
             states = new_in(&told, &before).merge(&states);

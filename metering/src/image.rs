@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::billing::is_red_hats;
 use crate::dimension::Dimension;
-use crate::rules::{self, Evidence, ImageNames, RuleSet, TagEvidence};
+use crate::rules::{self, ImageNames, RhelEvidence, RuleSet, TagEvidence};
 
 /// The attributes of a machine image that the rule goes by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +176,7 @@ impl ImageAttributes {
 /// Classifies an image for everybody who runs it, by [`RuleSet::Original`]. Original marketplace images were never
 /// inspected; here they are excluded by rule, with the same result.
 pub fn classify(image: &ImageAttributes) -> Classification {
-    let evidence = Evidence {
+    let evidence = RhelEvidence {
         tags: TagEvidence {
             own: image.rhel_tag,
             owner: false,
@@ -188,7 +188,7 @@ pub fn classify(image: &ImageAttributes) -> Classification {
             name: image.name.as_deref(),
             marketplace: image.marketplace,
         },
-        ..Evidence::default()
+        ..RhelEvidence::default()
     };
     rules::classify(&evidence, RuleSet::Original)
 }

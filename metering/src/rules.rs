@@ -30,9 +30,9 @@ pub struct ImageNames<'a> {
     pub marketplace: bool,
 }
 
-/// Evidence that bears on one run of one account.
+/// RhelEvidence that bears on one run of one account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Evidence<'a> {
+pub struct RhelEvidence<'a> {
     /// Tags for RHEL on the image.
     pub tags: TagEvidence,
     /// Tags of the instance.
@@ -134,7 +134,7 @@ pub fn reading_that_counts<R>(
 /// | on the marketplace · hourly by its name | no |
 /// | Windows | no |
 /// | read: RHEL · something else | yes · no |
-pub fn classify(evidence: &Evidence<'_>, rules: RuleSet) -> Classification {
+pub fn classify(evidence: &RhelEvidence<'_>, rules: RuleSet) -> Classification {
     let (grounds, paid) = match rules {
         RuleSet::Current => current(evidence),
         RuleSet::Original => original(evidence),
@@ -177,7 +177,7 @@ type Grounds = (
     Option<ClassificationReason>,
 );
 
-fn current(evidence: &Evidence<'_>) -> Grounds {
+fn current(evidence: &RhelEvidence<'_>) -> Grounds {
     let class = evidence.billing.class;
     let grounds = [
         (
@@ -201,7 +201,7 @@ fn current(evidence: &Evidence<'_>) -> Grounds {
     )
 }
 
-fn original(evidence: &Evidence<'_>) -> Grounds {
+fn original(evidence: &RhelEvidence<'_>) -> Grounds {
     let ImageNames {
         owner_id,
         name,

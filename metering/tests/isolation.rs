@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use metering::billing::Billing;
 use metering::image::Classification;
 use metering::rules::{
-    Evidence, Reader, RuleSet, classify, reading_that_counts, standing, tags_that_count,
+    Reader, RhelEvidence, RuleSet, classify, reading_that_counts, standing, tags_that_count,
 };
 use proptest::prelude::*;
 
@@ -73,7 +73,7 @@ impl World {
                 };
                 Some((*rhel, standing(reader, owner, organization(account))?, *at))
             });
-        let evidence = Evidence {
+        let evidence = RhelEvidence {
             tags: tags_that_count(
                 set_by.map(|setter| ACCOUNTS[setter]),
                 ACCOUNTS[account],
@@ -81,7 +81,7 @@ impl World {
             ),
             billing: Billing::of_aws("RunInstances", "", &[]),
             reading: reading_that_counts(readings),
-            ..Evidence::default()
+            ..RhelEvidence::default()
         };
         classify(&evidence, RuleSet::Current)
     }

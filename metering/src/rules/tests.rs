@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 
 use super::{
-    DiskStep, Evidence, ImageNames, Reader, ReaderStanding, RuleSet, TagEvidence, classify,
+    DiskStep, ImageNames, Reader, ReaderStanding, RhelEvidence, RuleSet, TagEvidence, classify,
     next_step, reading_that_counts, standing, tags_that_count,
 };
 use crate::billing::Billing;
@@ -11,10 +11,10 @@ use crate::image::Classification;
 
 const RED_HAT: &str = "309956199498";
 
-/// Evidence written as words: `payg`, `byos`, `none`, `own-tag`, `owner-tag`, `declared`, `windows`, `rhel`, `other`,
+/// RhelEvidence written as words: `payg`, `byos`, `none`, `own-tag`, `owner-tag`, `declared`, `windows`, `rhel`, `other`,
 /// `marketplace`, `access2`, `hourly2`.
-fn evidence(words: &str) -> Evidence<'static> {
-    let mut evidence = Evidence::default();
+fn evidence(words: &str) -> RhelEvidence<'static> {
+    let mut evidence = RhelEvidence::default();
     let red_hats = |name| ImageNames {
         owner_id: Some(RED_HAT),
         name: Some(name),

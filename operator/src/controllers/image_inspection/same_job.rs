@@ -1,4 +1,4 @@
-//! Whether a Job that exists is the one that would be made: nothing is given credentials that is anything else. Pure.
+//! Comparison of a Job that exists with the one that would be made: no other Job is given credentials. Pure.
 
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
