@@ -13,6 +13,7 @@ use super::changes::{Changes, invalidate};
 use super::{Doing, Pool, StoreError};
 
 pub use claim::{Claim, ClaimPlan, Claimant, claim};
+pub use periods::whole_second;
 
 /// A cloud account, and the CloudAccount that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use super::super::accounts::AccountKey;
 use super::super::changes::Changes;
 use super::super::{Doing, StoreError};
 
-/// Periods begin and end at whole seconds.
-fn whole_second(at: Timestamp) -> Timestamp {
+/// Returns the beginning of the second: periods begin and end at whole seconds.
+pub fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 

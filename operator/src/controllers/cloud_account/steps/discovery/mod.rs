@@ -16,6 +16,7 @@ use crate::controllers::cloud_account::error::{AccountError, ForCondition, StepE
 use cloudigrade_api::{CloudAccount, ConditionStatus, ConditionUpdate};
 use cloudigrade_cloud::{CloudError, ErrorKind, IamRole, InstanceDescription, Inventory};
 use cloudigrade_store::discovery::{self, FoundInstance};
+use cloudigrade_store::enrolments::whole_second;
 use cloudigrade_store::{AccountKey, Changes, Doing, accounts, events, invalidate};
 
 /// Regions asked side by side.
@@ -57,7 +58,7 @@ pub(crate) async fn discover<C: Cloud>(
 ) -> Result<DiscoveredAccount, StepError> {
     let run = DiscoveryRun {
         account: enabled.account,
-        at: Timestamp::from_second(now.as_second()).unwrap_or(now),
+        at: whole_second(now),
     };
     let observed = observe(&account.spec.aws.regions, &enabled.role, &context.cloud)
         .await
