@@ -29,8 +29,6 @@ use cloudigrade_store::retention::{self, Pruned};
 const DRAIN: Duration = Duration::from_secs(25);
 /// Time between two pings of the database.
 const PING: Duration = Duration::from_secs(5);
-/// Longest round of a loop: beyond, it will not come back.
-const STUCK: Duration = Duration::from_secs(15 * 60);
 /// Time between two prunings of old events.
 const PRUNE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -138,7 +136,7 @@ async fn watch_database(context: AppContext) -> Result<(), CommandError> {
                 .health
                 .unready(telemetry::DATABASE, error.to_string()),
         }
-        context.health.beat(telemetry::DATABASE, STUCK);
+        context.health.beat(telemetry::DATABASE, telemetry::STUCK);
         tokio::select! {
             () = sleep(PING) => {}
             () = context.shutdown.cancelled() => {}

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::disposition::{Disposition, retry_after};
 use super::message::{self, InFlight, MessageError, MessageFile, PARALLEL_READS};
 use super::pipeline::Pipeline;
-use super::{Ingest, READINESS, STUCK, file};
-use crate::telemetry::OutcomeLabel;
+use super::{Ingest, READINESS, file};
+use crate::telemetry::{OutcomeLabel, STUCK};
 use cloudigrade_cloud::{CloudError, ErrorKind, Message, Objects, Queue, VISIBILITY_TIMEOUT};
 use cloudigrade_store::{StoreError, dead_letters};
 

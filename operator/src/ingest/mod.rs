@@ -29,8 +29,6 @@ pub use message::{MessageError, redrive};
 pub use notification::NotificationError;
 pub(crate) use pipeline::Pipeline;
 
-use std::time::Duration;
-
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::{Health, Metrics, QUEUE};
@@ -42,8 +40,6 @@ const CONSUMERS: usize = 2;
 
 /// Name of the queue in the process's readiness, and of the loops that receive from it.
 const READINESS: &str = QUEUE;
-/// Longest round of a consumer: beyond, it will not come back.
-const STUCK: Duration = Duration::from_secs(15 * 60);
 
 /// The queue's consumers and their connections.
 #[derive(Debug)]

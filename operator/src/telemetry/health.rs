@@ -16,6 +16,9 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// Longest round of a loop: beyond, it will not come back.
+pub const STUCK: Duration = Duration::from_secs(15 * 60);
+
 /// Postgres
 pub const DATABASE: &str = "database";
 /// SQS
